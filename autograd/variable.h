@@ -1,0 +1,118 @@
+// Variable: a tensor and how it came to be. Reverse-mode automatic differentiation.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+class Node;
+
+/// A tensor with its place in the graph of recorded operations. Copies are handles to the same tensor and place. A leaf
+/// that requires a gradient (a parameter) keeps it in `grad()` after `backward()`; a constant has no place at all.
+class Variable {
+ public:
+  Variable() = default;
+  /// A constant, or a leaf that collects gradients. Only f32 and f64 can require a gradient (ShapeError).
+  Variable(Tensor value, bool requires_grad = false);  // NOLINT: implicit, so that tensors can be mixed in as constants
+
+  bool defined() const { return value_.defined(); }
+  const Tensor& value() const { return value_; }
+  Tensor& value() { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+  int64_t size(int64_t axis) const { return value_.size(axis); }
+  int64_t rank() const { return value_.rank(); }
+  int64_t numel() const { return value_.numel(); }
+  DType dtype() const { return value_.dtype(); }
+  template <class T = double>
+  T item() const {
+    return value_.item<T>();
+  }
+
+  bool requires_grad() const;
+  /// Turns a leaf's gradient on or off (freezing). Throws Error for the result of an operation. All copies made since it
+  /// first required one see the change.
+  void set_requires_grad(bool on);
+  bool is_leaf() const;
+
+  /// The gradient that backward() has added up, undefined before; only leaves have one. Throws Error for others.
+  const Tensor& grad() const;
+  Tensor& grad();
+  /// Forgets the gradient, so that the next backward() starts from nothing.
+  void zero_grad();
+
+  /// d(this)/d(leaf), added to grad() of every leaf this depends on. `seed` is dL/d(this), of this shape; it may be left out
+  /// for a single element (1). Frees the graph unless `retain_graph`; a second call through freed nodes throws Error.
+  void backward(const Tensor& seed = {}, bool retain_graph = false) const;
+
+  /// The same values as a constant: no gradient flows through it.
+  Variable detach() const { return Variable(value_); }
+
+  /// `hook(g)` is called with the gradient of this Variable as soon as it is complete, in backward() and grad(); if it returns a
+  /// defined Variable, that takes the gradient's place. Throws Error if no gradient is required.
+  void register_hook(std::function<Variable(const Variable& grad)> hook) const;
+
+  /// The operation that made this ("conv2d"), "leaf" or "constant".
+  const char* op_name() const;
+  const std::shared_ptr<Node>& node() const { return node_; }
+  /// For the engine: `value` as the result (or saved input) of `node`.
+  Variable(Tensor value, std::shared_ptr<Node> node) : value_(std::move(value)), node_(std::move(node)) {}
+
+ private:
+  Tensor value_;
+  std::shared_ptr<Node> node_;
+};
+
+enum class CreateGraph : bool { no, yes };
+
+/// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an output of one element (1).
+/// With CreateGraph::yes the results are themselves recorded, so they can be differentiated again. `inputs` may be any
+/// Variables that require a gradient, not only leaves. Leaves' grad() is not touched. An input that L does not depend on
+/// gets an undefined Variable, or an Error if `allow_unused` is false.
+std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                           CreateGraph create_graph = CreateGraph::no, const std::vector<Variable>& seeds = {},
+                           bool allow_unused = false, bool retain_graph = false);
+
+/// Whether operations are recorded in the calling thread (the default).
+bool is_recording();
+/// No recording while it lives (evaluation, updates of parameters).
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+/// Sets recording on or off while it lives.
+class RecordingGuard {
+ public:
+  explicit RecordingGuard(bool on);
+  ~RecordingGuard();
+  RecordingGuard(const RecordingGuard&) = delete;
+  RecordingGuard& operator=(const RecordingGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// While it lives (in the thread that made it), every operation's result and every gradient is looked at, and the first NaN or Inf
+/// throws Error naming operation, layer path and direction: "fire3/squeeze: log: first non-finite value ...".
+class AnomalyMode {
+ public:
+  AnomalyMode();
+  ~AnomalyMode();
+  AnomalyMode(const AnomalyMode&) = delete;
+  AnomalyMode& operator=(const AnomalyMode&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace kindling

@@ -1,0 +1,27 @@
+# kindling_library(<folder> SOURCES a.cpp ... [DEPENDS folder ...] [PUBLIC lib ...] [PRIVATE lib ...])
+# One static library per folder, kindling_<folder>, linked only to the folders it names.
+function(kindling_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+  set(target kindling_${folder})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  add_library(kindling::${folder} ALIAS ${target})
+  kindling_warnings(${target})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder} POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  list(TRANSFORM ARG_DEPENDS PREPEND kindling_)
+  target_link_libraries(${target} PUBLIC ${ARG_DEPENDS} ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+function(kindling_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${KINDLING_WERROR}>:-Werror>)
+endfunction()
+
+# kindling::kindling: everything a program outside the tree links to.
+function(kindling_umbrella)
+  add_library(kindling INTERFACE)
+  add_library(kindling::kindling ALIAS kindling)
+  list(TRANSFORM ARGN PREPEND kindling_ OUTPUT_VARIABLE targets)
+  target_link_libraries(kindling INTERFACE ${targets})
+endfunction()

@@ -1,0 +1,68 @@
+// What training reads from.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling::data {
+
+/// One example. An image is [H,W,C], u8 in 0..255 or f32; a target is a class number (i64 scalar) or any tensor.
+struct Sample {
+  Tensor input;
+  Tensor target;
+};
+
+/// A finite, indexable set of samples. Implement size() and get(); get() is called from several threads at once. A sample that
+/// cannot be read throws FileError: the loader then skips and names it, or stops (LoaderOptions::strict).
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  virtual Sample get(int64_t index) const = 0;
+  /// Where sample `index` comes from, for messages: a file's path, or "#17".
+  virtual std::string describe(int64_t index) const { return "#" + std::to_string(index); }
+  /// Names of the classes in the order of their numbers; empty where there are none.
+  virtual std::vector<std::string> classes() const { return {}; }
+};
+
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+/// Samples that are in memory already: element i of `inputs` [N, ...] with element i of `targets` [N, ...].
+class TensorDataset : public Dataset {
+ public:
+  /// Throws ShapeError if the first sizes differ. `classes` may be empty.
+  TensorDataset(Tensor inputs, Tensor targets, std::vector<std::string> classes = {});
+  int64_t size() const override { return inputs_.size(0); }
+  Sample get(int64_t index) const override;
+  std::vector<std::string> classes() const override { return classes_; }
+
+ private:
+  Tensor inputs_, targets_;
+  std::vector<std::string> classes_;
+};
+
+/// The samples of `base` whose numbers are in `indices`, in that order. Throws ShapeError if one is outside.
+class Subset : public Dataset {
+ public:
+  Subset(DatasetPtr base, std::vector<int64_t> indices);
+  int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
+  Sample get(int64_t index) const override;
+  std::string describe(int64_t index) const override;
+  std::vector<std::string> classes() const override { return base_->classes(); }
+
+ private:
+  DatasetPtr base_;
+  std::vector<int64_t> indices_;
+};
+
+struct Split {
+  DatasetPtr train, val;
+};
+/// Holds out round(share * size) samples, at least one, chosen by `seed` evenly from all. Throws ShapeError unless 0 < share < 1 and both parts
+/// get at least one sample.
+Split split(const DatasetPtr& dataset, double share, uint64_t seed);
+
+}  // namespace kindling::data

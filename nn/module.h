@@ -1,0 +1,93 @@
+// Module: a part of a model. Plain members and one `visit`; parameters, modes, names, saving and summaries follow from it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <kindling/autograd/variable.h>
+
+namespace kindling {
+
+class Module;
+
+/// What Module::visit talks to. One call per member, in the order of the forward pass.
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  /// A parameter. Undefined ones (a bias that is switched off) are passed over.
+  virtual void operator()(std::string_view name, Variable& parameter) = 0;
+  /// State that is saved with the parameters but not trained (running statistics).
+  virtual void operator()(std::string_view name, Tensor& buffer) = 0;
+  /// A part. The default descends into it.
+  virtual void operator()(std::string_view name, Module& child);
+};
+
+struct NamedParameter {
+  std::string name;  ///< path of its module and own name: "fire2/squeeze/weight"
+  Variable value;
+};
+struct NamedBuffer {
+  std::string name;
+  Tensor value;
+};
+
+/// Base of layers and models. A derived class has its parameters and parts as plain members, names them in `visit` and computes
+/// in `forward`. Call the module, not forward: `y = layer(x)` puts the layer's name on errors and graph nodes.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  Variable operator()(const Variable& x);
+  virtual void visit(Visitor& /*visitor*/) {}
+  /// The kind of layer, as in "Conv2d"; for summaries.
+  virtual std::string kind() const = 0;
+  /// Multiply-accumulates of one call with these shapes, those of parts not counted (they count their own).
+  virtual int64_t macs(const Shape& /*input*/, const Shape& /*output*/) const { return 0; }
+
+  /// Training mode (the default: dropout drops, batch norm uses the batch's statistics), for this and all parts.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+  std::vector<NamedParameter> named_parameters();
+  /// Those that require a gradient or not, in the order of visit.
+  std::vector<Variable> parameters();
+  std::vector<NamedBuffer> named_buffers();
+  int64_t parameter_count();
+  void zero_grad();
+  /// Converts parameters and buffers (f64 for checking gradients). Make optimisers after it, not before.
+  void to(DType dtype);
+
+  /// The name its owner gave it in visit; "" for a root.
+  const std::string& name() const { return name_; }
+  /// Gives the parts their names. operator() does it at its first call; before calling from several threads do it by hand.
+  void name_parts();
+
+ protected:
+  virtual Variable forward(const Variable& x) = 0;
+
+ private:
+  std::string name_;
+  bool training_ = true;
+  bool parts_named_ = false;
+};
+
+/// Told of every module call in the thread that made it, while it lives; for summaries and hooks on activations.
+class CallObserver {
+ public:
+  using Callback = std::function<void(Module& module, const std::string& path, const Variable& input, const Variable& output)>;
+  explicit CallObserver(Callback callback);
+  ~CallObserver();
+  CallObserver(const CallObserver&) = delete;
+  CallObserver& operator=(const CallObserver&) = delete;
+
+ private:
+  friend class Module;
+  Callback callback_;
+  CallObserver* outer_;
+};
+
+}  // namespace kindling

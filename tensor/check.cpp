@@ -1,0 +1,44 @@
+#include <kindling/tensor/check.h>
+
+#include <mutex>
+#include <unordered_set>
+
+namespace kindling {
+namespace {
+
+thread_local std::string current_path;
+thread_local const std::string* interned_path = nullptr;  // null: current_path has changed since it was last interned
+
+// Graph nodes keep a pointer to their path; there are as many different paths as a program's models have layers.
+const std::string* intern(const std::string& path) {
+  static std::mutex mutex;
+  static auto* paths = new std::unordered_set<std::string>;  // never destroyed: nodes may outlive static objects
+  const std::lock_guard lock(mutex);
+  return &*paths->insert(path).first;
+}
+
+}  // namespace
+
+Scope::Scope(std::string_view name) : parent_length_(current_path.size()) {
+  if (name.empty()) return;
+  if (!current_path.empty()) current_path += '/';
+  current_path += name;
+  interned_path = nullptr;
+}
+
+Scope::~Scope() {
+  if (current_path.size() != parent_length_) interned_path = nullptr;
+  current_path.resize(parent_length_);
+}
+
+const std::string* Scope::path() {
+  if (interned_path == nullptr) interned_path = intern(current_path);
+  return interned_path;
+}
+
+void detail::throw_shape_error(const char* op, const std::string& message) {
+  const std::string& path = *Scope::path();
+  throw ShapeError(path.empty() ? std::string(op) + ": " + message : path + ": " + op + ": " + message);
+}
+
+}  // namespace kindling

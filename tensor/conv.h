@@ -1,0 +1,37 @@
+// Convolution and its two gradients: the three partial derivatives of the trilinear form <conv2d(x, w), g>.
+#pragma once
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+struct Conv2dOptions {
+  Size2 stride = 1;    ///< pixels
+  Size2 padding = 0;   ///< pixels of zeros on each side
+  Size2 dilation = 1;  ///< pixels between neighbouring taps
+  int64_t groups = 1;  ///< output channels [g O/G, (g+1) O/G) see input channels [g C/G, (g+1) C/G)
+};
+
+/// Cross-correlation: y[n,i,j,o] = b[o] + sum_{p,q,c} w[o,p,q,c] x[n, i s + p d - pad, j s + q d - pad, c].
+/// x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> [N,H',W',O],
+/// H' = (H + 2 pad - d (KH - 1) - 1) / s + 1, rounded down.
+/// Throws ShapeError if channels, groups, bias or dtypes do not fit or the output would be empty.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {});
+
+/// d<conv2d(x, w), grad>/dx: grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C].
+Tensor conv2d_input_grad(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options = {});
+
+/// d<conv2d(x, w), grad>/dw: grad [N,H',W',O], x [N,H,W,C] -> w_shape [O,KH,KW,C/groups].
+Tensor conv2d_weight_grad(const Tensor& grad, const Tensor& x, const Shape& w_shape, const Conv2dOptions& options = {});
+
+/// Shape of conv2d's result; throws what conv2d throws.
+Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);
+
+/// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by OpenBLAS. `naive`: the
+/// seven loops of the definition. `automatic` picks the fastest there is.
+enum class ConvAlgorithm { automatic, im2col, naive };
+/// For the whole process; takes effect at the next convolution.
+void set_conv_algorithm(ConvAlgorithm algorithm);
+ConvAlgorithm conv_algorithm();
+
+}  // namespace kindling

@@ -1,0 +1,35 @@
+// Normalisation over channels-last activations.
+#pragma once
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+struct BatchNormStats {
+  Tensor mean;      ///< [C], mean over all axes but the last
+  Tensor inv_std;   ///< [C], 1 / sqrt(variance + eps), variance with divisor M = numel / C
+};
+/// Two passes over x [..., C]: first the mean, then the squared distance from it.
+BatchNormStats batch_norm_stats(const Tensor& x, double eps);
+/// (x - mean) * inv_std * gamma + beta, in one pass. mean, inv_std, gamma, beta [C].
+Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta);
+/// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167, section 3), where the statistics
+/// depend on x: dx = gamma inv_std (grad - mean(grad) - xhat mean(grad xhat)), dgamma = sum(grad xhat), dbeta = sum(grad).
+struct BatchNormGrads {
+  Tensor dx, dgamma, dbeta;
+};
+BatchNormGrads batch_norm_grads(const Tensor& grad, const Tensor& x, const BatchNormStats& stats, const Tensor& gamma);
+
+struct LocalResponseNormOptions {
+  int64_t size = 5;     ///< channels, odd
+  double alpha = 1e-4;  ///< Caffe's and PyTorch's convention: divided by size
+  double beta = 0.75;
+  double k = 1.0;
+};
+/// y_c = x_c (k + alpha/size sum_{c' within size/2 of c} x_c'^2)^-beta over the last axis
+/// (Krizhevsky et al., NIPS 2012, section 3.3, with alpha divided by size).
+Tensor local_response_norm(const Tensor& x, const LocalResponseNormOptions& options);
+/// sum over channels within size/2 of c (clipped at the ends): a symmetric linear map, its own adjoint.
+Tensor channel_window_sum(const Tensor& x, int64_t size);
+
+}  // namespace kindling

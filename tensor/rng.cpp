@@ -1,0 +1,64 @@
+#include <kindling/tensor/rng.h>
+
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <utility>
+
+namespace kindling {
+
+// Philox4x32-10: ten rounds of multiplying, keyed by the seed. Constants from Salmon et al., SC 2011, section 4.
+std::array<uint32_t, 4> Rng::block(uint64_t index) const {
+  constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
+  constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
+  std::array<uint32_t, 4> x{static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
+                            static_cast<uint32_t>(stream_), static_cast<uint32_t>(stream_ >> 32)};
+  auto key0 = static_cast<uint32_t>(seed_), key1 = static_cast<uint32_t>(seed_ >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t product0 = kMultiplier0 * x[0], product1 = kMultiplier1 * x[2];
+    x = {static_cast<uint32_t>(product1 >> 32) ^ x[1] ^ key0, static_cast<uint32_t>(product1),
+         static_cast<uint32_t>(product0 >> 32) ^ x[3] ^ key1, static_cast<uint32_t>(product0)};
+    key0 += kWeyl0;
+    key1 += kWeyl1;
+  }
+  return x;
+}
+
+uint64_t Rng::bits(uint64_t index) const {
+  const auto x = block(index);
+  return (static_cast<uint64_t>(x[1]) << 32) | x[0];
+}
+
+Rng Rng::fork(uint64_t id) const {
+  // The last two words of a block are never handed out by bits(), so the name of a fork cannot repeat an element.
+  const auto x = block(id);
+  return Rng(seed_, (static_cast<uint64_t>(x[3]) << 32) | x[2]);
+}
+
+double Rng::uniform(uint64_t index) const { return static_cast<double>(bits(index) >> 11) * 0x1p-53; }
+
+double Rng::normal(uint64_t index) const {
+  const auto x = block(index);
+  const double u = (x[0] + 1.0) * 0x1p-32;  // (0, 1]: its logarithm is finite
+  const double v = x[1] * 0x1p-32;
+  return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
+}
+
+int64_t Rng::next_below(int64_t n) {
+  check(n > 0, "next_below", "needs a positive bound, got ", n);
+  const auto bound = static_cast<uint64_t>(n);
+  const uint64_t threshold = -bound % bound;
+  for (;;) {
+    const auto product = static_cast<unsigned __int128>(next_bits()) * bound;
+    if (static_cast<uint64_t>(product) >= threshold) return static_cast<int64_t>(product >> 64);
+  }
+}
+
+std::vector<int64_t> permutation(int64_t n, Rng rng) {
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  for (int64_t i = n - 1; i > 0; --i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.next_below(i + 1))]);
+  return order;
+}
+
+}  // namespace kindling

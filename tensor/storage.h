@@ -1,0 +1,58 @@
+// Memory of tensors: reference-counted blocks from a pool that is never trimmed behind the user's back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace kindling {
+
+/// A block of memory, 64-byte aligned, shared by all views of it. Made by `allocate`, returned to the pool by the last
+/// shared_ptr. Under AddressSanitizer the pool is off and every block is its own exact-size heap block.
+class Storage {
+ public:
+  static std::shared_ptr<Storage> allocate(size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+  /// Counts in-place changes, so that autograd can tell a saved tensor that has changed since. `writer` is the name of
+  /// the operation that changed it last.
+  uint64_t version() const { return version_; }
+  const char* writer() const { return writer_; }
+  void mark_written(const char* writer) {
+    ++version_;
+    writer_ = writer;
+  }
+
+ private:
+  explicit Storage(size_t bytes);
+
+  std::byte* data_;
+  size_t bytes_;
+  uint64_t version_ = 0;
+  const char* writer_ = nullptr;
+};
+
+namespace pool {
+
+struct Stats {
+  int64_t bytes_in_use = 0;   ///< in tensors that are alive
+  int64_t bytes_peak = 0;     ///< the largest value of the above since reset_peak()
+  int64_t bytes_cached = 0;   ///< free, kept for reuse
+  int64_t system_calls = 0;   ///< blocks asked from the system since the start
+};
+Stats stats();
+void reset_peak();
+/// Gives all cached blocks back to the system.
+void trim();
+
+/// Fills every new block with 0xFF bytes (NaN in f32 and f64) while on, so that a kernel which forgets to write part of its
+/// output shows. For tests.
+void set_poison(bool on);
+
+}  // namespace pool
+}  // namespace kindling
