@@ -1,11 +1,11 @@
 // What training reads from.
 #pragma once
 
+#include <kindling/tensor/tensor.h>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <kindling/tensor/tensor.h>
 
 namespace kindling::data {
 
@@ -15,8 +15,8 @@ struct Sample {
   Tensor target;
 };
 
-/// A finite, indexable set of samples. Implement size() and get(); get() is called from several threads at once. A sample that
-/// cannot be read throws FileError: the loader then skips and names it, or stops (LoaderOptions::strict).
+/// A finite, indexable set of samples. Implement size() and get(); get() is called from several threads at once. A
+/// sample that cannot be read throws FileError: the loader then skips and names it, or stops (LoaderOptions::strict).
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -54,15 +54,24 @@ class Subset : public Dataset {
   std::vector<std::string> classes() const override { return base_->classes(); }
 
  private:
+  int64_t base_index(int64_t index) const;
+
   DatasetPtr base_;
   std::vector<int64_t> indices_;
 };
 
-struct Split {
-  DatasetPtr train, val;
+/// The parts of one data set. `test` is null where there is none.
+struct Splits {
+  DatasetPtr train, val, test;
 };
-/// Holds out round(share * size) samples, at least one, chosen by `seed` evenly from all. Throws ShapeError unless 0 < share < 1 and both parts
-/// get at least one sample.
-Split split(const DatasetPtr& dataset, double share, uint64_t seed);
+
+/// What to hold out of the training samples, for validation.
+struct HoldOut {
+  double share = 0.05;
+  uint64_t seed = 0;
+};
+/// Holds out round(share * size) samples for `val`, at least one, chosen by the seed evenly from all; both parts keep
+/// the order of `dataset`. Throws ShapeError unless 0 < share < 1 and both parts get at least one sample.
+Splits split(const DatasetPtr& dataset, const HoldOut& hold_out);
 
 }  // namespace kindling::data

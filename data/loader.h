@@ -1,53 +1,58 @@
 // Batches, decoded and augmented in background threads ahead of whoever trains.
 #pragma once
 
-#include <functional>
+#include <kindling/data/dataset.h>
+#include <kindling/data/transforms.h>
+
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <kindling/data/dataset.h>
-#include <kindling/data/transforms.h>
-
 namespace kindling::data {
 
 struct Batch {
-  Tensor input;                   ///< [N, ...] f32
-  Tensor target;                  ///< [N] i64, or [N, ...]
-  std::vector<int64_t> indices;   ///< of the samples in their dataset
+  Tensor input;                  ///< [N, ...] f32
+  Tensor target;                 ///< [N] i64, or [N, ...] in the dtype of the targets
+  std::vector<int64_t> indices;  ///< of the samples in their dataset
+  int64_t number = 0;            ///< in the epoch, from 0; start(epoch, number + 1) goes on after it
   int64_t size() const { return static_cast<int64_t>(indices.size()); }
 };
 
 struct LoaderOptions {
   int64_t batch_size = 32;
   bool shuffle = false;
-  bool drop_last = false;      ///< leave out the last batch if it is smaller
-  uint64_t seed = 0;           ///< of the order and the transforms
-  Transform transform;         ///< applied to each input; may be empty
-  int workers = 1;             ///< background threads; 0 = the caller's thread reads when asked
-  int64_t prefetch = 4;        ///< batches read ahead
-  bool strict = false;         ///< a damaged sample throws FileError instead of being skipped
-  int64_t cache_bytes = int64_t{1} << 30;  ///< samples are kept decoded if all of them fit
+  bool drop_last = false;  ///< leave out the last batch if it is smaller
+  uint64_t seed = 0;       ///< of the order and the transforms
+  Transform transform;     ///< applied to each input; may be empty
+  int workers = 1;         ///< background threads; 0 = the caller's thread reads when asked
+  int64_t prefetch = 4;    ///< batches read ahead, at most
+  bool strict = false;     ///< a damaged sample throws FileError instead of being skipped
+  /// Samples are kept as the dataset gave them (decoded, before the transform) until they fill this many bytes.
+  int64_t cache_bytes = int64_t{1} << 30;
 };
 
 struct LoaderStats {
-  double wait_seconds = 0;               ///< that next() waited for the workers
-  double total_seconds = 0;              ///< since the epoch began
-  std::vector<std::string> skipped;      ///< messages of damaged samples, each once
+  double wait_seconds = 0;           ///< that next() waited for the workers, or read itself, in this epoch
+  double total_seconds = 0;          ///< since the epoch began
+  std::vector<std::string> skipped;  ///< messages of damaged samples, each once, in the order of the batches
 };
 
-/// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's transform draws from a stream named by (seed, e,
-/// sample's number): the same bits for any number of workers. A skipped sample's place is left out of its batch.
+/// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's transform draws from a
+/// stream named by (seed, e, sample's number): the same bits for any number of workers. A skipped sample's place is
+/// left out of its batch, and a batch of which nothing is left is left out of the epoch.
 class Loader {
  public:
+  /// Throws ShapeError for options out of range, an empty dataset, or drop_last with a batch larger than the dataset.
   Loader(DatasetPtr dataset, LoaderOptions options);
+  /// Stops the workers; each ends after the sample it is reading.
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Starts epoch `epoch` (0-based) at batch `first_batch` (to resume inside an epoch).
+  /// Starts epoch `epoch` (0-based) at batch `first_batch` (to resume inside an epoch), at any moment.
   void start(int64_t epoch, int64_t first_batch = 0);
-  /// The next batch; an empty one (size 0) at the end of the epoch.
+  /// The next batch; an empty one (size 0) at the end of the epoch. Rethrows what the dataset or the transform threw.
+  /// Throws ShapeError if the samples of a batch differ in shape, FileError if every sample of the epoch is damaged.
   Batch next();
 
   int64_t batches_per_epoch() const;

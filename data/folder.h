@@ -1,0 +1,71 @@
+// Photographs in folders, one folder a class.
+#pragma once
+
+#include <kindling/data/dataset.h>
+#include <kindling/data/image.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kindling::data {
+
+/// The classes of a folder: class i is the folder `folders[i]`, shown to people as `names[i]`.
+struct ClassList {
+  std::vector<std::string> folders, names;
+};
+
+/// The sub-folders of `path` in order of their names, each named as itself.
+/// Throws FileError if there is no such folder, or no sub-folder in it.
+ClassList list_classes(const std::filesystem::path& path);
+/// Line i of `file`: the folder name of class i, blanks, and what to call it (the folder name if there is no more).
+/// Throws FileError with the line's number for an empty line or a folder named twice.
+ClassList read_labels(const std::filesystem::path& file);
+
+/// The images PATH/CLASS/* (.jpg, .jpeg, .png, .bmp in any case) in order of class and file name. Hidden files, other
+/// files and deeper folders are passed over. get() gives u8 [H,W,3] in the size of the file.
+class ImageFolder : public Dataset {
+ public:
+  /// Classes without a folder in `path` have no samples. Throws FileError if `path` is no folder, a folder in it is not
+  /// in `classes`, or a class's folder holds no image.
+  ImageFolder(const std::filesystem::path& path, ClassList classes, DecodeOptions decode = {});
+  int64_t size() const override { return static_cast<int64_t>(files_.size()); }
+  Sample get(int64_t index) const override;
+  std::string describe(int64_t index) const override;
+  std::vector<std::string> classes() const override { return classes_.names; }
+
+ private:
+  struct File {
+    std::string name;
+    int64_t label;
+  };
+  void add_class(int64_t label);
+
+  std::filesystem::path root_;
+  ClassList classes_;
+  DecodeOptions decode_;
+  std::vector<File> files_;
+};
+
+struct FolderOptions {
+  /// Pixels: every image is resized to this shorter side and its middle square cut out as it is read. 0 leaves it as it
+  /// is.
+  int64_t size = 0;
+  std::optional<double>
+      val_share;       ///< held out where there is no val/; by default 0.05 of train/, 0.2 of a flat folder
+  uint64_t seed = 0;   ///< of the choice of the held-out images
+  std::string labels;  ///< a file for read_labels; empty: the folders in order of their names
+  DecodeOptions decode;
+};
+
+/// PATH/train/CLASS/* with, where they exist, PATH/val/CLASS/* and PATH/test/CLASS/*; or a flat folder PATH/CLASS/*.
+/// Throws FileError as ImageFolder does, if there are fewer than two classes, or if the class folders of val/ or test/
+/// are not those of train/ (with labels: not in the list).
+Splits folder(const std::filesystem::path& path, const FolderOptions& options = {});
+
+/// What to measure a trained model on: val/ if there is one, else test/, else all images of a flat folder. With train/
+/// alone, its held-out share.
+DatasetPtr folder_for_eval(const std::filesystem::path& path, const FolderOptions& options = {});
+
+}  // namespace kindling::data

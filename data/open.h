@@ -1,0 +1,36 @@
+// Data sets by name, as on the command line.
+#pragma once
+
+#include <kindling/data/dataset.h>
+#include <kindling/data/image.h>
+
+#include <optional>
+#include <string>
+
+namespace kindling::data {
+
+struct OpenOptions {
+  std::string labels;               ///< for folder: a file for read_labels
+  std::optional<double> val_share;  ///< by default each kind's own
+  uint64_t seed = 0;                ///< of the held-out share, and of what `shapes` draws
+  DecodeOptions decode;             ///< for folder
+};
+
+/// `spec` is "shapes", "cifar10:PATH", "mnist:PATH" or "folder:PATH".
+/// Throws ShapeError for another one, FileError as the kinds do (see folder.h, cifar.h, mnist.h, shapes.h).
+Splits open_dataset(const std::string& spec, const OpenOptions& options = {});
+/// What `spec` offers to measure a trained model on: the test part of cifar10 and mnist, the validation part of shapes,
+/// and what folder_for_eval says.
+DatasetPtr open_for_eval(const std::string& spec, const OpenOptions& options = {});
+
+/// What a model needs to know about its inputs.
+struct InputInfo {
+  int64_t channels = 0;
+  /// Height and width, where all images that were looked at (up to 16, spread evenly) agree. Others may still differ:
+  /// begin transforms with resize(size), which costs nothing for an image of that size.
+  std::optional<Size2> size;
+};
+/// Throws FileError if none of the images that it looks at can be read, ShapeError if they are not [H,W,C] alike in C.
+InputInfo describe_inputs(const Dataset& dataset);
+
+}  // namespace kindling::data
