@@ -1,0 +1,21 @@
+// Differentiable convolution and its two gradients. Each is linear in both arguments, so each one's rules call the
+// others.
+#pragma once
+
+#include <kindling/autograd/variable.h>
+#include <kindling/tensor/conv.h>
+
+namespace kindling {
+
+/// x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> [N,H',W',O].
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias = {}, const Conv2dOptions& options = {});
+
+/// grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C].
+Variable conv2d_input_grad(const Variable& grad, const Variable& w, const Shape& x_shape,
+                           const Conv2dOptions& options = {});
+
+/// grad [N,H',W',O], x [N,H,W,C] -> w_shape [O,KH,KW,C/groups].
+Variable conv2d_weight_grad(const Variable& grad, const Variable& x, const Shape& w_shape,
+                            const Conv2dOptions& options = {});
+
+}  // namespace kindling

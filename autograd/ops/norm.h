@@ -1,0 +1,26 @@
+// Differentiable normalisation over channels-last activations.
+#pragma once
+
+#include <kindling/autograd/variable.h>
+#include <kindling/tensor/norm.h>
+
+namespace kindling {
+
+struct BatchNormResult {
+  Variable values;       ///< [..., C]
+  BatchNormStats stats;  ///< of this batch, for running averages; constants
+};
+/// Normalises x [..., C] by the batch's own mean and variance: gamma (x - mean) / sqrt(var + eps) + beta, var with
+/// divisor M = numel / C; gamma, beta [C]. The gradient takes the statistics' dependence on x into account (Ioffe and
+/// Szegedy, arXiv:1502.03167).
+BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5);
+
+/// (x - mean) * inv_std * gamma + beta with given statistics (constants): batch normalisation at evaluation.
+Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta);
+
+/// y_c = x_c (k + alpha/size sum_{c' within size/2 of c} x_c'^2)^-beta over the last axis.
+Variable local_response_norm(const Variable& x, const LocalResponseNormOptions& options);
+/// Sum over channels within size/2 of c: its own adjoint.
+Variable channel_window_sum(const Variable& x, int64_t size);
+
+}  // namespace kindling

@@ -1,0 +1,25 @@
+// Differentiable softmax family, over the last axis, and the cross-entropy of class labels.
+#pragma once
+
+#include <kindling/autograd/variable.h>
+#include <kindling/tensor/softmax.h>
+
+namespace kindling {
+
+Variable softmax(const Variable& x);
+Variable log_softmax(const Variable& x);
+/// log sum_k exp(x_k) over the last axis, which goes away. Shifted by the largest element, so no finite input
+/// overflows.
+Variable logsumexp(const Variable& x);
+
+struct CrossEntropyOptions {
+  double label_smoothing = 0.0;  ///< in [0, 1]: this share of each target is spread evenly over all classes
+  Tensor class_weights = {};     ///< [K], dtype of the logits; undefined: all 1
+};
+
+/// Mean cross-entropy in nats of softmax(logits) against class labels, a scalar:
+/// sum_n sum_k w_k t_nk (-log_softmax(logits)_nk) / sum_n w_{labels_n}, t_nk = (1 - s) [k = labels_n] + s / K.
+/// logits [N,K], labels [N] (i64, a constant). Throws ShapeError if a label is outside [0, K), N = 0 or shapes differ.
+Variable cross_entropy(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options = {});
+
+}  // namespace kindling
