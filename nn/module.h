@@ -1,4 +1,5 @@
-// Module: a part of a model. Plain members and one `visit`; parameters, modes, names, saving and summaries follow from it.
+// Module: a part of a model. Plain members and one `visit`; parameters, modes, names, saving and summaries follow from
+// it.
 #pragma once
 
 #include <functional>
@@ -34,10 +35,14 @@ struct NamedBuffer {
   Tensor value;
 };
 
-/// Base of layers and models. A derived class has its parameters and parts as plain members, names them in `visit` and computes
-/// in `forward`. Call the module, not forward: `y = layer(x)` puts the layer's name on errors and graph nodes.
+/// Base of layers and models. A derived class has its parameters and parts as plain members, names them in `visit` and
+/// computes in `forward`. Call the module, not forward: `y = layer(x)` puts the layer's name on errors and graph nodes.
+/// Modules move but do not copy: a copy would share its parameters with the original.
 class Module {
  public:
+  Module() = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
   virtual ~Module() = default;
 
   Variable operator()(const Variable& x);
@@ -53,7 +58,7 @@ class Module {
   bool training() const { return training_; }
 
   std::vector<NamedParameter> named_parameters();
-  /// Those that require a gradient or not, in the order of visit.
+  /// All of them, frozen ones too, in the order of visit.
   std::vector<Variable> parameters();
   std::vector<NamedBuffer> named_buffers();
   int64_t parameter_count();
@@ -63,11 +68,14 @@ class Module {
 
   /// The name its owner gave it in visit; "" for a root.
   const std::string& name() const { return name_; }
-  /// Gives the parts their names. operator() does it at its first call; before calling from several threads do it by hand.
+  /// Gives the parts their names. operator() does it at its first call; before calling from several threads do it by
+  /// hand.
   void name_parts();
 
  protected:
   virtual Variable forward(const Variable& x) = 0;
+  /// For containers: the next call names the parts again.
+  void parts_changed() { parts_named_ = false; }
 
  private:
   std::string name_;
@@ -78,7 +86,8 @@ class Module {
 /// Told of every module call in the thread that made it, while it lives; for summaries and hooks on activations.
 class CallObserver {
  public:
-  using Callback = std::function<void(Module& module, const std::string& path, const Variable& input, const Variable& output)>;
+  using Callback =
+      std::function<void(Module& module, const std::string& path, const Variable& input, const Variable& output)>;
   explicit CallObserver(Callback callback);
   ~CallObserver();
   CallObserver(const CallObserver&) = delete;

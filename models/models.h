@@ -1,0 +1,7 @@
+// Everything of models/.
+#pragma once
+
+#include <kindling/models/alexnet.h>
+#include <kindling/models/lenet.h>
+#include <kindling/models/registry.h>
+#include <kindling/models/squeezenet.h>

@@ -1,0 +1,41 @@
+// Models by name, for command lines and checkpoints.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <kindling/models/form.h>
+#include <kindling/models/squeezenet.h>
+
+namespace kindling {
+
+/// Numbers that are 0 stand for the model's own.
+struct ModelOptions {
+  int64_t classes = 0;
+  int64_t channels = 0;  ///< of the images
+  int64_t size = 0;      ///< pixels; matters to models with fully connected layers only
+  Bypass bypass = Bypass::none;
+  Form form = Form::torchvision;
+  Norm norm = Norm::none;
+};
+
+/// What a model was made for.
+struct ModelInfo {
+  int64_t classes;
+  int64_t channels;
+  int64_t size;           ///< pixels, of the input it was published with
+  int64_t smallest_size;  ///< pixels
+};
+
+/// "lenet", "alexnet", "squeezenet1_0", "squeezenet1_1", "squeezenet_cifar".
+const std::vector<std::string>& model_names();
+
+/// Throws Error, listing the names, for an unknown one.
+ModelInfo model_info(const std::string& name, Form form = Form::torchvision);
+
+/// Images [N,size,size,channels] -> logits [N,classes]. Throws Error, listing the names, for an unknown one, and for an
+/// option that the model does not have.
+std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options, Rng& rng);
+
+}  // namespace kindling

@@ -1,0 +1,43 @@
+// The convolution layer.
+#pragma once
+
+#include <kindling/nn/init.h>
+#include <kindling/nn/module.h>
+#include <kindling/tensor/conv.h>
+
+namespace kindling {
+
+/// As Conv2dOptions, with what only a layer has.
+struct ConvOptions {
+  Size2 kernel;        ///< pixels
+  Size2 stride = 1;    ///< pixels
+  Size2 padding = 0;   ///< pixels of zeros on each side
+  Size2 dilation = 1;  ///< pixels between neighbouring taps
+  int64_t groups = 1;  ///< both channel counts must be multiples of it
+  bool bias = true;
+  Initializer init = init::kaiming_uniform();
+  Initializer bias_init = init::zeros();
+};
+
+/// conv2d (see tensor/conv.h) with a weight [out, KH, KW, in/groups] and a bias [out] of its own:
+/// x [N,H,W,in] -> [N,H',W',out]. Throws ShapeError, at construction if the options do not fit together.
+class Conv2d : public Module {
+ public:
+  Conv2d(int64_t in, int64_t out, const ConvOptions& options, Rng& rng);
+
+  Variable weight, bias;
+
+  const Conv2dOptions& options() const { return options_; }
+
+  void visit(Visitor& visitor) override;
+  std::string kind() const override { return "Conv2d"; }
+  int64_t macs(const Shape& input, const Shape& output) const override;
+
+ protected:
+  Variable forward(const Variable& x) override;
+
+ private:
+  Conv2dOptions options_;
+};
+
+}  // namespace kindling

@@ -1,0 +1,14 @@
+// Everything of nn/.
+#pragma once
+
+#include <kindling/nn/conv.h>
+#include <kindling/nn/dropout.h>
+#include <kindling/nn/fn.h>
+#include <kindling/nn/init.h>
+#include <kindling/nn/linear.h>
+#include <kindling/nn/loss.h>
+#include <kindling/nn/module.h>
+#include <kindling/nn/norm.h>
+#include <kindling/nn/pool.h>
+#include <kindling/nn/sequential.h>
+#include <kindling/nn/summary.h>

@@ -1,0 +1,53 @@
+// Normalisation layers.
+#pragma once
+
+#include <kindling/nn/module.h>
+#include <kindling/tensor/norm.h>
+
+namespace kindling {
+
+struct BatchNormOptions {
+  double momentum = 0.1;  ///< share of the newest batch in the running statistics
+  double eps = 1e-5;      ///< added to the variance
+};
+
+/// Batch normalisation per channel (Ioffe and Szegedy, arXiv:1502.03167): y = weight (x - mean) / sqrt(var + eps) +
+/// bias over x [..., C]. In training, mean and variance (divisor M = numel / C) are the batch's, and
+///   running = (1 - momentum) running + momentum batch, with the unbiased variance (divisor M - 1), as in PyTorch.
+/// In evaluation they are the running ones, and the layer is the affine map x scale + shift. Training it from several
+/// threads at once is a data race on the running statistics. Throws ShapeError in training if a channel has fewer than
+/// two values.
+class BatchNorm2d : public Module {
+ public:
+  explicit BatchNorm2d(int64_t channels, const BatchNormOptions& options = {});
+
+  Variable weight, bias;             ///< [C]: gamma (ones at the start) and beta (zeros)
+  Tensor running_mean, running_var;  ///< [C]: zeros and ones at the start
+
+  void visit(Visitor& visitor) override;
+  std::string kind() const override { return "BatchNorm2d"; }
+
+ protected:
+  Variable forward(const Variable& x) override;
+
+ private:
+  void update_running(const Tensor& x);
+
+  BatchNormOptions options_;
+};
+
+/// Normalises each activation by its neighbours in the channel axis (see local_response_norm in tensor/norm.h):
+/// AlexNet's.
+class LocalResponseNorm : public Module {
+ public:
+  explicit LocalResponseNorm(const LocalResponseNormOptions& options = {}) : options_(options) {}
+  std::string kind() const override { return "LocalResponseNorm"; }
+
+ protected:
+  Variable forward(const Variable& x) override;
+
+ private:
+  LocalResponseNormOptions options_;
+};
+
+}  // namespace kindling
