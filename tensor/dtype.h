@@ -13,9 +13,7 @@ namespace kindling {
 enum class DType : uint8_t { f32, f64, i64, u8 };
 
 /// Bytes per element.
-constexpr int64_t size_of(DType dtype) {
-  return dtype == DType::u8 ? 1 : dtype == DType::f32 ? 4 : 8;
-}
+constexpr int64_t size_of(DType dtype) { return dtype == DType::u8 ? 1 : dtype == DType::f32 ? 4 : 8; }
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 /// "f32", "f64", "i64", "u8".
 const char* name_of(DType dtype);
@@ -24,22 +22,34 @@ std::ostream& operator<<(std::ostream& out, DType dtype);
 template <class T>
 constexpr DType dtype_of();
 template <>
-constexpr DType dtype_of<float>() { return DType::f32; }
+constexpr DType dtype_of<float>() {
+  return DType::f32;
+}
 template <>
-constexpr DType dtype_of<double>() { return DType::f64; }
+constexpr DType dtype_of<double>() {
+  return DType::f64;
+}
 template <>
-constexpr DType dtype_of<int64_t>() { return DType::i64; }
+constexpr DType dtype_of<int64_t>() {
+  return DType::i64;
+}
 template <>
-constexpr DType dtype_of<uint8_t>() { return DType::u8; }
+constexpr DType dtype_of<uint8_t>() {
+  return DType::u8;
+}
 
 /// Calls `f(T{})` with the C++ type of `dtype`: `visit(x.dtype(), [&](auto t) { using T = decltype(t); ... })`.
 template <class F>
 decltype(auto) visit(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::i64: return f(int64_t{});
-    case DType::u8: break;
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::i64:
+      return f(int64_t{});
+    case DType::u8:
+      break;
   }
   return f(uint8_t{});
 }

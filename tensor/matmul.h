@@ -6,8 +6,8 @@
 namespace kindling {
 
 /// [m,k] x [k,n] -> [m,n], and batched: [..., m,k] x [..., k,n] with leading axes that broadcast. Operands may be
-/// transposed views; they are not copied. Runs on OpenBLAS, one thread per block of rows; blocks are cut by shape alone.
-/// Throws ShapeError if the inner sizes differ or a rank is below 2.
+/// transposed views; they are not copied. Runs on OpenBLAS, one thread per block of rows; blocks are cut by shape
+/// alone. Throws ShapeError if the inner sizes differ or a rank is below 2.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// Swaps the last two axes (a view).
 Tensor transpose(const Tensor& x);

@@ -6,11 +6,12 @@
 namespace kindling {
 
 struct Pool2dOptions {
-  Size2 kernel = 2;                ///< pixels
-  Size2 stride = 0;                ///< pixels; 0: the kernel's size
-  Size2 padding = 0;               ///< pixels on each side, at most half the kernel
-  bool ceil_mode = false;          ///< round the output size up, as Caffe does: the last window may hang over the edge
-  bool count_include_pad = true;   ///< average pooling: padded zeros count in the divisor (pixels beyond padding never do)
+  Size2 kernel = 2;        ///< pixels
+  Size2 stride = 0;        ///< pixels; 0: the kernel's size
+  Size2 padding = 0;       ///< pixels on each side, at most half the kernel
+  bool ceil_mode = false;  ///< round the output size up, as Caffe does: the last window may hang over the edge
+  bool count_include_pad =
+      true;  ///< average pooling: padded zeros count in the divisor (pixels beyond padding never do)
 };
 
 /// H' = (H + 2 pad - K) / s + 1, rounded down, or up in ceil_mode; there a last window that would start beyond
@@ -18,8 +19,8 @@ struct Pool2dOptions {
 Shape pool2d_shape(const char* op, const Shape& x, const Pool2dOptions& options);
 
 struct MaxPool2dResult {
-  Tensor values;   ///< [N,H',W',C], dtype of x
-  Tensor argmax;   ///< [N,H',W',C], u8: p * KW + q of the largest pixel in its window
+  Tensor values;  ///< [N,H',W',C], dtype of x
+  Tensor argmax;  ///< [N,H',W',C], u8: p * KW + q of the largest pixel in its window
 };
 /// Largest pixel of each window; the first (row-major) of equals, NaN counts as largest. Padding never wins.
 /// Throws ShapeError if the kernel has more than 256 pixels or the output would be empty.

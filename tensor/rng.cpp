@@ -6,6 +6,9 @@
 #include <utility>
 
 namespace kindling {
+namespace {
+__extension__ using uint128 = unsigned __int128;
+}
 
 // Philox4x32-10: ten rounds of multiplying, keyed by the seed. Constants from Salmon et al., SC 2011, section 4.
 std::array<uint32_t, 4> Rng::block(uint64_t index) const {
@@ -49,7 +52,7 @@ int64_t Rng::next_below(int64_t n) {
   const auto bound = static_cast<uint64_t>(n);
   const uint64_t threshold = -bound % bound;
   for (;;) {
-    const auto product = static_cast<unsigned __int128>(next_bits()) * bound;
+    const auto product = static_cast<uint128>(next_bits()) * bound;
     if (static_cast<uint64_t>(product) >= threshold) return static_cast<int64_t>(product >> 64);
   }
 }
@@ -57,7 +60,8 @@ int64_t Rng::next_below(int64_t n) {
 std::vector<int64_t> permutation(int64_t n, Rng rng) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
-  for (int64_t i = n - 1; i > 0; --i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.next_below(i + 1))]);
+  for (int64_t i = n - 1; i > 0; --i)
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.next_below(i + 1))]);
   return order;
 }
 

@@ -40,18 +40,18 @@ class Storage {
 namespace pool {
 
 struct Stats {
-  int64_t bytes_in_use = 0;   ///< in tensors that are alive
-  int64_t bytes_peak = 0;     ///< the largest value of the above since reset_peak()
-  int64_t bytes_cached = 0;   ///< free, kept for reuse
-  int64_t system_calls = 0;   ///< blocks asked from the system since the start
+  int64_t bytes_in_use = 0;  ///< in tensors that are alive
+  int64_t bytes_peak = 0;    ///< the largest value of the above since reset_peak()
+  int64_t bytes_cached = 0;  ///< free, kept for reuse
+  int64_t system_calls = 0;  ///< blocks asked from the system since the start
 };
 Stats stats();
 void reset_peak();
 /// Gives all cached blocks back to the system.
 void trim();
 
-/// Fills every new block with 0xFF bytes (NaN in f32 and f64) while on, so that a kernel which forgets to write part of its
-/// output shows. For tests.
+/// Fills every new block with 0xFF bytes (NaN in f32 and f64) while on, so that a kernel which forgets to write part of
+/// its output shows. For tests.
 void set_poison(bool on);
 
 }  // namespace pool

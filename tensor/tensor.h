@@ -13,8 +13,8 @@
 
 namespace kindling {
 
-/// A view of `shape` and `strides` (in elements) on shared storage. Copying a Tensor copies the handle, not the elements;
-/// `clone` copies those. Activations are [N, H, W, C], convolution weights [O, KH, KW, I].
+/// A view of `shape` and `strides` (in elements) on shared storage. Copying a Tensor copies the handle, not the
+/// elements; `clone` copies those. Activations are [N, H, W, C], convolution weights [O, KH, KW, I].
 class Tensor {
  public:
   /// No tensor at all: `defined()` is false.

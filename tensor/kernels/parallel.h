@@ -11,9 +11,9 @@ int num_threads();
 /// Sets it, for the whole process. `n` >= 1.
 void set_num_threads(int n);
 
-/// Calls `body(begin, end)` for disjoint ranges that cover [0, n), each of at most `grain` elements, on all threads; at once
-/// in the caller's thread when there is one range or it runs inside another parallel loop. Ranges are cut by `n` and
-/// `grain` alone, never by the number of threads. The first exception that a body throws is rethrown in the caller.
+/// Calls `body(begin, end)` for disjoint ranges that cover [0, n), each of at most `grain` elements, on all threads; at
+/// once in the caller's thread when there is one range or it runs inside another parallel loop. Ranges are cut by `n`
+/// and `grain` alone, never by the number of threads. The first exception that a body throws is rethrown in the caller.
 /// Denormals are flushed to zero in every thread that runs a body (see flush_denormals).
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
 
@@ -22,9 +22,9 @@ bool in_parallel();
 /// Index of the calling thread in [0, num_threads()) inside parallel_for, else 0.
 int thread_index();
 
-/// Treats denormal numbers as zero and flushes denormal results in the calling thread (MXCSR's FTZ and DAZ): arithmetic on
-/// them costs a hundred times as much as on others, and trained networks are full of them. Numbers below 1.2e-38 (float)
-/// become 0.
+/// Treats denormal numbers as zero and flushes denormal results in the calling thread (MXCSR's FTZ and DAZ): arithmetic
+/// on them costs a hundred times as much as on others, and trained networks are full of them. Numbers below 1.2e-38
+/// (float) become 0.
 void flush_denormals();
 
 }  // namespace kindling

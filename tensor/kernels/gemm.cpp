@@ -1,0 +1,43 @@
+#include <kindling/tensor/kernels/gemm.h>
+
+#include <type_traits>
+
+#include <cblas.h>
+
+namespace kindling::kernels {
+namespace {
+
+// Our loops give OpenBLAS one block per call from each of our threads; threads of its own would only fight with ours.
+void use_one_thread() {
+  static const bool done = (openblas_set_num_threads(1), true);
+  static_cast<void>(done);
+}
+
+CBLAS_TRANSPOSE transpose_flag(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
+
+}  // namespace
+
+template <class T>
+void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b,
+          int64_t ldb, T beta, T* c, int64_t ldc) {
+  use_one_thread();
+  const auto narrow = [](int64_t value) { return static_cast<blasint>(value); };
+  const auto call = [&](auto function) {
+    function(CblasRowMajor, transpose_flag(trans_a), transpose_flag(trans_b), narrow(m), narrow(n), narrow(k), alpha, a,
+             narrow(lda), b, narrow(ldb), beta, c, narrow(ldc));
+  };
+  if constexpr (std::is_same_v<T, float>)
+    call(cblas_sgemm);
+  else
+    call(cblas_dgemm);
+}
+
+template void gemm(bool, bool, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float,
+                   float*, int64_t);
+template void gemm(bool, bool, int64_t, int64_t, int64_t, double, const double*, int64_t, const double*, int64_t,
+                   double, double*, int64_t);
+
+const char* blas_version() { return openblas_get_config(); }
+const char* blas_core() { return openblas_get_corename(); }
+
+}  // namespace kindling::kernels

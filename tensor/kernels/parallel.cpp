@@ -1,0 +1,130 @@
+#include <kindling/tensor/kernels/parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+
+#include <kindling/tensor/check.h>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+#if defined(KINDLING_STD_THREADS)
+#include <thread>
+#include <vector>
+#else
+#include <omp.h>
+#endif
+
+namespace kindling {
+namespace {
+
+#if defined(KINDLING_STD_THREADS)
+int default_threads() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+#else
+int default_threads() { return omp_get_max_threads(); }
+#endif
+
+std::atomic<int>& thread_setting() {
+  static std::atomic<int> threads{default_threads()};
+  return threads;
+}
+
+thread_local bool inside = false;
+thread_local int index_of_thread = 0;
+
+// Marks the thread as a worker while a loop runs in it.
+class WorkerGuard {
+ public:
+  explicit WorkerGuard(int index) : index_before_(index_of_thread) {
+    inside = true;
+    index_of_thread = index;
+    flush_denormals();
+  }
+  ~WorkerGuard() {
+    inside = false;
+    index_of_thread = index_before_;
+  }
+
+ private:
+  int index_before_;
+};
+
+// Ranges are handed out one by one, in order, to whichever thread asks next.
+class RangeQueue {
+ public:
+  RangeQueue(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body)
+      : n_(n), grain_(grain), body_(body) {}
+
+  void work(int index) {
+    const WorkerGuard guard(index);
+    for (;;) {
+      const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= n_) return;
+      try {
+        body_(begin, std::min(begin + grain_, n_));
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+        next_.store(n_, std::memory_order_relaxed);  // the others stop at their next range
+      }
+    }
+  }
+
+  void rethrow() {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  int64_t n_, grain_;
+  const std::function<void(int64_t, int64_t)>& body_;
+  std::atomic<int64_t> next_{0};
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+int num_threads() { return thread_setting().load(std::memory_order_relaxed); }
+
+void set_num_threads(int n) {
+  check(n >= 1, "set_num_threads", "needs at least 1 thread, got ", n);
+  thread_setting().store(n, std::memory_order_relaxed);
+}
+
+bool in_parallel() { return inside; }
+int thread_index() { return index_of_thread; }
+
+void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+  if (n <= 0) return;
+  grain = std::max<int64_t>(grain, 1);
+  const int64_t ranges = (n + grain - 1) / grain;
+  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), ranges));
+  if (inside || threads == 1) {
+    flush_denormals();
+    for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(begin + grain, n));
+    return;
+  }
+  RangeQueue queue(n, grain, body);
+#if defined(KINDLING_STD_THREADS)
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 1; i < threads; ++i) workers.emplace_back([&queue, i] { queue.work(i); });
+    queue.work(0);
+  }
+#else
+#pragma omp parallel num_threads(threads)
+  queue.work(omp_get_thread_num());
+#endif
+  queue.rethrow();
+}
+
+void flush_denormals() {
+#if defined(__SSE2__)
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+  _mm_setcsr(_mm_getcsr() | kFlushToZero | kDenormalsAreZero);
+#endif
+}
+
+}  // namespace kindling

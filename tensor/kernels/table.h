@@ -1,0 +1,43 @@
+// The kernels that are compiled once per instruction set, as a table of pointers. Call them through `table<T>()`.
+#pragma once
+
+#include <cstdint>
+
+#include <kindling/tensor/kernels/isa.h>
+
+namespace kindling::kernels {
+
+enum class Unary : uint8_t;
+enum class Binary : uint8_t;
+struct Window;
+
+/// Each member has the contract of the function of the same name in elementwise.h, reduce.h, softmax.h, pool.h or
+/// norm.h.
+template <class T>
+struct Table {
+  void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
+  void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);
+  void (*add_scaled)(int64_t n, T* y, int64_t sy, const T* x, int64_t sx, T scale);
+  T (*sum)(int64_t n, const T* x);
+  void (*sum_rows)(int64_t rows, int64_t n, T* total, const T* x, int64_t ld);
+  double (*dot)(int64_t n, const T* a, const T* b);
+  void (*softmax_row)(int64_t n, T* y, const T* x);
+  void (*log_softmax_row)(int64_t n, T* y, const T* x);
+  void (*max_pool_pixel)(const Window&, int64_t C, T* y, uint8_t* argmax, const T* x);
+  void (*max_pool_pick_pixel)(const Window&, int64_t C, T* y, const uint8_t* argmax, const T* x);
+  void (*max_unpool_pixel)(const Window&, int64_t C, T* dx, const uint8_t* argmax, const T* grad);
+  void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
+  void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
+  void (*sum_square_distances)(int64_t rows, int64_t C, T* total, const T* x, const T* mean);
+  void (*scale_and_shift)(int64_t rows, int64_t C, T* y, const T* x, const T* scale, const T* shift);
+  void (*batch_norm_sums)(int64_t rows, int64_t C, T* dgamma, T* dbeta, const T* grad, const T* x, const T* mean,
+                          const T* inv_std);
+  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const T* a, const T* b, const T* d);
+  void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
+};
+
+/// The table of the instruction set in use (see isa.h). T is float or double.
+template <class T>
+const Table<T>& table();
+
+}  // namespace kindling::kernels

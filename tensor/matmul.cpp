@@ -1,0 +1,81 @@
+#include <kindling/tensor/matmul.h>
+
+#include <algorithm>
+
+#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling {
+namespace {
+
+// A matrix as GEMM takes it: rows or columns contiguous.
+struct Operand {
+  Tensor tensor;
+  bool transposed;
+  int64_t ld;
+};
+
+Operand as_operand(const Tensor& x) {
+  const int64_t rows = x.size(-2), cols = x.size(-1);
+  const int64_t row_stride = x.strides()[x.rank() - 2], col_stride = x.strides()[x.rank() - 1];
+  if ((col_stride == 1 || cols == 1) && row_stride >= cols) return {x, false, std::max<int64_t>(row_stride, 1)};
+  if ((row_stride == 1 || rows == 1) && col_stride >= rows) return {x, true, std::max<int64_t>(col_stride, 1)};
+  return {x.clone(), false, std::max<int64_t>(cols, 1)};
+}
+
+// The longer side of the result is cut into at most 16 blocks of at least 64, whatever the number of threads.
+int64_t block_size(int64_t n) {
+  constexpr int64_t kMaxBlocks = 16, kMinBlock = 64, kMultiple = 32;
+  const int64_t block = std::max(kMinBlock, (n + kMaxBlocks - 1) / kMaxBlocks);
+  return (block + kMultiple - 1) / kMultiple * kMultiple;
+}
+
+template <class T>
+void multiply(const Operand& a, const T* pa, const Operand& b, const T* pb, T* pc, int64_t m, int64_t n, int64_t k) {
+  const bool cut_rows = m >= n;
+  parallel_for(cut_rows ? m : n, block_size(cut_rows ? m : n), [&](int64_t begin, int64_t end) {
+    const int64_t row = cut_rows ? begin : 0, col = cut_rows ? 0 : begin;
+    kernels::gemm<T>(a.transposed, b.transposed, cut_rows ? end - begin : m, cut_rows ? n : end - begin, k, T(1),
+                     pa + row * (a.transposed ? 1 : a.ld), a.ld, pb + col * (b.transposed ? b.ld : 1), b.ld, T(0),
+                     pc + row * n + col, n);
+  });
+}
+
+Shape leading(const Shape& shape) { return Shape(shape.begin(), shape.end() - 2); }
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check_same_dtype("matmul", a, b);
+  check(a.rank() >= 2 && b.rank() >= 2, "matmul", "needs at least two axes: ", a.shape(), " x ", b.shape());
+  check(a.size(-1) == b.size(-2), "matmul", "inner sizes ", a.size(-1), " and ", b.size(-2), " differ: ", a.shape(),
+        " x ", b.shape());
+  const int64_t m = a.size(-2), n = b.size(-1), k = a.size(-1);
+  const Shape batch = broadcast_shapes("matmul", leading(a.shape()), leading(b.shape()));
+  Shape shape = batch, shape_a = batch, shape_b = batch;
+  for (const int64_t size : {m, n}) shape.push_back(size);
+  for (const int64_t size : {m, k}) shape_a.push_back(size);
+  for (const int64_t size : {k, n}) shape_b.push_back(size);
+  if (k == 0) return Tensor::zeros(shape, a.dtype());
+  Tensor c = Tensor::empty(shape, a.dtype());
+  const Tensor wide_a = a.broadcast_to(shape_a), wide_b = b.broadcast_to(shape_b);
+  visit_floating("matmul", a.dtype(), [&](auto t) {
+    using T = decltype(t);
+    for (int64_t i = 0; i < batch.numel(); ++i) {
+      Tensor slice_a = wide_a, slice_b = wide_b;
+      for (int64_t axis = 0, rest = i, span = batch.numel(); axis < batch.rank(); ++axis) {
+        span /= batch[axis];
+        slice_a = slice_a.select(0, rest / span);
+        slice_b = slice_b.select(0, rest / span);
+        rest %= span;
+      }
+      const Operand left = as_operand(slice_a), right = as_operand(slice_b);
+      multiply<T>(left, left.tensor.data<T>(), right, right.tensor.data<T>(), c.data<T>() + i * m * n, m, n, k);
+    }
+  });
+  return c;
+}
+
+Tensor transpose(const Tensor& x) { return x.transpose(-2, -1); }
+
+}  // namespace kindling
