@@ -36,6 +36,18 @@ const std::string* Scope::path() {
   return interned_path;
 }
 
+AbsoluteScope::AbsoluteScope(const std::string* path) : before_(Scope::path()) {
+  if (path == before_) return;
+  current_path = *path;
+  interned_path = path;
+}
+
+AbsoluteScope::~AbsoluteScope() {
+  if (Scope::path() == before_) return;
+  current_path = *before_;
+  interned_path = before_;
+}
+
 void detail::throw_shape_error(const char* op, const std::string& message) {
   const std::string& path = *Scope::path();
   throw ShapeError(path.empty() ? std::string(op) + ": " + message : path + ": " + op + ": " + message);

@@ -45,6 +45,19 @@ namespace detail {
 [[noreturn]] void throw_shape_error(const char* op, const std::string& message);
 }  // namespace detail
 
+/// Makes `path` (as Scope::path() gave it) the calling thread's whole path while it lives: a gradient rule runs in the
+/// scope in which its operation was recorded.
+class AbsoluteScope {
+ public:
+  explicit AbsoluteScope(const std::string* path);
+  ~AbsoluteScope();
+  AbsoluteScope(const AbsoluteScope&) = delete;
+  AbsoluteScope& operator=(const AbsoluteScope&) = delete;
+
+ private:
+  const std::string* before_;
+};
+
 /// Throws ShapeError "<scope>: <op>: <parts...>" unless `ok`. Every part is anything that can be streamed.
 template <class... Parts>
 inline void check(bool ok, const char* op, const Parts&... parts) {
