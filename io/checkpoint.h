@@ -1,0 +1,35 @@
+// A training run's whole state in one safetensors file.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <kindling/io/weights.h>
+#include <kindling/nn/module.h>
+#include <kindling/optim/optimizer.h>
+
+namespace kindling {
+
+/// The states of whatever takes part in a run, by name: "optimizer", "schedule", "run".
+using States = std::map<std::string, State>;
+
+/// Writes the model's parameters and buffers under their own names, so that the file also serves as one of weights, and
+/// entry e of state s under "@s/e", atomically. The bytes depend on the arguments alone: not on time, host or threads.
+void save_checkpoint(const std::string& path, Module& model, const States& states);
+
+/// Fills the model and returns the states. Throws FileError if the file is not a checkpoint or, as load() does, if it
+/// does not fit the model, which is then unchanged.
+States load_checkpoint(const std::string& path, Module& model);
+
+/// Reading numbers out of a state: `scalar<int64_t>(state, "epoch")`. Throws Error naming the entry if it is missing or
+/// not one number of that type.
+template <class T>
+T scalar(const State& state, const std::string& name) {
+  const auto entry = state.find(name);
+  if (entry == state.end()) throw Error("state has no entry \"" + name + "\"");
+  if (entry->second.numel() != 1 || entry->second.dtype() != dtype_of<T>())
+    throw Error("state entry \"" + name + "\" is not one " + name_of(dtype_of<T>()));
+  return entry->second.item<T>();
+}
+
+}  // namespace kindling

@@ -1,0 +1,7 @@
+// Everything of io/.
+#pragma once
+
+#include <kindling/io/atomic_file.h>
+#include <kindling/io/checkpoint.h>
+#include <kindling/io/safetensors.h>
+#include <kindling/io/weights.h>

@@ -1,0 +1,63 @@
+// The safetensors format: named tensors in one file. Eight bytes of header length (little-endian), a JSON header with
+// each tensor's dtype, shape and byte range, then the elements. https://github.com/huggingface/safetensors
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+struct NamedTensor {
+  std::string name;
+  Tensor value;
+};
+
+/// Notes in a file's header ("__metadata__"): text under names.
+using Metadata = std::map<std::string, std::string>;
+
+/// One tensor as the header describes it.
+struct TensorEntry {
+  std::string name;
+  std::string dtype;  ///< as in the file: "F32", "F64", "I64", "U8", "F16" or "BF16"
+  Shape shape;
+  int64_t offset = 0;  ///< of the first element, in bytes from the start of the file
+  int64_t bytes = 0;
+};
+
+/// An open file whose header has been read and found right in every respect: JSON without repeated names, known dtypes,
+/// shapes that fit their byte ranges, ranges that cover the data without overlap or hole up to the last byte. Whatever
+/// is wrong throws FileError "<path>: byte <offset>: <what>"; a hostile file gets no further than that.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::string& path);
+  ~SafetensorsFile();
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  /// In the order of their places in the file.
+  const std::vector<TensorEntry>& entries() const { return entries_; }
+  const Metadata& metadata() const { return metadata_; }
+  /// The entry of this name, or null.
+  const TensorEntry* find(const std::string& name) const;
+  /// The elements of one entry. F16 and BF16 are widened to f32.
+  Tensor read(const TensorEntry& entry) const;
+  /// As above, by name. Throws FileError if there is no such tensor.
+  Tensor read(const std::string& name) const;
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  std::vector<TensorEntry> entries_;
+  Metadata metadata_;
+};
+
+/// Writes the tensors in their order (wider elements first, so that all are aligned), atomically (see AtomicFile). The
+/// bytes depend on the arguments alone. Throws FileError if a name repeats or is "__metadata__", or the file cannot be
+/// written.
+void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata = {});
+
+}  // namespace kindling

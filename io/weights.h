@@ -1,0 +1,41 @@
+// A model's parameters and buffers in a safetensors file, each under its name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kindling/io/safetensors.h>
+#include <kindling/nn/module.h>
+
+namespace kindling {
+
+/// Writes every parameter and buffer of `module` under its path ("fire2/squeeze/weight"), atomically.
+void save(Module& module, const std::string& path);
+
+struct LoadOptions {
+  /// Throw if anything does not fit. Otherwise what fits by name and shape is loaded and the rest is reported.
+  bool strict = true;
+};
+
+/// What did not fit; each entry is ready to be shown, as in "conv10/weight [10, 1, 1, 512]".
+struct LoadReport {
+  std::vector<std::string> missing;     ///< in the model, not in the file
+  std::vector<std::string> unexpected;  ///< in the file, not in the model
+  std::vector<std::string> misshaped;   ///< in both: "conv10/weight: file [1000, 1, 1, 512], model [10, 1, 1, 512]"
+  bool empty() const { return missing.empty() && unexpected.empty() && misshaped.empty(); }
+};
+
+/// Fills parameters and buffers from a file of weights or a checkpoint (whose state of the run is passed over),
+/// converted to the model's dtype. Throws FileError, with everything that does not fit, unless all names and shapes
+/// agree; the model is then unchanged.
+LoadReport load(Module& module, const std::string& path, const LoadOptions& options = {});
+/// As above, from a file that is open already.
+LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options = {});
+
+/// Names that begin so are not weights but the state of a training run.
+inline constexpr char kStatePrefix[] = "@";
+/// All parameters, then all buffers; the tensors are the module's own, not copies. Throws Error if a name begins with
+/// kStatePrefix.
+std::vector<NamedTensor> named_tensors(Module& module);
+
+}  // namespace kindling

@@ -1,0 +1,11 @@
+// All of Kindling.
+#pragma once
+
+#include <kindling/autograd/autograd.h>
+#include <kindling/data/data.h>
+#include <kindling/io/io.h>
+#include <kindling/models/models.h>
+#include <kindling/nn/nn.h>
+#include <kindling/optim/optim.h>
+#include <kindling/tensor/tensor_all.h>
+#include <kindling/train/train.h>

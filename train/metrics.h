@@ -1,0 +1,57 @@
+// Measures of how good a model's outputs are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+/// A measure of the user's: the mean of `value` over the samples, as in {"mae", mean_absolute_error}. Called from
+/// several threads at once.
+struct Metric {
+  std::string name;
+  /// Mean over the samples of one batch.
+  std::function<double(const Tensor& output, const Tensor& target)> value;
+};
+
+/// How many of the samples have their class among the k largest outputs. output [N, classes], target [N] i64. Among
+/// equal outputs the lower class number comes first; NaN is never among the largest. Throws ShapeError if the shapes do
+/// not fit.
+int64_t top_k_hits(const Tensor& output, const Tensor& target, int64_t k);
+
+/// Whether these are the outputs and targets of a classifier: [N, classes] and [N] i64.
+bool is_classification(const Tensor& output, const Tensor& target);
+
+/// Running totals of a set of samples. Parts are added in a fixed order, so the bits do not depend on threads.
+struct Totals {
+  int64_t samples = 0;
+  double loss = 0;  ///< sum of weight * mean loss
+  double weight = 0;
+  bool classes = false;          ///< the hits below mean something
+  int64_t hits1 = 0, hits5 = 0;  ///< samples whose class is the largest output, or among the five largest
+  std::vector<double> metrics;   ///< sums over samples, in the order of the user's metrics
+
+  void add(const Totals& other);
+  double mean_loss() const { return loss / weight; }
+  /// Per cent; empty for other than classifiers.
+  std::optional<double> top1() const;
+  std::optional<double> top5() const;
+};
+
+/// The outcome of looking at a whole data set.
+struct Evaluation {
+  int64_t samples = 0;
+  double loss = 0;
+  std::optional<double> top1, top5;       ///< per cent, of classifiers
+  std::map<std::string, double> metrics;  ///< the user's, by name
+  double images_per_second = 0;
+  std::vector<std::string> skipped;  ///< messages of samples that could not be read
+};
+
+}  // namespace kindling

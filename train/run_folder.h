@@ -1,0 +1,56 @@
+// The folder of a training run: config.json, metrics.jsonl, curves.svg, last.ckpt, best.ckpt.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace kindling {
+
+/// What this program and machine are, as config.json keeps it: "version", and "machine" with "cpu", "isa", "blas",
+/// "threads".
+nlohmann::json describe_machine();
+
+/// Paths and files of one run. All files but metrics.jsonl, which grows line by line, are written whole or not at all.
+class RunFolder {
+ public:
+  enum class Open { create, resume };
+  /// Makes the folder, if needed. Throws FileError if it cannot, or (`create`) if the folder holds a run already.
+  RunFolder(std::string path, Open mode);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string last_checkpoint() const { return path_ + "/last.ckpt"; }
+  std::string best_checkpoint() const { return path_ + "/best.ckpt"; }
+
+  /// config.json: the caller's options with describe_machine() added.
+  void write_config(const nlohmann::json& options) const;
+  /// Throws FileError if it is missing or not JSON.
+  static nlohmann::json read_config(const std::string& run);
+
+  /// Keeps the first `lines` lines of metrics.jsonl and goes on behind them: what came after the checkpoint will come
+  /// again.
+  void cut_metrics(int64_t lines);
+  void append_metrics(const nlohmann::ordered_json& line);
+  /// Lines so far.
+  int64_t metrics_lines() const { return lines_; }
+  /// Flushes metrics.jsonl to the disk.
+  void sync_metrics() const;
+
+ private:
+  std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
+  void open_metrics();
+
+  std::string path_;
+  int metrics_ = -1;
+  int64_t lines_ = 0;
+};
+
+/// All lines of RUN/metrics.jsonl. Throws FileError with the line's number if one is not JSON.
+std::vector<nlohmann::json> read_metrics(const std::string& run);
+
+}  // namespace kindling

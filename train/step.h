@@ -1,0 +1,55 @@
+// The gradient of one batch, computed on all cores.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <kindling/nn/module.h>
+#include <kindling/train/loss.h>
+#include <kindling/train/metrics.h>
+
+namespace kindling {
+
+/// How a batch is cut: consecutive micro-batches of `micro_batch` samples, dealt in turn to `slots` lanes. A lane takes
+/// its micro-batches in order, on whatever thread picks it up; all operations inside run serially. With one slot the
+/// whole batch goes through at once and the operations themselves use the threads. The plan depends on the model and
+/// the batch's shape alone, never on the number of threads, so neither do the bits.
+struct StepPlan {
+  int64_t micro_batch = 1;
+  int64_t slots = 1;
+};
+
+/// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch axis). One slot if
+/// the model has buffers and is in training mode (statistics of a batch must see all of it), or if copies of its
+/// gradients would weigh more than the activations (AlexNet). `micro_batch` > 0 fixes the size of a part; throws
+/// ShapeError if that would cut the batch of a model with buffers.
+StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
+
+/// Adds up gradients over one or more batches (accumulation, Caffe's iter_size).
+class GradientStep {
+ public:
+  /// The gradient is taken for those parameters of `model` that require one now.
+  GradientStep(Module& model, Loss loss, StepPlan plan);
+
+  /// Forward, loss and backward of one batch: input [N, ...], target [N, ...]. Dropout masks follow from `number` (of
+  /// the batch in the whole training) and the sample's place in the batch. Totals have no metrics.
+  Totals add(const Tensor& input, const Tensor& target, uint64_t number);
+  /// Sets each parameter's grad() to the gradient of the mean loss over all samples since the last finish(). A
+  /// parameter that the loss does not depend on gets none.
+  void finish();
+  /// Forgets the batches added since the last finish().
+  void reset();
+
+ private:
+  Totals run_slot(int64_t slot, const Tensor& input, const Tensor& target, uint64_t number);
+
+  Module& model_;
+  Loss loss_;
+  StepPlan plan_;
+  std::vector<Variable> parameters_;
+  std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
+  double unit_ = 0;                        ///< weight by which sums_ are divided: that of the first batch
+  double weight_ = 0;                      ///< of all samples so far
+};
+
+}  // namespace kindling

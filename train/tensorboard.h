@@ -1,0 +1,38 @@
+// Event files for TensorBoard.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+/// Writes one event file ("events.out.tfevents.<first step>") into a folder, which `tensorboard --logdir` then shows.
+class EventWriter {
+ public:
+  /// Events of `first_step` and later that older files in the folder hold are declared void (a resumed run repeats
+  /// them). Throws FileError if the file cannot be written.
+  EventWriter(const std::string& folder, int64_t first_step);
+  ~EventWriter();
+  EventWriter(const EventWriter&) = delete;
+  EventWriter& operator=(const EventWriter&) = delete;
+
+  void add_scalar(const std::string& tag, double value, int64_t step);
+  /// Counts of the elements in 30 intervals of equal width between the smallest and the largest. Throws Error if one is
+  /// not finite.
+  void add_histogram(const std::string& tag, const Tensor& values, int64_t step);
+  /// Hands everything so far to the system.
+  void flush();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// CRC-32C (Castagnoli) of `bytes`, as TFRecord masks it: rotated right by 15 bits, plus 0xa282ead8.
+uint32_t masked_crc32c(std::string_view bytes);
+
+}  // namespace kindling
