@@ -1,9 +1,9 @@
 // CIFAR-10 in its binary version.
 #pragma once
 
-#include <kindling/data/dataset.h>
-
 #include <filesystem>
+
+#include <kindling/data/dataset.h>
 
 namespace kindling::data {
 

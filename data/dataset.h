@@ -1,11 +1,11 @@
 // What training reads from.
 #pragma once
 
-#include <kindling/tensor/tensor.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <kindling/tensor/tensor.h>
 
 namespace kindling::data {
 

@@ -1,13 +1,13 @@
 // Photographs in folders, one folder a class.
 #pragma once
 
-#include <kindling/data/dataset.h>
-#include <kindling/data/image.h>
-
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <kindling/data/dataset.h>
+#include <kindling/data/image.h>
 
 namespace kindling::data {
 

@@ -1,12 +1,12 @@
 // Reading JPEG, PNG and BMP files.
 #pragma once
 
-#include <kindling/tensor/tensor.h>
-
 #include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
+
+#include <kindling/tensor/tensor.h>
 
 namespace kindling::data {
 

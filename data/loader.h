@@ -1,12 +1,12 @@
 // Batches, decoded and augmented in background threads ahead of whoever trains.
 #pragma once
 
-#include <kindling/data/dataset.h>
-#include <kindling/data/transforms.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <kindling/data/dataset.h>
+#include <kindling/data/transforms.h>
 
 namespace kindling::data {
 

@@ -1,9 +1,9 @@
 // MNIST and what else comes as IDX files.
 #pragma once
 
-#include <kindling/data/dataset.h>
-
 #include <filesystem>
+
+#include <kindling/data/dataset.h>
 
 namespace kindling::data {
 

@@ -1,11 +1,11 @@
 // Data sets by name, as on the command line.
 #pragma once
 
-#include <kindling/data/dataset.h>
-#include <kindling/data/image.h>
-
 #include <optional>
 #include <string>
+
+#include <kindling/data/dataset.h>
+#include <kindling/data/image.h>
 
 namespace kindling::data {
 

@@ -1,12 +1,12 @@
 // Image transforms: functions from (image, random stream) to image, to be chained.
 #pragma once
 
-#include <kindling/data/dataset.h>
-#include <kindling/tensor/tensor.h>
-
 #include <array>
 #include <functional>
 #include <vector>
+
+#include <kindling/data/dataset.h>
+#include <kindling/tensor/tensor.h>
 
 namespace kindling::data {
 

@@ -1,0 +1,47 @@
+#include <kindling/data/dataset.h>
+
+#include <cmath>
+
+namespace kindling::data {
+
+TensorDataset::TensorDataset(Tensor inputs, Tensor targets, std::vector<std::string> classes)
+    : inputs_(std::move(inputs)), targets_(std::move(targets)), classes_(std::move(classes)) {
+  check(inputs_.rank() >= 1 && targets_.rank() >= 1 && inputs_.size(0) == targets_.size(0), "TensorDataset",
+        "needs one target for each input: inputs ", inputs_.shape(), ", targets ", targets_.shape());
+}
+
+Sample TensorDataset::get(int64_t index) const {
+  check(index >= 0 && index < size(), "TensorDataset", "sample ", index, " of ", size());
+  return {inputs_.select(0, index), targets_.select(0, index)};
+}
+
+Subset::Subset(DatasetPtr base, std::vector<int64_t> indices) : base_(std::move(base)), indices_(std::move(indices)) {
+  for (const int64_t index : indices_)
+    check(index >= 0 && index < base_->size(), "Subset", "sample ", index, " of ", base_->size());
+}
+
+Sample Subset::get(int64_t index) const { return base_->get(base_index(index)); }
+
+std::string Subset::describe(int64_t index) const { return base_->describe(base_index(index)); }
+
+int64_t Subset::base_index(int64_t index) const {
+  check(index >= 0 && index < size(), "Subset", "sample ", index, " of ", size());
+  return indices_[static_cast<size_t>(index)];
+}
+
+Splits split(const DatasetPtr& dataset, const HoldOut& hold_out) {
+  const int64_t size = dataset->size();
+  check(hold_out.share > 0 && hold_out.share < 1, "split", "needs a share between 0 and 1, got ", hold_out.share);
+  check(size >= 2, "split", "needs at least two samples, got ", size);
+  const int64_t held_out = std::max<int64_t>(1, std::llround(hold_out.share * static_cast<double>(size)));
+  check(held_out < size, "split", "a share of ", hold_out.share, " leaves none of ", size, " samples to train on");
+
+  std::vector<bool> in_val(static_cast<size_t>(size), false);
+  const std::vector<int64_t> order = permutation(size, Rng(hold_out.seed));
+  for (int64_t i = 0; i < held_out; ++i) in_val[static_cast<size_t>(order[static_cast<size_t>(i)])] = true;
+  std::vector<int64_t> train, val;
+  for (int64_t i = 0; i < size; ++i) (in_val[static_cast<size_t>(i)] ? val : train).push_back(i);
+  return {std::make_shared<Subset>(dataset, std::move(train)), std::make_shared<Subset>(dataset, std::move(val)), {}};
+}
+
+}  // namespace kindling::data

@@ -1,0 +1,143 @@
+#include <kindling/data/image.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <kindling/data/files.h>
+#include <kindling/data/image_header.h>
+
+// stb_image asks for its memory here, so that a hostile file cannot make it take more than its header justifies.
+namespace {
+thread_local size_t largest_block = 0;
+void* allocate_block(size_t bytes) { return bytes <= largest_block ? std::malloc(bytes) : nullptr; }
+void* reallocate_block(void* block, size_t bytes) {
+  return bytes <= largest_block ? std::realloc(block, bytes) : nullptr;
+}
+}  // namespace
+
+// Static, so that a program with its own copy of stb_image links without a clash.
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
+#define STBI_NO_STDIO
+#define STBI_MALLOC allocate_block
+#define STBI_REALLOC reallocate_block
+#define STBI_FREE std::free
+#include <stb/stb_image.h>
+
+namespace kindling::data {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+// Feeds stb_image and notes whether it wanted bytes after the last one: it takes those for zeros and would give half a
+// picture for a file that is cut short.
+struct Source {
+  Bytes bytes;
+  size_t position = 0;
+  bool ran_out = false;
+
+  static int read(void* self, char* target, int size) {
+    auto& source = *static_cast<Source*>(self);
+    const size_t count = std::min(static_cast<size_t>(size), source.bytes.size() - source.position);
+    source.ran_out |= count == 0;
+    std::memcpy(target, source.bytes.data() + source.position, count);
+    source.position += count;
+    return static_cast<int>(count);
+  }
+  static void skip(void* self, int count) {
+    auto& source = *static_cast<Source*>(self);
+    source.position = std::min(source.position + static_cast<size_t>(count), source.bytes.size());
+  }
+  static int at_end(void* self) {
+    const auto& source = *static_cast<Source*>(self);
+    return source.position == source.bytes.size();
+  }
+};
+constexpr stbi_io_callbacks kSourceCallbacks{Source::read, Source::skip, Source::at_end};
+
+[[noreturn]] void throw_damaged(const std::string& name, const Source& source) {
+  if (source.ran_out)
+    file_error(name, "the file is cut short: it ends at byte ", source.bytes.size(), ", before the image does");
+  file_error(name, "the image cannot be decoded: ", stbi_failure_reason(), ", near byte ", source.position);
+}
+
+using Pixels = std::unique_ptr<stbi_uc, decltype(&std::free)>;
+
+// Where out(y, x) comes from in the stored image. EXIF 2.32, tag 0x0112; "rotated" as people say it: 6 needs a quarter
+// turn clockwise.
+struct Layout {
+  bool transposed, flip_rows, flip_columns;  // flips are of the stored rows and columns
+};
+constexpr Layout kLayouts[8] = {{false, false, false}, {false, false, true}, {false, true, true}, {false, true, false},
+                                {true, false, false},  {true, true, false},  {true, true, true},  {true, false, true}};
+
+Tensor upright(const stbi_uc* pixels, int64_t height, int64_t width, int orientation) {
+  const Layout layout = kLayouts[orientation - 1];
+  Tensor image = Tensor::empty(layout.transposed ? Shape{width, height, 3} : Shape{height, width, 3}, DType::u8);
+  auto* out = image.data<uint8_t>();
+  if (orientation == 1) {
+    std::memcpy(out, pixels, static_cast<size_t>(image.numel()));
+    return image;
+  }
+  const int64_t row_step = (layout.flip_rows ? -3 : 3) * width, column_step = layout.flip_columns ? -3 : 3;
+  const stbi_uc* origin =
+      pixels + (layout.flip_rows ? height - 1 : 0) * width * 3 + (layout.flip_columns ? width - 1 : 0) * 3;
+  const int64_t y_step = layout.transposed ? column_step : row_step;
+  const int64_t x_step = layout.transposed ? row_step : column_step;
+  for (int64_t y = 0; y < image.size(0); ++y)
+    for (int64_t x = 0; x < image.size(1); ++x, out += 3) std::memcpy(out, origin + y * y_step + x * x_step, 3);
+  return image;
+}
+
+// Without Adobe's marker stb_image takes four components for YCbCr and alpha; with it (transform 0) for inverted CMYK.
+std::vector<std::byte> with_adobe_marker(Bytes jpeg) {
+  constexpr unsigned char kMarker[16] = {0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0};
+  std::vector<std::byte> result(jpeg.begin(), jpeg.begin() + 2);
+  for (const unsigned char value : kMarker) result.push_back(std::byte{value});
+  result.insert(result.end(), jpeg.begin() + 2, jpeg.end());
+  return result;
+}
+
+Tensor decode(Bytes bytes, const std::string& name, int orientation, const DecodeOptions& options) {
+  int width = 0, height = 0, channels = 0;
+  largest_block = size_t{1} << 20;
+  Source header{bytes};
+  if (!stbi_info_from_callbacks(&kSourceCallbacks, &header, &width, &height, &channels)) throw_damaged(name, header);
+  height = std::abs(height);  // negative in a BMP file whose rows go down
+  if (width < 1 || height < 1) file_error(name, "the image has no pixels: ", width, " x ", height);
+  if (int64_t{width} * height > options.max_pixels)
+    file_error(name, "the image has ", width, " x ", height, " pixels; at most ", options.max_pixels, " are accepted");
+
+  // 16 bytes a pixel cover stb_image's buffers for any depth and layout, 64 pixels the padding to whole JPEG blocks.
+  largest_block += 2 * bytes.size() + 16 * static_cast<size_t>(width + 64) * static_cast<size_t>(height + 64);
+  Source source{bytes};
+  const Pixels pixels(stbi_load_from_callbacks(&kSourceCallbacks, &source, &width, &height, &channels, STBI_rgb),
+                      std::free);
+  if (pixels == nullptr || source.ran_out) throw_damaged(name, source);
+  return upright(pixels.get(), height, width, orientation);
+}
+
+}  // namespace
+
+Tensor decode_image(Bytes bytes, const std::string& name, const DecodeOptions& options) {
+  const std::optional<ImageFormat> format = image_format(bytes);
+  if (!format) file_error(name, bytes.empty() ? "the file is empty" : "not a JPEG, PNG or BMP file");
+  if (*format == ImageFormat::png) return decode(bytes, name, check_png(bytes, name), options);
+  if (*format == ImageFormat::bmp) return decode(bytes, name, /*orientation=*/1, options);
+  const JpegHeader header = read_jpeg_header(bytes);
+  if (header.components == 4 && !header.has_adobe_marker)
+    return decode(with_adobe_marker(bytes), name, header.orientation, options);
+  return decode(bytes, name, header.orientation, options);
+}
+
+Tensor decode_image(const std::filesystem::path& path, const DecodeOptions& options) {
+  return decode_image(read_file(path), path.string(), options);
+}
+
+}  // namespace kindling::data

@@ -1,0 +1,103 @@
+#include <kindling/data/image_header.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+#include <libexif/exif-data.h>
+#include <zlib.h>
+
+#include <kindling/data/files.h>
+
+namespace kindling::data {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+uint32_t big_endian(Bytes bytes, size_t offset, size_t count) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < count; ++i) value = value << 8 | std::to_integer<uint32_t>(bytes[offset + i]);
+  return value;
+}
+
+bool starts_with(Bytes bytes, std::string_view prefix) {
+  return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
+}
+
+constexpr std::string_view kPngSignature("\x89PNG\r\n\x1a\n", 8);
+constexpr std::string_view kExifPrefix("Exif\0\0", 6);
+
+// `block`: "Exif\0\0" and the TIFF structure. A damaged one counts as saying nothing: the picture itself may be whole.
+int exif_orientation(Bytes block) {
+  const std::unique_ptr<ExifData, void (*)(ExifData*)> exif(
+      exif_data_new_from_data(reinterpret_cast<const unsigned char*>(block.data()),
+                              static_cast<unsigned>(block.size())),
+      exif_data_unref);
+  if (exif == nullptr) return 1;
+  const ExifEntry* entry = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
+  if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT || entry->components != 1) return 1;
+  const int orientation = exif_get_short(entry->data, exif_data_get_byte_order(exif.get()));
+  return orientation >= 1 && orientation <= 8 ? orientation : 1;
+}
+
+bool is_start_of_frame(uint32_t marker) {
+  const bool is_table = marker == 0xC4 || marker == 0xC8 || marker == 0xCC;  // DHT, JPG, DAC
+  return marker >= 0xC0 && marker <= 0xCF && !is_table;
+}
+
+}  // namespace
+
+std::optional<ImageFormat> image_format(Bytes bytes) {
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return ImageFormat::jpeg;
+  if (starts_with(bytes, kPngSignature)) return ImageFormat::png;
+  if (starts_with(bytes, "BM")) return ImageFormat::bmp;
+  return std::nullopt;
+}
+
+JpegHeader read_jpeg_header(Bytes bytes) {
+  constexpr uint32_t kApp1 = 0xE1, kApp14 = 0xEE, kStartOfScan = 0xDA, kEndOfImage = 0xD9;
+  JpegHeader header;
+  size_t at = 2;  // after the start-of-image marker
+  while (at + 4 <= bytes.size() && bytes[at] == std::byte{0xFF}) {
+    const uint32_t marker = big_endian(bytes, at + 1, 1);
+    if (marker == 0xFF) {  // padding
+      ++at;
+      continue;
+    }
+    if (marker == kStartOfScan || marker == kEndOfImage) break;
+    const size_t length = big_endian(bytes, at + 2, 2);  // counts itself
+    if (length < 2 || at + 2 + length > bytes.size()) break;
+    const Bytes payload = bytes.subspan(at + 4, length - 2);
+    if (marker == kApp1 && starts_with(payload, kExifPrefix)) header.orientation = exif_orientation(payload);
+    if (marker == kApp14 && starts_with(payload, "Adobe")) header.has_adobe_marker = true;
+    if (is_start_of_frame(marker) && payload.size() > 5) header.components = std::to_integer<int>(payload[5]);
+    at += 2 + length;
+  }
+  return header;
+}
+
+int check_png(Bytes bytes, const std::string& name) {
+  constexpr size_t kFrame = 12;  // length, type and checksum, 4 bytes each
+  int orientation = 1;
+  for (size_t at = kPngSignature.size();;) {
+    const size_t left = bytes.size() - at;
+    const size_t length = left >= kFrame ? big_endian(bytes, at, 4) : 0;
+    if (left < kFrame || length > left - kFrame)
+      file_error(name, "the PNG file is cut short: it has ", bytes.size(), " bytes, and the chunk at byte ", at,
+                 " needs more");
+    const Bytes type_and_data = bytes.subspan(at + 4, length + 4);
+    const auto sum = crc32(0, reinterpret_cast<const Bytef*>(type_and_data.data()), static_cast<uInt>(length + 4));
+    if (sum != big_endian(bytes, at + 8 + length, 4))
+      file_error(name, "the PNG file is damaged: wrong checksum of the chunk at byte ", at);
+    if (starts_with(type_and_data, "IEND")) return orientation;
+    if (starts_with(type_and_data, "eXIf")) {
+      std::string block(kExifPrefix);
+      block.append(reinterpret_cast<const char*>(type_and_data.data()) + 4, length);
+      orientation = exif_orientation(std::as_bytes(std::span(block)));
+    }
+    at += kFrame + length;
+  }
+}
+
+}  // namespace kindling::data
