@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include <kindling/nn/module.h>
 
@@ -14,9 +16,12 @@ class Fn : public Module {
   using Function = Variable (*)(const Variable&);
   explicit Fn(Function function) : Fn("Fn", function) {}
   /// `kind` is what summaries call it.
-  Fn(std::string kind, std::function<Variable(const Variable&)> function)
-      : kind_(std::move(kind)), function_(std::move(function)) {}
   Fn(std::string kind, Function function) : kind_(std::move(kind)), function_(function) {}
+  /// A function object, such as a lambda that captures options.
+  template <class F>
+  requires(std::is_invocable_r_v<Variable, F, const Variable&> && !std::is_convertible_v<F, Function>)
+      Fn(std::string kind, F function)
+      : kind_(std::move(kind)), function_(std::move(function)) {}
 
   std::string kind() const override { return kind_; }
 

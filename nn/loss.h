@@ -1,17 +1,21 @@
-// Losses. cross_entropy, the fused one, is with the operations: autograd/ops/softmax.h.
+// Losses. The mean cross-entropy of class labels, the fused one, is with the operations: autograd/ops/softmax.h.
 #pragma once
 
-#include <kindling/autograd/variable.h>
+#include <kindling/autograd/ops/softmax.h>
 
 namespace kindling {
 
 /// What becomes of the losses of single elements.
 enum class Reduction { none, mean, sum };
 
+/// cross_entropy of autograd/ops/softmax.h with a choice of reduction: l_n = sum_k w_k t_nk (-log_softmax(logits)_nk),
+/// the mean being sum l_n / sum w[labels_n].
+Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction reduction,
+                       const CrossEntropyOptions& options = {});
 /// Negative log-likelihood: l_n = -w[t_n] x[n, t_n]. x [N, classes] are log-probabilities, t [N] i64, w [classes] (all
-/// 1 if undefined); the mean is weighted: sum l_n / sum w[t_n]. In nats. Throws ShapeError if shapes do not fit or a
-/// label is outside [0, classes).
-Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction = Reduction::mean,
+/// 1 if undefined); the mean is weighted: sum l_n / sum w[t_n]. In nats.
+/// Throws ShapeError if shapes do not fit or a label is outside [0, classes).
+Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Reduction reduction = Reduction::mean,
                   const Tensor& class_weights = {});
 /// (x - t)^2; x and t of one shape, else ShapeError (no broadcasting: it would hide mistakes).
 Variable mse_loss(const Variable& x, const Variable& target, Reduction reduction = Reduction::mean);

@@ -31,7 +31,7 @@ class BatchNorm2d : public Module {
   Variable forward(const Variable& x) override;
 
  private:
-  void update_running(const Tensor& x);
+  void update_running(const BatchNormStats& batch, int64_t values);
 
   BatchNormOptions options_;
 };

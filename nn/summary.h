@@ -13,7 +13,7 @@ struct LayerSummary {
   std::string kind;    ///< "Conv2d"
   Shape output_shape;  ///< with the batch axis: [1,55,55,16]
   int64_t parameters;  ///< numbers, not bytes
-  int64_t macs;        ///< multiply-accumulates of one image; biases, pools and activations count none
+  int64_t macs;        ///< multiply-accumulates; biases, pools and activations count none
 };
 
 struct Summary {

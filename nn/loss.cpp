@@ -1,0 +1,77 @@
+#include <kindling/nn/loss.h>
+
+#include <kindling/autograd/ops/elementwise.h>
+#include <kindling/autograd/ops/index.h>
+#include <kindling/autograd/ops/reduce.h>
+#include <kindling/autograd/ops/shape.h>
+
+namespace kindling {
+namespace {
+
+Variable reduce(const Variable& losses, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::none:
+      return losses;
+    case Reduction::mean:
+      return mean(losses);
+    case Reduction::sum:
+      break;
+  }
+  return sum(losses);
+}
+
+void check_same_shape(const char* loss, const Variable& x, const Variable& target) {
+  check(x.shape() == target.shape(), loss, "input and target differ: input ", x.shape(), ", target ", target.shape());
+}
+
+void check_labels(const char* loss, const Variable& x, const Variable& labels, const Tensor& class_weights) {
+  check(x.rank() == 2 && labels.rank() == 1 && labels.size(0) == x.size(0), loss,
+        "needs input [N, classes] and labels [N]: input ", x.shape(), ", labels ", labels.shape());
+  check(labels.dtype() == DType::i64, loss, "needs i64 labels, got ", labels.dtype());
+  check(!class_weights.defined() || class_weights.shape() == Shape{x.size(1)}, loss,
+        "needs one weight per class: ", "input ", x.shape(), ", weights ",
+        class_weights.defined() ? class_weights.shape() : Shape{});
+}
+
+/// w[label] of each sample, [N].
+Tensor sample_weights(const Tensor& class_weights, const Tensor& labels) { return gather(class_weights, 0, labels); }
+
+}  // namespace
+
+Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction reduction,
+                       const CrossEntropyOptions& options) {
+  if (reduction == Reduction::mean) return cross_entropy(logits, labels, options);
+  check_labels("cross_entropy", logits, labels, options.class_weights);
+  const int64_t classes = logits.size(1);
+  Tensor targets = one_hot(labels.value(), classes, logits.dtype()) * (1 - options.label_smoothing) +
+                   options.label_smoothing / static_cast<double>(classes);
+  if (options.class_weights.defined()) targets = targets * options.class_weights;
+  return reduce(neg(sum(log_softmax(logits) * Variable(targets), {1})), reduction);
+}
+
+Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Reduction reduction,
+                  const Tensor& class_weights) {
+  check_labels("nll_loss", log_probabilities, labels, class_weights);
+  Variable losses = neg(squeeze(gather(log_probabilities, 1, unsqueeze(labels, 1)), 1));
+  if (!class_weights.defined()) return reduce(losses, reduction);
+  const Tensor weights = sample_weights(class_weights, labels.value());
+  losses = losses * Variable(weights);
+  return reduction == Reduction::mean ? sum(losses) / sum(weights).item() : reduce(losses, reduction);
+}
+
+Variable mse_loss(const Variable& x, const Variable& target, Reduction reduction) {
+  check_same_shape("mse_loss", x, target);
+  return reduce(square(x - target), reduction);
+}
+
+Variable l1_loss(const Variable& x, const Variable& target, Reduction reduction) {
+  check_same_shape("l1_loss", x, target);
+  return reduce(abs(x - target), reduction);
+}
+
+Variable bce_with_logits(const Variable& x, const Variable& target, Reduction reduction) {
+  check_same_shape("bce_with_logits", x, target);
+  return reduce(softplus(x) - target * x, reduction);
+}
+
+}  // namespace kindling

@@ -1,0 +1,49 @@
+#include <kindling/nn/norm.h>
+
+#include <kindling/autograd/ops/norm.h>
+#include <kindling/tensor/elementwise.h>
+
+namespace kindling {
+
+BatchNorm2d::BatchNorm2d(int64_t channels, const BatchNormOptions& options) : options_(options) {
+  check(channels > 0, "batch_norm", "needs a positive number of channels, got ", channels);
+  check(options.momentum >= 0 && options.momentum <= 1, "batch_norm", "momentum must be in [0, 1], got ",
+        options.momentum);
+  check(options.eps > 0, "batch_norm", "eps must be positive, got ", options.eps);
+  weight = Variable(Tensor::ones({channels}), true);
+  bias = Variable(Tensor::zeros({channels}), true);
+  running_mean = Tensor::zeros({channels});
+  running_var = Tensor::ones({channels});
+}
+
+void BatchNorm2d::visit(Visitor& visitor) {
+  visitor("weight", weight);
+  visitor("bias", bias);
+  visitor("running_mean", running_mean);
+  visitor("running_var", running_var);
+}
+
+Variable BatchNorm2d::forward(const Variable& x) {
+  const int64_t channels = weight.size(0);
+  check(x.rank() >= 2 && x.shape().back() == channels, "batch_norm", "expects ", channels,
+        " channels in the last axis: input ", x.shape());
+  if (!training()) {
+    return batch_norm_apply(x, {.mean = running_mean, .inv_std = rsqrt(running_var + options_.eps)}, weight, bias);
+  }
+  const int64_t values = x.numel() / channels;
+  check(values > 1, "batch_norm", "needs more than one value per channel in training: input ", x.shape());
+  BatchNormResult result = batch_norm(x, weight, bias, options_.eps);
+  update_running(result.stats, values);
+  return result.values;
+}
+
+void BatchNorm2d::update_running(const BatchNormStats& batch, int64_t values) {
+  const double m = static_cast<double>(values);
+  const Tensor unbiased_var = (reciprocal(square(batch.inv_std)) - options_.eps) * (m / (m - 1));
+  running_mean.mul_(1 - options_.momentum).add_(batch.mean, options_.momentum);
+  running_var.mul_(1 - options_.momentum).add_(unbiased_var, options_.momentum);
+}
+
+Variable LocalResponseNorm::forward(const Variable& x) { return local_response_norm(x, options_); }
+
+}  // namespace kindling
