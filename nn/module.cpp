@@ -1,5 +1,6 @@
 #include <kindling/nn/module.h>
 
+#include <functional>
 #include <utility>
 
 namespace kindling {
@@ -128,6 +129,20 @@ void Module::to(DType dtype) {
         if (parameter.dtype() != dtype) parameter = Variable(parameter.value().to(dtype), parameter.requires_grad());
       },
       [dtype](const std::string&, Tensor& buffer) { buffer = buffer.to(dtype); });
+}
+
+EvaluationMode::EvaluationMode(Module& model) {
+  const std::function<void(Module&)> remember = [&](Module& module) {
+    modes_.emplace_back(&module, module.training());
+    for_each_part(module, [&](std::string_view, Module& part) { remember(part); });
+  };
+  remember(model);
+  model.eval();
+}
+
+// Parents come before their parts, so a part's own mode has the last word.
+EvaluationMode::~EvaluationMode() {
+  for (const auto& [module, training] : modes_) module->train(training);
 }
 
 CallObserver::CallObserver(Callback callback) : callback_(std::move(callback)), outer_(innermost_observer) {

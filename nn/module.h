@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <kindling/autograd/variable.h>
@@ -97,6 +98,18 @@ class CallObserver {
   friend class Module;
   Callback callback_;
   CallObserver* outer_;
+};
+
+/// Puts a model into evaluation mode while it lives, then each of its parts back into its own.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(Module& model);
+  ~EvaluationMode();
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+ private:
+  std::vector<std::pair<Module*, bool>> modes_;
 };
 
 }  // namespace kindling

@@ -21,29 +21,6 @@ class OwnMembers final : public Visitor {
   std::vector<Module*> parts;
 };
 
-/// Puts a model into evaluation mode while it lives, then each of its parts back into its own.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(Module& model) {
-    remember(model);
-    model.eval();
-  }
-  // Parents come before their parts, so a part's own mode has the last word.
-  ~EvaluationMode() {
-    for (const auto& [module, training] : modes_) module->train(training);
-  }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-
- private:
-  void remember(Module& module) {
-    modes_.emplace_back(&module, module.training());
-    for (Module* part : OwnMembers(module).parts) remember(*part);
-  }
-
-  std::vector<std::pair<Module*, bool>> modes_;
-};
-
 /// The first `depth` names of a path; all of it for depth 0.
 std::string cut_path(const std::string& path, int64_t depth) {
   if (depth == 0) return path;
