@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -44,8 +43,8 @@ class Optimizer {
 
   std::vector<Variable> parameters() const;
 
-  /// "lr", "momentum" (f64), "steps" (i64 [P]: updates of each parameter) and the moments of parameter i that has been
-  /// updated, e.g. "velocity/3". Tensors are copies.
+  /// "lr", "momentum" (f64), "steps" (i64 [P]: updates of each parameter) and, for each parameter i that has been
+  /// updated, its moments, such as "velocity/3". The tensors are copies.
   State state() const;
   /// Throws Error, naming the entry, if one is missing, unknown or does not fit the parameters.
   void load_state(const State& state);
@@ -59,6 +58,8 @@ class Optimizer {
     int64_t steps = 0;            ///< updates so far
     std::vector<Tensor> moments;  ///< in the order of moment_names; empty before the first update
   };
+  /// Elements of a parameter that one task updates: 64 KiB of each f32 tensor, some microseconds of work.
+  static constexpr int64_t kUpdateBlock = 1 << 14;
 
   Optimizer(std::vector<ParameterGroup> groups, double lr, double momentum, double weight_decay);
 
@@ -68,8 +69,6 @@ class Optimizer {
   virtual void update(Slot& slot) = 0;
 
  private:
-  void load_moments(const State& state);
-
   std::vector<Slot> slots_;
   double base_lr_, lr_, momentum_;
 };

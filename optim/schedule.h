@@ -16,7 +16,7 @@ struct SchedulePoint {
   std::optional<double> momentum = {};  ///< none: left as it is
 };
 
-/// A function of (step, total steps), step 0 being the first. Beyond the total it stays at its value there.
+/// A function of (step, total steps), step 0 being the first; total > 0. Beyond the total it stays at its value there.
 using Schedule = std::function<SchedulePoint(int64_t step, int64_t total_steps)>;
 
 /// 1

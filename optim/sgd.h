@@ -21,7 +21,7 @@ struct SGDOptions {
   MomentumForm form = MomentumForm::pytorch;
 };
 
-/// Moments: "velocity" (v), zeros at the start; none is kept while momentum is 0.
+/// Its moment is "velocity" (v), zeros at the start.
 class SGD : public Optimizer {
  public:
   SGD(std::vector<Variable> parameters, const SGDOptions& options);

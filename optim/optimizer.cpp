@@ -1,0 +1,119 @@
+#include <kindling/optim/optimizer.h>
+
+#include <set>
+#include <sstream>
+#include <utility>
+
+namespace kindling {
+namespace {
+
+[[noreturn]] void throw_state_error(const std::string& name, const std::string& what) {
+  throw Error("optimizer state: entry '" + name + "' " + what);
+}
+
+const Tensor& entry(const State& state, const std::string& name, const Shape& shape, DType dtype) {
+  const auto found = state.find(name);
+  if (found == state.end()) throw_state_error(name, "is missing");
+  const Tensor& tensor = found->second;
+  if (tensor.shape() != shape || tensor.dtype() != dtype) {
+    std::ostringstream what;
+    what << "is " << tensor.dtype() << " " << tensor.shape() << ", expected " << dtype << " " << shape;
+    throw_state_error(name, what.str());
+  }
+  return tensor;
+}
+
+std::string moment_entry(const std::string& moment, size_t parameter) {
+  return moment + "/" + std::to_string(parameter);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double momentum, double weight_decay)
+    : base_lr_(lr), lr_(lr), momentum_(momentum) {
+  check(lr >= 0, "optimizer", "lr must not be negative, got ", lr);
+  std::set<std::pair<const Storage*, int64_t>> seen;
+  for (ParameterGroup& group : groups) {
+    const double decay = group.weight_decay.value_or(weight_decay);
+    check(group.lr_factor >= 0, "optimizer", "lr_factor must not be negative, got ", group.lr_factor);
+    check(decay >= 0, "optimizer", "weight_decay must not be negative, got ", decay);
+    for (Variable& parameter : group.parameters) {
+      check(parameter.defined() && parameter.value().is_contiguous(), "optimizer",
+            "parameters must be defined and contiguous");
+      check(seen.emplace(parameter.value().storage().get(), parameter.value().offset()).second, "optimizer",
+            "a parameter of shape ", parameter.shape(), " is there twice");
+      slots_.push_back({std::move(parameter), group.lr_factor, decay});
+    }
+  }
+}
+
+void Optimizer::step() {
+  for (Slot& slot : slots_) {
+    if (!slot.parameter.requires_grad() || !slot.parameter.grad().defined()) continue;
+    const Tensor& grad = slot.parameter.grad();
+    check(grad.shape() == slot.parameter.shape() && grad.dtype() == slot.parameter.dtype(), name(), "parameter is ",
+          slot.parameter.dtype(), " ", slot.parameter.shape(), ", its gradient ", grad.dtype(), " ", grad.shape());
+    if (slot.moments.empty()) {
+      for (size_t i = 0, n = moment_names().size(); i < n; ++i)
+        slot.moments.push_back(Tensor::zeros(slot.parameter.shape(), slot.parameter.dtype()));
+    }
+    ++slot.steps;
+    update(slot);
+    slot.parameter.value().mark_written(name());
+  }
+}
+
+void Optimizer::zero_grad() {
+  for (Slot& slot : slots_) {
+    if (slot.parameter.requires_grad()) slot.parameter.zero_grad();
+  }
+}
+
+std::vector<Variable> Optimizer::parameters() const {
+  std::vector<Variable> result;
+  for (const Slot& slot : slots_) result.push_back(slot.parameter);
+  return result;
+}
+
+State Optimizer::state() const {
+  State state{{"lr", Tensor::scalar(lr_, DType::f64)}, {"momentum", Tensor::scalar(momentum_, DType::f64)}};
+  std::vector<int64_t> steps;
+  const std::vector<std::string> names = moment_names();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    steps.push_back(slots_[i].steps);
+    for (size_t m = 0; m < slots_[i].moments.size(); ++m)
+      state[moment_entry(names[m], i)] = slots_[i].moments[m].clone();
+  }
+  state["steps"] = Tensor::from(steps);
+  return state;
+}
+
+void Optimizer::load_state(const State& state) {
+  // Everything is read and checked before anything changes.
+  const double lr = entry(state, "lr", {}, DType::f64).item();
+  const double momentum = entry(state, "momentum", {}, DType::f64).item();
+  const auto count = static_cast<int64_t>(slots_.size());
+  const auto steps = entry(state, "steps", {count}, DType::i64).to_vector<int64_t>();
+  std::set<std::string> known{"lr", "momentum", "steps"};
+  std::vector<std::vector<Tensor>> moments(slots_.size());
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (steps[i] == 0) continue;
+    for (const std::string& moment : moment_names()) {
+      const std::string name = moment_entry(moment, i);
+      const Variable& parameter = slots_[i].parameter;
+      moments[i].push_back(entry(state, name, parameter.shape(), parameter.dtype()).clone());
+      known.insert(name);
+    }
+  }
+  for (const auto& [name, tensor] : state) {
+    if (!known.contains(name)) throw_state_error(name, std::string("is not one of ") + this->name() + "'s");
+  }
+  lr_ = lr;
+  momentum_ = momentum;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    slots_[i].steps = steps[i];
+    slots_[i].moments = std::move(moments[i]);
+  }
+}
+
+}  // namespace kindling
