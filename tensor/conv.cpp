@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
-#include <kindling/tensor/kernels/conv.h>
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/parallel.h>
-#include <kindling/tensor/kernels/table.h>
 
 namespace kindling {
 namespace {
@@ -14,14 +12,6 @@ namespace {
 using kernels::ConvShape;
 
 std::atomic<ConvAlgorithm> algorithm{ConvAlgorithm::automatic};
-bool use_naive() { return algorithm.load(std::memory_order_relaxed) == ConvAlgorithm::naive; }
-
-// Bytes of an im2col buffer: it stays in L2 (1 MiB a core on the machines it was measured on) beside the weights and
-// the output.
-constexpr int64_t kTileBytes = 256 << 10;
-// Weight gradients are summed in this many parts, each by one task over a fixed share of the tiles, and the parts then
-// in order.
-constexpr int64_t kWeightGradParts = 8;
 
 ConvShape make_shape(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& o) {
   check(x.rank() == 4, op, "input must be [N, H, W, C], got ", x);
@@ -47,102 +37,6 @@ ConvShape make_shape(const char* op, const Shape& x, const Shape& w, const Conv2
 }
 
 Shape output_shape(const ConvShape& s) { return {s.N, s.OH, s.OW, s.O}; }
-
-// The output pixels of every image, cut into tiles of nearly equal size. A pointwise convolution needs no buffer, and
-// its images are one long row of pixels.
-struct Tiling {
-  Tiling(const ConvShape& s, int64_t element_bytes)
-      : images(s.is_pointwise() ? 1 : s.N), pixels(s.OH * s.OW * (s.is_pointwise() ? s.N : 1)) {
-    constexpr int64_t kMinPixels = 16;  // below, GEMM has too few rows to reuse the weights
-    const int64_t row_bytes = (s.is_pointwise() ? s.C + s.O : s.patch()) * element_bytes;
-    const int64_t largest = std::max(kMinPixels, kTileBytes / row_bytes);
-    per_image = (pixels + largest - 1) / largest;
-  }
-  int64_t count() const { return images * per_image; }
-  int64_t image(int64_t tile) const { return tile / per_image; }
-  int64_t begin(int64_t tile) const { return tile % per_image * pixels / per_image; }
-  int64_t end(int64_t tile) const { return (tile % per_image + 1) * pixels / per_image; }
-
-  int64_t images, pixels, per_image;
-};
-
-// The matrix of patches for one tile: gathered into `buffer`, or the image itself where a patch is one pixel.
-template <class T>
-const T* patches(const ConvShape& s, const Tiling& tiling, int64_t tile, int64_t group, Tensor& buffer, const T* x) {
-  if (s.is_pointwise()) return x + tiling.begin(tile) * s.C;
-  if (!buffer.defined()) buffer = Tensor::empty({tiling.pixels / tiling.per_image + 1, s.patch()}, dtype_of<T>());
-  kernels::im2col(s, tiling.begin(tile), tiling.end(tile), group, buffer.data<T>(),
-                  x + tiling.image(tile) * s.H * s.W * s.C);
-  return buffer.data<T>();
-}
-
-// y[pixels, O] = patches[pixels, K] w[O, K]^T, on top of the bias.
-template <class T>
-void im2col_conv2d(const ConvShape& s, T* y, const T* x, const T* w, const T* bias) {
-  const Tiling tiling(s, sizeof(T));
-  parallel_for(tiling.count(), 1, [&](int64_t first, int64_t last) {
-    Tensor buffer;
-    for (int64_t tile = first; tile < last; ++tile) {
-      const int64_t rows = tiling.end(tile) - tiling.begin(tile);
-      T* out = y + (tiling.image(tile) * tiling.pixels + tiling.begin(tile)) * s.O;
-      if (bias != nullptr)
-        for (int64_t r = 0; r < rows; ++r) std::copy_n(bias, s.O, out + r * s.O);
-      for (int64_t g = 0; g < s.groups; ++g) {
-        const T* cols = patches(s, tiling, tile, g, buffer, x);
-        kernels::gemm<T>(false, true, rows, s.group_out(), s.patch(), T(1), cols, s.patch(),
-                         w + g * s.group_out() * s.patch(), s.patch(), T(bias != nullptr), out + g * s.group_out(),
-                         s.O);
-      }
-    }
-  });
-}
-
-// d patches[pixels, K] = grad[pixels, O] w[O, K], added back to the pixels they came from. Patches of one image
-// overlap, so its tiles are one task.
-template <class T>
-void im2col_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
-  const Tiling tiling(s, sizeof(T));
-  const int64_t tiles_per_task = s.is_pointwise() ? 1 : tiling.per_image;
-  parallel_for(tiling.count(), tiles_per_task, [&](int64_t first, int64_t last) {
-    Tensor buffer;
-    if (!s.is_pointwise()) buffer = Tensor::empty({tiling.pixels / tiling.per_image + 1, s.patch()}, dtype_of<T>());
-    for (int64_t tile = first; tile < last; ++tile) {
-      const int64_t rows = tiling.end(tile) - tiling.begin(tile);
-      const T* from = grad + (tiling.image(tile) * tiling.pixels + tiling.begin(tile)) * s.O;
-      for (int64_t g = 0; g < s.groups; ++g) {
-        T* cols = s.is_pointwise() ? dx + tiling.begin(tile) * s.C : buffer.data<T>();
-        kernels::gemm<T>(false, false, rows, s.patch(), s.group_out(), T(1), from + g * s.group_out(), s.O,
-                         w + g * s.group_out() * s.patch(), s.patch(), T(0), cols, s.patch());
-        if (!s.is_pointwise())
-          kernels::col2im(s, tiling.begin(tile), tiling.end(tile), g, dx + tiling.image(tile) * s.H * s.W * s.C, cols);
-      }
-    }
-  });
-}
-
-// dw[O, K] = sum over tiles of grad[pixels, O]^T patches[pixels, K].
-template <class T>
-void im2col_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
-  const Tiling tiling(s, sizeof(T));
-  const int64_t parts = std::min(kWeightGradParts, tiling.count()), size = s.O * s.patch();
-  Tensor sums = Tensor::zeros({parts, size}, dtype_of<T>());
-  T* partial = sums.data<T>();
-  parallel_for(parts, 1, [&](int64_t first, int64_t last) {
-    Tensor buffer;
-    for (int64_t part = first; part < last; ++part)
-      for (int64_t tile = part * tiling.count() / parts; tile < (part + 1) * tiling.count() / parts; ++tile) {
-        const int64_t rows = tiling.end(tile) - tiling.begin(tile);
-        const T* from = grad + (tiling.image(tile) * tiling.pixels + tiling.begin(tile)) * s.O;
-        for (int64_t g = 0; g < s.groups; ++g) {
-          const T* cols = patches(s, tiling, tile, g, buffer, x);
-          kernels::gemm<T>(true, false, s.group_out(), s.patch(), rows, T(1), from + g * s.group_out(), s.O, cols,
-                           s.patch(), T(1), partial + part * size + g * s.group_out() * s.patch(), s.patch());
-        }
-      }
-  });
-  std::copy_n(partial, size, dw);
-  kernels::table<T>().sum_rows(parts - 1, size, dw, partial + size, size);
-}
 
 // Calls image(n) for every image, on all threads.
 template <class F>
@@ -179,12 +73,18 @@ Tensor conv2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, 
   Tensor y = Tensor::empty(output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
-    if (!use_naive()) {
-      im2col_conv2d<T>(s, y.data<T>(), x.data<T>(), w.data<T>(), bias.defined() ? bias.data<T>() : nullptr);
-      return;
+    T* to = y.data<T>();
+    const T* add = bias.defined() ? bias.data<T>() : nullptr;
+    switch (conv_algorithm()) {
+      case ConvAlgorithm::automatic:
+        return detail::direct_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
+      case ConvAlgorithm::im2col:
+        return detail::im2col_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
+      case ConvAlgorithm::naive:
+        break;
     }
     y.copy_(bias.defined() ? bias : Tensor::scalar(0, x.dtype()));
-    for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, y.data<T>(), x.data<T>(), w.data<T>()); });
+    for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, to, x.data<T>(), w.data<T>()); });
   });
   return y;
 }
@@ -196,15 +96,16 @@ Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shap
   check(grad_any.shape() == output_shape(s), "conv2d_input_grad", "gradient must be ", output_shape(s), ", got ",
         grad_any.shape());
   const Tensor grad = grad_any.contiguous(), w = w_any.contiguous();
-  Tensor dx =
-      s.is_pointwise() && !use_naive() ? Tensor::empty(x_shape, grad.dtype()) : Tensor::zeros(x_shape, grad.dtype());
+  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
+  const bool direct = conv_algorithm() == ConvAlgorithm::automatic && detail::has_direct_input_grad(s);
+  const bool adds = naive || !(direct || s.is_pointwise());  // the others write every element of dx
+  Tensor dx = adds ? Tensor::zeros(x_shape, grad.dtype()) : Tensor::empty(x_shape, grad.dtype());
   visit_floating("conv2d_input_grad", grad.dtype(), [&](auto t) {
     using T = decltype(t);
-    if (use_naive())
-      for_each_image(
-          s, [&](int64_t n) { kernels::naive_conv2d_input_grad(s, n, dx.data<T>(), grad.data<T>(), w.data<T>()); });
-    else
-      im2col_input_grad<T>(s, dx.data<T>(), grad.data<T>(), w.data<T>());
+    T* to = dx.data<T>();
+    if (direct) return detail::direct_input_grad<T>(s, to, grad.data<T>(), w.data<T>());
+    if (!naive) return detail::im2col_input_grad<T>(s, to, grad.data<T>(), w.data<T>());
+    for_each_image(s, [&](int64_t n) { kernels::naive_conv2d_input_grad(s, n, to, grad.data<T>(), w.data<T>()); });
   });
   return dx;
 }
@@ -216,19 +117,21 @@ Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Sha
   check(grad_any.shape() == output_shape(s), "conv2d_weight_grad", "gradient must be ", output_shape(s), ", got ",
         grad_any.shape());
   const Tensor grad = grad_any.contiguous(), x = x_any.contiguous();
-  if (s.N == 0 || use_naive()) {
-    Tensor dw = Tensor::zeros(w_shape, grad.dtype());
-    visit_floating("conv2d_weight_grad", grad.dtype(), [&](auto t) {
-      using T = decltype(t);
-      for (int64_t n = 0; n < s.N; ++n)
-        kernels::naive_conv2d_weight_grad(s, n, dw.data<T>(), grad.data<T>(), x.data<T>());
-    });
-    return dw;
-  }
-  Tensor dw = Tensor::empty(w_shape, grad.dtype());
+  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
+  if (s.N == 0) return Tensor::zeros(w_shape, grad.dtype());
+  Tensor dw = naive ? Tensor::zeros(w_shape, grad.dtype()) : Tensor::empty(w_shape, grad.dtype());
   visit_floating("conv2d_weight_grad", grad.dtype(), [&](auto t) {
     using T = decltype(t);
-    im2col_weight_grad<T>(s, dw.data<T>(), grad.data<T>(), x.data<T>());
+    T* to = dw.data<T>();
+    switch (conv_algorithm()) {
+      case ConvAlgorithm::automatic:
+        return detail::direct_weight_grad<T>(s, to, grad.data<T>(), x.data<T>());
+      case ConvAlgorithm::im2col:
+        return detail::im2col_weight_grad<T>(s, to, grad.data<T>(), x.data<T>());
+      case ConvAlgorithm::naive:
+        break;
+    }
+    for (int64_t n = 0; n < s.N; ++n) kernels::naive_conv2d_weight_grad(s, n, to, grad.data<T>(), x.data<T>());
   });
   return dw;
 }

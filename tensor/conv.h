@@ -27,8 +27,9 @@ Tensor conv2d_weight_grad(const Tensor& grad, const Tensor& x, const Shape& w_sh
 /// Shape of conv2d's result; throws what conv2d throws.
 Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);
 
-/// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by OpenBLAS. `naive`: the
-/// seven loops of the definition. `automatic` picks the fastest there is.
+/// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by OpenBLAS; the
+/// reference. `naive`: the seven loops of the definition. `automatic`: the fastest there is, register tiles straight on
+/// the image (kernels/tile.h), with im2col for the input gradient of strided convolutions.
 enum class ConvAlgorithm { automatic, im2col, naive };
 /// For the whole process; takes effect at the next convolution.
 void set_conv_algorithm(ConvAlgorithm algorithm);

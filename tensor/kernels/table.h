@@ -10,11 +10,22 @@ namespace kindling::kernels {
 enum class Unary : uint8_t;
 enum class Binary : uint8_t;
 struct Window;
+template <class T>
+struct ProductTile;
+template <class T>
+struct OuterTile;
+
+/// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
+inline constexpr int kMaxTileVectors = 4;
 
 /// Each member has the contract of the function of the same name in elementwise.h, reduce.h, softmax.h, pool.h or
 /// norm.h.
 template <class T>
 struct Table {
+  int lanes;                           ///< elements in a vector
+  int tile_rows[kMaxTileVectors + 1];  ///< the most rows of a tile with that many vectors of columns; 0: no such tile
+  void (*product_tile)(int rows, int vectors, const ProductTile<T>&);
+  void (*outer_tile)(int rows, int vectors, const OuterTile<T>&);
   void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
   void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);
   void (*add_scaled)(int64_t n, T* y, int64_t sy, const T* x, int64_t sx, T scale);

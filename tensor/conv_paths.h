@@ -1,0 +1,28 @@
+// The ways to compute a convolution, behind conv.h. Internal to tensor/. All take contiguous operands: x [N,H,W,C], w
+// [O,KH,KW,C/G], y and grad [N,OH,OW,O]; T is float or double.
+#pragma once
+
+#include <kindling/tensor/kernels/conv.h>
+
+namespace kindling::detail {
+
+/// im2col + GEMM on OpenBLAS: the reference. Patches are gathered tile by tile; none for pointwise convolutions.
+template <class T>
+void im2col_conv2d(const kernels::ConvShape& s, T* y, const T* x, const T* w, const T* bias);
+/// dx must be zero, unless the convolution is pointwise.
+template <class T>
+void im2col_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const T* w);
+template <class T>
+void im2col_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
+
+/// Register tiles straight on the rows of the image (kernels/tile.h): no im2col.
+template <class T>
+void direct_conv2d(const kernels::ConvShape& s, T* y, const T* x, const T* w, const T* bias);
+/// Whether direct_input_grad can: stride 1 and at most dilation * (kernel - 1) pixels of padding.
+bool has_direct_input_grad(const kernels::ConvShape& s);
+template <class T>
+void direct_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const T* w);
+template <class T>
+void direct_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
+
+}  // namespace kindling::detail

@@ -1,0 +1,212 @@
+// The two micro-kernels of convolution: tiles of a product that are kept in registers from the first to the last
+// addition.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include <kindling/tensor/kernels/table.h>
+
+namespace kindling::kernels {
+
+/// Operands of `product_tile`. A "segment" is a run of `depth` consecutive elements in every row of A: one tap, or one
+/// row of taps, of a convolution's window; the rows of A are pixels, wherever they lie.
+template <class T>
+struct ProductTile {
+  const T* a;  ///< element k of row r in segment s is a[segments[s] + r * lda + k]
+  int64_t lda;
+  const int64_t* segments;  ///< offsets, `segment_count` of them
+  int64_t segment_count;
+  int64_t depth;
+  const T* b;     ///< packed: for each segment and k, one row of the tile's columns
+  const T* bias;  ///< added to every row, one per column; or null
+  T* c;           ///< row r, column j: c[r * ldc + j]
+  int64_t ldc;
+  int64_t columns;  ///< how many of the tile's columns are stored
+};
+
+/// Operands of `outer_tile`: c[r, j] += sum over rows i, pixels k of a[i * a_row + k * lda + r] * b[i * b_row + k * ldb
+/// + j].
+template <class T>
+struct OuterTile {
+  const T* a;
+  int64_t a_row, lda;
+  const T* b;
+  int64_t b_row, ldb;
+  int64_t rows, pixels;
+  T* c;
+  int64_t ldc;
+};
+
+#if !defined(KINDLING_VECTOR_BYTES)
+#define KINDLING_VECTOR_BYTES 16  // SSE2, and what every other processor's compiler can make of it
+#endif
+
+namespace {  // a copy of its own for each instruction set: see table.inc
+
+/// The largest tile for 1, 2, 3 and 4 vectors of columns: rows * vectors accumulators, `vectors` of B and one broadcast
+/// of A fit into the registers (32 with AVX-512, else 16). 0: not used.
+#if KINDLING_VECTOR_BYTES == 64
+constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
+#else
+constexpr int kTileRows[kMaxTileVectors + 1] = {0, 12, 6, 4, 0};
+#endif
+
+template <class T>
+struct Simd;
+template <>
+struct Simd<float> {
+  typedef float vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
+  typedef float unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(4), may_alias));
+};
+template <>
+struct Simd<double> {
+  typedef double vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
+  typedef double unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(8), may_alias));
+};
+template <class T>
+inline constexpr int kLanes = KINDLING_VECTOR_BYTES / static_cast<int>(sizeof(T));
+
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector load(const T* p) {
+  return *reinterpret_cast<const typename Simd<T>::unaligned*>(p);
+}
+template <class T>
+inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector v) {
+  *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;
+}
+
+/// c[rows, columns] = bias + sum over segments and k of a[r, k] b[k, j], as loops.
+template <class T>
+void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
+  for (int r = 0; r < rows; ++r)
+    for (int j = 0; j < columns && j < t.columns; ++j) {
+      T total = t.bias != nullptr ? t.bias[j] : T(0);
+      for (int64_t s = 0; s < t.segment_count; ++s)
+        for (int64_t k = 0; k < t.depth; ++k)
+          total += t.a[t.segments[s] + r * t.lda + k] * t.b[(s * t.depth + k) * columns + j];
+      t.c[r * t.ldc + j] = total;
+    }
+}
+
+// The same with Rows x Vectors accumulators in registers. For every k it loads Vectors vectors of B, which are shared
+// by all rows, and broadcasts one element of A a row, which is shared by all vectors: Rows * Vectors multiply-adds for
+// Rows + Vectors loads. A is read where it lies, because broadcasting does not care how far apart rows are; B is
+// packed, so it comes as one stream.
+template <class T, int Rows, int Vectors>
+__attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
+  using V = typename Simd<T>::vector;
+  constexpr int L = kLanes<T>;
+  V c[Rows][Vectors];
+#pragma GCC unroll 32
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) c[r][v] = t.bias != nullptr ? load(t.bias + v * L) : V{};
+  const T* b = t.b;
+  const int64_t lda = t.lda, depth = t.depth;
+  for (int64_t s = 0; s < t.segment_count; ++s) {
+    const T* a = t.a + t.segments[s];
+    for (int64_t k = 0; k < depth; ++k, b += Vectors * L) {
+      V row[Vectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
+#pragma GCC unroll 32
+      for (int r = 0; r < Rows; ++r) {
+        const V pixel = a[r * lda + k] - V{};
+#pragma GCC unroll 8
+        for (int v = 0; v < Vectors; ++v) c[r][v] += pixel * row[v];
+      }
+    }
+  }
+  if (t.columns == Vectors * L) {
+#pragma GCC unroll 32
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) store(t.c + r * t.ldc + v * L, c[r][v]);
+    return;
+  }
+  alignas(64) T edge[Rows][Vectors * L];  // the last columns of an output whose channels are no multiple of a vector
+#pragma GCC unroll 32
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) store(&edge[r][v * L], c[r][v]);
+  for (int r = 0; r < Rows; ++r)
+    for (int64_t j = 0; j < t.columns; ++j) t.c[r * t.ldc + j] = edge[r][j];
+}
+
+/// c[r, j] += sum over rows i and pixels k of a[i, k, r] b[i, k, j], as loops.
+template <class T>
+void naive_outer_tile(int rows, int columns, const OuterTile<T>& t) {
+  for (int r = 0; r < rows; ++r)
+    for (int j = 0; j < columns; ++j)
+      for (int64_t i = 0; i < t.rows; ++i)
+        for (int64_t k = 0; k < t.pixels; ++k)
+          t.c[r * t.ldc + j] += t.a[i * t.a_row + k * t.lda + r] * t.b[i * t.b_row + k * t.ldb + j];
+}
+
+// The same in registers. The sum runs over pixels: for each, Vectors vectors of the output's gradient are loaded and
+// Rows input channels (neighbours in memory) are broadcast.
+template <class T, int Rows, int Vectors>
+__attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
+  using V = typename Simd<T>::vector;
+  constexpr int L = kLanes<T>;
+  V c[Rows][Vectors];
+#pragma GCC unroll 32
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) c[r][v] = load(t.c + r * t.ldc + v * L);
+  for (int64_t i = 0; i < t.rows; ++i) {
+    const T* a = t.a + i * t.a_row;
+    const T* b = t.b + i * t.b_row;
+    for (int64_t k = 0; k < t.pixels; ++k, a += t.lda, b += t.ldb) {
+      V row[Vectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
+#pragma GCC unroll 32
+      for (int r = 0; r < Rows; ++r) {
+        const V channel = a[r] - V{};
+#pragma GCC unroll 8
+        for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
+      }
+    }
+  }
+#pragma GCC unroll 32
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) store(t.c + r * t.ldc + v * L, c[r][v]);
+}
+
+// One function per number of rows, in a table: entry i is the tile with i + 1 rows.
+template <class T, int Vectors, int... Row>
+void run_product_tile(int rows, const ProductTile<T>& t, std::integer_sequence<int, Row...>) {
+  static constexpr void (*kTiles[])(const ProductTile<T>&) = {product_tile_fixed<T, Row + 1, Vectors>...};
+  kTiles[rows - 1](t);
+}
+template <class T, int Vectors, int... Row>
+void run_outer_tile(int rows, const OuterTile<T>& t, std::integer_sequence<int, Row...>) {
+  static constexpr void (*kTiles[])(const OuterTile<T>&) = {outer_tile_fixed<T, Row + 1, Vectors>...};
+  kTiles[rows - 1](t);
+}
+template <int Vectors>
+using RowCounts = std::make_integer_sequence<int, kTileRows[Vectors]>;
+
+/// A tile of `rows` (1 to kTileRows[vectors]) x `vectors` vectors of columns.
+template <class T>
+void product_tile(int rows, int vectors, const ProductTile<T>& t) {
+  if (vectors == 1) return run_product_tile<T, 1>(rows, t, RowCounts<1>{});
+  if (vectors == 2) return run_product_tile<T, 2>(rows, t, RowCounts<2>{});
+  if (vectors == 3) return run_product_tile<T, 3>(rows, t, RowCounts<3>{});
+  if constexpr (kTileRows[4] > 0) run_product_tile<T, 4>(rows, t, RowCounts<4>{});
+}
+
+/// Likewise.
+template <class T>
+void outer_tile(int rows, int vectors, const OuterTile<T>& t) {
+  if (vectors == 1) return run_outer_tile<T, 1>(rows, t, RowCounts<1>{});
+  if (vectors == 2) return run_outer_tile<T, 2>(rows, t, RowCounts<2>{});
+  if (vectors == 3) return run_outer_tile<T, 3>(rows, t, RowCounts<3>{});
+  if constexpr (kTileRows[4] > 0) run_outer_tile<T, 4>(rows, t, RowCounts<4>{});
+}
+
+}  // namespace
+}  // namespace kindling::kernels
