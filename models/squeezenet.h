@@ -20,7 +20,7 @@ namespace kindling {
 enum class Bypass : uint8_t { none, simple, complex };
 
 /// `batch`: batch normalisation after every convolution but conv10 (not in the paper); those convolutions then have no
-/// bias, as the normalisation has its own.
+/// bias, which the normalisation would take away again.
 enum class Norm : uint8_t { none, batch };
 
 struct SqueezeNetOptions {
@@ -46,7 +46,7 @@ struct NormedConv {
   Conv2d conv;
   std::optional<BatchNorm2d> bn;
 
-  NormedConv(int64_t in, int64_t out, ConvOptions options, Norm norm, Rng& rng);
+  NormedConv(int64_t in, int64_t out, const ConvOptions& options, Norm norm, Rng& rng);
   Variable operator()(const Variable& x) { return bn ? (*bn)(conv(x)) : conv(x); }
   void visit(Visitor& visitor, const std::string& name);
 };
@@ -72,7 +72,7 @@ struct SqueezeNetLayout {
   int64_t conv1_channels;
   Size2 conv1_kernel, conv1_stride, conv1_padding;  ///< pixels
   FireTable fires;
-  std::vector<int64_t> pools_after;  ///< numbers of the layers (1: conv1, i: fire i) that a max pool follows
+  std::vector<int64_t> pools_after;  ///< numbers of the Fire modules that a max pool follows; one always follows conv1
   int64_t conv10_padding = 0;        ///< pixels
   bool relu10 = true;                ///< whether conv10's map goes through ReLU before it is averaged
   int64_t classes = 1000;            ///< where the options leave them open
@@ -92,16 +92,15 @@ class SqueezeNet : public Module {
   Variable forward(const Variable& image) override;
 
  private:
-  /// Fire module i with its shortcut and the pool after it, where there are any.
+  /// A Fire module, the bypass around it and the pool after both, where there are any.
   struct Stage {
-    std::string fire_name, pool_name;  ///< "fire4", "maxpool4"
+    int64_t number;  ///< 4 of "fire4"
     Fire fire;
-    bool identity_bypass;
-    std::optional<NormedConv> conv_bypass;
-    std::optional<MaxPool2d> maxpool;
+    bool identity_bypass = false;
+    std::optional<NormedConv> conv_bypass = {};
+    std::optional<MaxPool2d> maxpool = {};
   };
-  static Stage make_stage(int64_t number, int64_t in, const SqueezeNetLayout& layout, const SqueezeNetOptions& options,
-                          const Initializer& init, Rng& rng);
+  static std::vector<Stage> make_stages(const SqueezeNetLayout& layout, const SqueezeNetOptions& options, Rng& rng);
 
   NormedConv conv1_;
   MaxPool2d maxpool1_;

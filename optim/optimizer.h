@@ -55,8 +55,8 @@ class Optimizer {
     Variable parameter;
     double lr_factor;
     double weight_decay;
-    int64_t steps = 0;            ///< updates so far
-    std::vector<Tensor> moments;  ///< in the order of moment_names; empty before the first update
+    int64_t steps = 0;                 ///< updates so far
+    std::vector<Tensor> moments = {};  ///< in the order of moment_names; empty before the first update
   };
   /// Elements of a parameter that one task updates: 64 KiB of each f32 tensor, some microseconds of work.
   static constexpr int64_t kUpdateBlock = 1 << 14;

@@ -1,0 +1,100 @@
+#include <kindling/models/alexnet.h>
+
+#include <cmath>
+#include <utility>
+
+#include <kindling/nn/conv.h>
+#include <kindling/nn/dropout.h>
+#include <kindling/nn/fn.h>
+#include <kindling/nn/linear.h>
+#include <kindling/nn/norm.h>
+#include <kindling/nn/pool.h>
+
+namespace kindling {
+namespace {
+
+// Windows overlap (section 3.4 of the paper). Both forms come out at 6 pixels after pool5, so rounding does not matter.
+MaxPool2d max_pool() { return MaxPool2d({.kernel = 3, .stride = 2}); }
+
+// PyTorch's layers start weights and biases from U(-b, b), b = 1 / sqrt(fan_in), and torchvision's AlexNet leaves it at
+// that.
+Conv2d pytorch_conv(int64_t in, int64_t out, ConvOptions options, Rng& rng) {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in * options.kernel.h * options.kernel.w));
+  options.init = init::pytorch_default();
+  options.bias_init = init::uniform(-bound, bound);
+  return Conv2d(in, out, options, rng);
+}
+
+Linear pytorch_linear(int64_t in, int64_t out, Rng& rng) {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+  return Linear(in, out, {.init = init::pytorch_default(), .bias_init = init::uniform(-bound, bound)}, rng);
+}
+
+}  // namespace
+
+Sequential alexnet(const AlexNetOptions& options, Rng& rng) {
+  return options.form == Form::caffe ? alexnet_caffe(options.classes, rng) : alexnet_torchvision(options.classes, rng);
+}
+
+Sequential alexnet_caffe(int64_t classes, Rng& rng) {
+  // Layers, initialisers and the order "ReLU, normalisation, pool" of Caffe's models/bvlc_alexnet/train_val.prototxt.
+  const Initializer conv_init = init::normal(0.0, 0.01), fc_init = init::normal(0.0, 0.005),
+                    tenth = init::constant(0.1);
+  Sequential net;                                                                        // pixels
+  net.add("conv1", Conv2d(3, 96, {.kernel = 11, .stride = 4, .init = conv_init}, rng));  // 227 -> 55
+  net.add("relu1", ReLU());
+  net.add("norm1", LocalResponseNorm({.size = 5, .alpha = 1e-4, .beta = 0.75}));
+  net.add("pool1", max_pool());  // 55 -> 27
+  net.add("conv2",
+          Conv2d(96, 256, {.kernel = 5, .padding = 2, .groups = 2, .init = conv_init, .bias_init = tenth}, rng));
+  net.add("relu2", ReLU());
+  net.add("norm2", LocalResponseNorm({.size = 5, .alpha = 1e-4, .beta = 0.75}));
+  net.add("pool2", max_pool());  // 27 -> 13
+  net.add("conv3", Conv2d(256, 384, {.kernel = 3, .padding = 1, .init = conv_init}, rng));
+  net.add("relu3", ReLU());
+  net.add("conv4",
+          Conv2d(384, 384, {.kernel = 3, .padding = 1, .groups = 2, .init = conv_init, .bias_init = tenth}, rng));
+  net.add("relu4", ReLU());
+  net.add("conv5",
+          Conv2d(384, 256, {.kernel = 3, .padding = 1, .groups = 2, .init = conv_init, .bias_init = tenth}, rng));
+  net.add("relu5", ReLU());
+  net.add("pool5", max_pool());  // 13 -> 6
+  net.add("flatten", Flatten());
+  net.add("fc6", Linear(6 * 6 * 256, 4096, {.init = fc_init, .bias_init = tenth}, rng));
+  net.add("relu6", ReLU());
+  net.add("dropout6", Dropout(0.5, rng));
+  net.add("fc7", Linear(4096, 4096, {.init = fc_init, .bias_init = tenth}, rng));
+  net.add("relu7", ReLU());
+  net.add("dropout7", Dropout(0.5, rng));
+  net.add("fc8", Linear(4096, classes, {.init = conv_init}, rng));
+  return net;
+}
+
+Sequential alexnet_torchvision(int64_t classes, Rng& rng) {
+  // torchvision/models/alexnet.py; its adaptive pool to 6x6 does nothing to images of 224 pixels and is left out.
+  Sequential net;                                                                         // pixels
+  net.add("conv1", pytorch_conv(3, 64, {.kernel = 11, .stride = 4, .padding = 2}, rng));  // 224 -> 55
+  net.add("relu1", ReLU());
+  net.add("pool1", max_pool());  // 55 -> 27
+  net.add("conv2", pytorch_conv(64, 192, {.kernel = 5, .padding = 2}, rng));
+  net.add("relu2", ReLU());
+  net.add("pool2", max_pool());  // 27 -> 13
+  net.add("conv3", pytorch_conv(192, 384, {.kernel = 3, .padding = 1}, rng));
+  net.add("relu3", ReLU());
+  net.add("conv4", pytorch_conv(384, 256, {.kernel = 3, .padding = 1}, rng));
+  net.add("relu4", ReLU());
+  net.add("conv5", pytorch_conv(256, 256, {.kernel = 3, .padding = 1}, rng));
+  net.add("relu5", ReLU());
+  net.add("pool5", max_pool());  // 13 -> 6
+  net.add("flatten", Flatten());
+  net.add("dropout5", Dropout(0.5, rng));  // before each fully connected layer here, after it in Caffe's form
+  net.add("fc6", pytorch_linear(6 * 6 * 256, 4096, rng));
+  net.add("relu6", ReLU());
+  net.add("dropout6", Dropout(0.5, rng));
+  net.add("fc7", pytorch_linear(4096, 4096, rng));
+  net.add("relu7", ReLU());
+  net.add("fc8", pytorch_linear(4096, classes, rng));
+  return net;
+}
+
+}  // namespace kindling

@@ -1,0 +1,112 @@
+#include <kindling/models/registry.h>
+
+#include <string_view>
+#include <utility>
+
+#include <kindling/models/alexnet.h>
+#include <kindling/models/lenet.h>
+
+namespace kindling {
+namespace {
+
+/// A model that can be made by name.
+struct Entry {
+  std::string_view name;
+  ModelInfo info;      ///< in torchvision's form
+  int64_t caffe_size;  ///< pixels, of the input in Caffe's form
+  /// Makes it from options without zeros.
+  std::unique_ptr<Module> (*make)(const ModelOptions& options, Rng& rng);
+};
+
+template <class Model>
+std::unique_ptr<Module> boxed(Model model) {
+  return std::make_unique<Model>(std::move(model));
+}
+
+void refuse_squeezenet_options(const char* model, const ModelOptions& options) {
+  if (options.bypass != Bypass::none) throw Error(std::string("model '") + model + "' has no bypass");
+  if (options.norm != Norm::none) throw Error(std::string("model '") + model + "' has no batch normalisation");
+}
+
+std::unique_ptr<Module> make_lenet(const ModelOptions& options, Rng& rng) {
+  refuse_squeezenet_options("lenet", options);
+  return boxed(lenet({.classes = options.classes, .channels = options.channels, .size = options.size}, rng));
+}
+
+std::unique_ptr<Module> make_alexnet(const ModelOptions& options, Rng& rng) {
+  refuse_squeezenet_options("alexnet", options);
+  const ModelInfo info = model_info("alexnet", options.form);
+  if (options.size != info.size || options.channels != info.channels)
+    throw Error("model 'alexnet' takes images of " + std::to_string(info.size) +
+                " pixels and 3 channels in this form, not " + std::to_string(options.size) + " pixels and " +
+                std::to_string(options.channels) + " channels");
+  return boxed(alexnet({.classes = options.classes, .form = options.form}, rng));
+}
+
+template <SqueezeNet (*Make)(const SqueezeNetOptions&, Rng&)>
+std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
+  return boxed(Make({.classes = options.classes,
+                     .bypass = options.bypass,
+                     .form = options.form,
+                     .norm = options.norm,
+                     .channels = options.channels},
+                    rng));
+}
+
+// Input sizes are those of the published weights; smallest ones leave a pixel after the last pool.
+constexpr Entry kModels[] = {
+    {"lenet", {.classes = 10, .channels = 1, .size = 28, .smallest_size = 12}, 28, make_lenet},
+    {"alexnet", {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 224}, 227, make_alexnet},
+    {"squeezenet1_0",
+     {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 21},
+     227,
+     make_squeezenet<squeezenet1_0>},
+    {"squeezenet1_1",
+     {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 17},
+     227,
+     make_squeezenet<squeezenet1_1>},
+    {"squeezenet_cifar",
+     {.classes = 10, .channels = 3, .size = 32, .smallest_size = 8},
+     32,
+     make_squeezenet<squeezenet_cifar>},
+};
+
+const Entry& find_entry(const std::string& name) {
+  for (const Entry& entry : kModels) {
+    if (entry.name == name) return entry;
+  }
+  std::string names;
+  for (const std::string& known : model_names()) names += ' ' + known;
+  throw Error("no model '" + name + "'; there are:" + names);
+}
+
+}  // namespace
+
+const std::vector<std::string>& model_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> result;
+    for (const Entry& entry : kModels) result.emplace_back(entry.name);
+    return result;
+  }();
+  return names;
+}
+
+ModelInfo model_info(const std::string& name, Form form) {
+  const Entry& entry = find_entry(name);
+  ModelInfo info = entry.info;
+  if (form == Form::caffe) info.size = entry.caffe_size;
+  info.smallest_size = name == "alexnet" ? info.size : info.smallest_size;
+  return info;
+}
+
+std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options, Rng& rng) {
+  const Entry& entry = find_entry(name);
+  const ModelInfo info = model_info(name, options.form);
+  ModelOptions complete = options;
+  if (complete.classes == 0) complete.classes = info.classes;
+  if (complete.channels == 0) complete.channels = info.channels;
+  if (complete.size == 0) complete.size = info.size;
+  return entry.make(complete, rng);
+}
+
+}  // namespace kindling
