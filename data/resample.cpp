@@ -104,6 +104,7 @@ Tensor crop(const Tensor& image, int64_t y, int64_t x, Size2 size) {
   const std::byte* source = image.storage()->data() + image.offset() * size_of(image.dtype());
   std::byte* target = result.storage()->data();
   const int64_t begin = std::clamp<int64_t>(-x, 0, size.w), end = std::clamp<int64_t>(in.w - x, begin, size.w);
+  if (begin == end) return result;
   for (int64_t row = std::max<int64_t>(0, -y); row < std::min(size.h, in.h - y); ++row)
     std::memcpy(target + (row * size.w + begin) * pixel, source + ((y + row) * in.w + x + begin) * pixel,
                 static_cast<size_t>((end - begin) * pixel));

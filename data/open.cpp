@@ -1,0 +1,74 @@
+#include <kindling/data/open.h>
+
+#include <kindling/data/cifar.h>
+#include <kindling/data/folder.h>
+#include <kindling/data/mnist.h>
+#include <kindling/data/shapes.h>
+
+namespace kindling::data {
+namespace {
+
+struct Spec {
+  std::string kind, path;
+};
+
+Spec parse(const std::string& spec) {
+  if (spec == "shapes") return {spec, ""};
+  const size_t colon = spec.find(':');
+  const std::string kind = spec.substr(0, colon);
+  check(kind == "cifar10" || kind == "mnist" || kind == "folder", "data", "there is no data set \"", spec,
+        "\"; known are shapes, cifar10:PATH, mnist:PATH and folder:PATH");
+  check(colon != std::string::npos && colon + 1 < spec.size(), "data", "\"", spec, "\" needs a path: ", kind, ":PATH");
+  return {kind, spec.substr(colon + 1)};
+}
+
+HoldOut hold_out(const OpenOptions& options) {
+  return {.share = options.val_share.value_or(HoldOut{}.share), .seed = options.seed};
+}
+
+FolderOptions folder_options(const OpenOptions& options) {
+  return {.val_share = options.val_share, .seed = options.seed, .labels = options.labels, .decode = options.decode};
+}
+
+}  // namespace
+
+Splits open_dataset(const std::string& spec, const OpenOptions& options) {
+  const auto [kind, path] = parse(spec);
+  if (kind == "cifar10") return cifar10(path, hold_out(options));
+  if (kind == "mnist") return mnist(path, hold_out(options));
+  if (kind == "folder") return folder(path, folder_options(options));
+  return shapes({.seed = options.seed});
+}
+
+DatasetPtr open_for_eval(const std::string& spec, const OpenOptions& options) {
+  const auto [kind, path] = parse(spec);
+  if (kind == "cifar10") return cifar10_test(path);
+  if (kind == "mnist") return mnist_test(path);
+  if (kind == "folder") return folder_for_eval(path, folder_options(options));
+  return shapes({.seed = options.seed}).val;
+}
+
+InputInfo describe_inputs(const Dataset& dataset) {
+  constexpr int64_t kLooks = 16;
+  InputInfo info;
+  std::string reason = "there are no samples";
+  const int64_t looks = std::min(kLooks, dataset.size());
+  for (int64_t look = 0; look < looks; ++look) {
+    const int64_t index = look * dataset.size() / looks;
+    try {
+      const Shape shape = dataset.get(index).input.shape();
+      check(shape.rank() == 3, "describe_inputs", dataset.describe(index), " is no image [H, W, C], but ", shape);
+      const Size2 size{shape[0], shape[1]};
+      check(info.channels == 0 || info.channels == shape[2], "describe_inputs", dataset.describe(index), " has ",
+            shape[2], " channels, others ", info.channels);
+      info.size = info.channels == 0 || info.size == size ? std::optional(size) : std::nullopt;
+      info.channels = shape[2];
+    } catch (const FileError& error) {
+      reason = error.what();
+    }
+  }
+  if (info.channels == 0) throw FileError("none of the samples can be read: " + reason);
+  return info;
+}
+
+}  // namespace kindling::data
