@@ -7,5 +7,5 @@
 #include <kindling/models/models.h>
 #include <kindling/nn/nn.h>
 #include <kindling/optim/optim.h>
-#include <kindling/tensor/tensor_all.h>
+#include <kindling/tensor/ops.h>
 #include <kindling/train/train.h>

@@ -77,7 +77,7 @@ Tensor conv2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, 
     const T* add = bias.defined() ? bias.data<T>() : nullptr;
     switch (conv_algorithm()) {
       case ConvAlgorithm::automatic:
-        return detail::direct_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
+        return detail::direct_conv2d<T>(s, to, x.data<T>(), w, add);
       case ConvAlgorithm::im2col:
         return detail::im2col_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
       case ConvAlgorithm::naive:
@@ -103,7 +103,7 @@ Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shap
   visit_floating("conv2d_input_grad", grad.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = dx.data<T>();
-    if (direct) return detail::direct_input_grad<T>(s, to, grad.data<T>(), w.data<T>());
+    if (direct) return detail::direct_input_grad<T>(s, to, grad.data<T>(), w);
     if (!naive) return detail::im2col_input_grad<T>(s, to, grad.data<T>(), w.data<T>());
     for_each_image(s, [&](int64_t n) { kernels::naive_conv2d_input_grad(s, n, to, grad.data<T>(), w.data<T>()); });
   });

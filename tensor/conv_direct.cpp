@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
@@ -200,13 +201,15 @@ void multiply_bands(const ConvShape& s, const Panels& panels, T* y, const T* x, 
 }  // namespace
 
 template <class T>
-void direct_conv2d(const ConvShape& s, T* y, const T* x, const T* w, const T* bias) {
+void direct_conv2d(const ConvShape& s, T* y, const T* x, const Tensor& weight, const T* bias) {
   const Panels panels(kernels::table<T>(), s.group_out());
-  const int64_t depth = s.group_in(), patch = s.patch(), group_out = s.group_out();
-  const Tensor weights = pack<T>(s, panels, [=](int64_t group, int64_t tap, int64_t k, int64_t column) {
-    return w[(group * group_out + column) * patch + tap * depth + k];
+  const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups, [&] {
+    const T* w = weight.data<T>();
+    return pack<T>(s, panels, [&](int64_t group, int64_t tap, int64_t k, int64_t column) {
+      return w[(group * s.group_out() + column) * s.patch() + tap * s.group_in() + k];
+    });
   });
-  multiply_bands<T>(s, panels, y, x, weights, bias != nullptr ? pack_bias(s, panels, bias) : Tensor());
+  multiply_bands<T>(s, panels, y, x, packed, bias != nullptr ? pack_bias(s, panels, bias) : Tensor());
 }
 
 bool has_direct_input_grad(const ConvShape& s) {
@@ -217,7 +220,7 @@ bool has_direct_input_grad(const ConvShape& s) {
 // The gradient of a stride-1 convolution is a stride-1 convolution of `grad` with the kernel turned by half a turn and
 // its two channel axes exchanged, padded by what is left of the kernel's reach.
 template <class T>
-void direct_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
+void direct_input_grad(const ConvShape& s, T* dx, const T* grad, const Tensor& weight) {
   ConvShape turned = s;
   std::swap(turned.C, turned.O);
   std::swap(turned.H, turned.OH);
@@ -225,11 +228,14 @@ void direct_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
   turned.pad_h = s.dilation_h * (s.KH - 1) - s.pad_h;
   turned.pad_w = s.dilation_w * (s.KW - 1) - s.pad_w;
   const Panels panels(kernels::table<T>(), turned.group_out());
-  const int64_t taps = s.KH * s.KW, depth = s.group_in(), patch = s.patch(), group_out = s.group_out();
-  const Tensor weights = pack<T>(turned, panels, [=](int64_t group, int64_t tap, int64_t k, int64_t column) {
-    return w[(group * group_out + k) * patch + (taps - 1 - tap) * depth + column];
+  const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups + 1, [&] {
+    const T* w = weight.data<T>();
+    const int64_t last_tap = s.KH * s.KW - 1;
+    return pack<T>(turned, panels, [&](int64_t group, int64_t tap, int64_t k, int64_t column) {
+      return w[(group * s.group_out() + k) * s.patch() + (last_tap - tap) * s.group_in() + column];
+    });
   });
-  multiply_bands<T>(turned, panels, dx, grad, weights, Tensor());
+  multiply_bands<T>(turned, panels, dx, grad, packed, Tensor());
 }
 
 namespace {
@@ -317,10 +323,10 @@ void direct_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
   });
 }
 
-template void direct_conv2d(const ConvShape&, float*, const float*, const float*, const float*);
-template void direct_conv2d(const ConvShape&, double*, const double*, const double*, const double*);
-template void direct_input_grad(const ConvShape&, float*, const float*, const float*);
-template void direct_input_grad(const ConvShape&, double*, const double*, const double*);
+template void direct_conv2d(const ConvShape&, float*, const float*, const Tensor&, const float*);
+template void direct_conv2d(const ConvShape&, double*, const double*, const Tensor&, const double*);
+template void direct_input_grad(const ConvShape&, float*, const float*, const Tensor&);
+template void direct_input_grad(const ConvShape&, double*, const double*, const Tensor&);
 template void direct_weight_grad(const ConvShape&, float*, const float*, const float*);
 template void direct_weight_grad(const ConvShape&, double*, const double*, const double*);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kindling/tensor/kernels/conv.h>
+#include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
 
@@ -15,13 +16,14 @@ void im2col_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const 
 template <class T>
 void im2col_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
 
-/// Register tiles straight on the rows of the image (kernels/tile.h): no im2col.
+/// Register tiles straight on the rows of the image (kernels/tile.h): no im2col. Weights are packed once per call, or
+/// once per ConstantWeights.
 template <class T>
-void direct_conv2d(const kernels::ConvShape& s, T* y, const T* x, const T* w, const T* bias);
+void direct_conv2d(const kernels::ConvShape& s, T* y, const T* x, const Tensor& w, const T* bias);
 /// Whether direct_input_grad can: stride 1 and at most dilation * (kernel - 1) pixels of padding.
 bool has_direct_input_grad(const kernels::ConvShape& s);
 template <class T>
-void direct_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const T* w);
+void direct_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const Tensor& w);
 template <class T>
 void direct_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
 

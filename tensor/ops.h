@@ -1,6 +1,7 @@
 // All of tensor/: the array and the functions on it.
 #pragma once
 
+#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/index.h>

@@ -33,22 +33,26 @@ std::atomic<int>& thread_setting() {
 
 thread_local bool inside = false;
 thread_local int index_of_thread = 0;
+thread_local void* context = nullptr;
 
 // Marks the thread as a worker while a loop runs in it.
 class WorkerGuard {
  public:
-  explicit WorkerGuard(int index) : index_before_(index_of_thread) {
+  WorkerGuard(int index, void* callers_context) : index_before_(index_of_thread), context_before_(context) {
     inside = true;
     index_of_thread = index;
+    context = callers_context;
     flush_denormals();
   }
   ~WorkerGuard() {
     inside = false;
     index_of_thread = index_before_;
+    context = context_before_;
   }
 
  private:
   int index_before_;
+  void* context_before_;
 };
 
 // Ranges are handed out one by one, in order, to whichever thread asks next.
@@ -58,7 +62,7 @@ class RangeQueue {
       : n_(n), grain_(grain), body_(body) {}
 
   void work(int index) {
-    const WorkerGuard guard(index);
+    const WorkerGuard guard(index, context_);
     for (;;) {
       const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
       if (begin >= n_) return;
@@ -79,6 +83,7 @@ class RangeQueue {
  private:
   int64_t n_, grain_;
   const std::function<void(int64_t, int64_t)>& body_;
+  void* context_ = context;
   std::atomic<int64_t> next_{0};
   std::mutex mutex_;
   std::exception_ptr error_;
@@ -95,6 +100,7 @@ void set_num_threads(int n) {
 
 bool in_parallel() { return inside; }
 int thread_index() { return index_of_thread; }
+void*& parallel_context() { return context; }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (n <= 0) return;

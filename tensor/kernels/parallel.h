@@ -22,6 +22,10 @@ bool in_parallel();
 /// Index of the calling thread in [0, num_threads()) inside parallel_for, else 0.
 int thread_index();
 
+/// One pointer per thread that parallel_for hands on: a body sees the value that its caller had. For scopes that must
+/// hold in every thread that works for the thread that opened them (see ConstantWeights); null at the start.
+void*& parallel_context();
+
 /// Treats denormal numbers as zero and flushes denormal results in the calling thread (MXCSR's FTZ and DAZ): arithmetic
 /// on them costs a hundred times as much as on others, and trained networks are full of them. Numbers below 1.2e-38
 /// (float) become 0.

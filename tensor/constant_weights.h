@@ -1,0 +1,40 @@
+// A promise that weights stay as they are for a while, so that work on them is done once.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling {
+
+/// While it lives, convolutions in the thread that made it, and in parallel loops started there, keep each weight's
+/// packed form and use it again: a batch cut into many parts, or a whole evaluation, packs every weight once. The
+/// promise is the caller's: no weight that a convolution meets changes meanwhile. Scopes nest; the inner one counts.
+class ConstantWeights {
+ public:
+  ConstantWeights();
+  ~ConstantWeights();
+  ConstantWeights(const ConstantWeights&) = delete;
+  ConstantWeights& operator=(const ConstantWeights&) = delete;
+
+  /// What `pack` makes of `weight`, made once per scope and `form` (an arbitrary number, one for each way of packing).
+  /// Without a scope it is made anew at every call.
+  static Tensor packed(const Tensor& weight, int64_t form, const std::function<Tensor()>& pack);
+
+ private:
+  struct Entry {
+    Tensor weight;  // held, so that no other tensor can take its place in memory
+    Tensor packed;
+    std::once_flag once;
+  };
+
+  std::mutex mutex_;
+  std::map<std::vector<int64_t>, std::unique_ptr<Entry>> entries_;  // by form, place in memory and shape
+  void* outer_;
+};
+
+}  // namespace kindling
