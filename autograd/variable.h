@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <kindling/tensor/tensor.h>
@@ -34,8 +33,8 @@ class Variable {
   }
 
   bool requires_grad() const;
-  /// Turns a leaf's gradient on or off (freezing). Throws Error for the result of an operation. All copies made since it
-  /// first required one see the change.
+  /// Turns a leaf's gradient on or off (freezing). Throws Error for the result of an operation. All copies made since
+  /// it first required one see the change.
   void set_requires_grad(bool on);
   bool is_leaf() const;
 
@@ -45,16 +44,21 @@ class Variable {
   /// Forgets the gradient, so that the next backward() starts from nothing.
   void zero_grad();
 
-  /// d(this)/d(leaf), added to grad() of every leaf this depends on. `seed` is dL/d(this), of this shape; it may be left out
-  /// for a single element (1). Frees the graph unless `retain_graph`; a second call through freed nodes throws Error.
+  /// d(this)/d(leaf), added to grad() of every leaf that this depends on. `seed` is dL/d(this), of this shape; it may
+  /// be left out for a single element (1). What is stored are plain values that share memory with nothing else. Frees
+  /// the graph unless `retain_graph`; a second call through freed operations throws Error. Leaves that several graphs
+  /// share may be read by threads at will, but only one of them may call backward(): the others take gradients from
+  /// grad().
   void backward(const Tensor& seed = {}, bool retain_graph = false) const;
 
   /// The same values as a constant: no gradient flows through it.
   Variable detach() const { return Variable(value_); }
 
-  /// `hook(g)` is called with the gradient of this Variable as soon as it is complete, in backward() and grad(); if it returns a
-  /// defined Variable, that takes the gradient's place. Throws Error if no gradient is required.
-  void register_hook(std::function<Variable(const Variable& grad)> hook) const;
+  /// `hook(g)` is called with the gradient of this Variable as soon as it is complete, in backward() and grad(), in the
+  /// order of registration; if it returns a defined Variable, that takes the gradient's place. Under CreateGraph::yes
+  /// what it does is recorded. Throws Error if no gradient is required. The result names the hook for remove_hook.
+  int64_t register_hook(std::function<Variable(const Variable& grad)> hook) const;
+  void remove_hook(int64_t id) const;
 
   /// The operation that made this ("conv2d"), "leaf" or "constant".
   const char* op_name() const;
@@ -69,28 +73,19 @@ class Variable {
 
 enum class CreateGraph : bool { no, yes };
 
-/// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an output of one element (1).
-/// With CreateGraph::yes the results are themselves recorded, so they can be differentiated again. `inputs` may be any
-/// Variables that require a gradient, not only leaves. Leaves' grad() is not touched. An input that L does not depend on
-/// gets an undefined Variable, or an Error if `allow_unused` is false.
+/// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an output of one element
+/// (1). With CreateGraph::yes the results are themselves recorded, so they can be differentiated again, and the graph
+/// is retained; else they are constants that share memory with nothing else. `inputs` may be any Variables that require
+/// a gradient, not only leaves; only operations between them and the outputs are run (and freed, unless
+/// `retain_graph`). Leaves' grad() is not touched, and nothing is written to leaves, so threads may share them. An
+/// input that L does not depend on gets an undefined Variable if `allow_unused`, else throws Error.
 std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
                            CreateGraph create_graph = CreateGraph::no, const std::vector<Variable>& seeds = {},
                            bool allow_unused = false, bool retain_graph = false);
 
 /// Whether operations are recorded in the calling thread (the default).
 bool is_recording();
-/// No recording while it lives (evaluation, updates of parameters).
-class NoGrad {
- public:
-  NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
-
- private:
-  bool before_;
-};
-/// Sets recording on or off while it lives.
+/// Sets recording on or off, in the calling thread, while it lives.
 class RecordingGuard {
  public:
   explicit RecordingGuard(bool on);
@@ -101,9 +96,15 @@ class RecordingGuard {
  private:
   bool before_;
 };
+/// No recording while it lives (evaluation, updates of parameters).
+class NoGrad : public RecordingGuard {
+ public:
+  NoGrad() : RecordingGuard(false) {}
+};
 
-/// While it lives (in the thread that made it), every operation's result and every gradient is looked at, and the first NaN or Inf
-/// throws Error naming operation, layer path and direction: "fire3/squeeze: log: first non-finite value ...".
+/// While it lives (in the thread that made it) every operation's result and every gradient is looked at, and the first
+/// NaN or Inf throws Error naming layer path, operation, direction and position: "fire3/squeeze: log: first non-finite
+/// value: -inf at [0, 2] of the result [4, 3]".
 class AnomalyMode {
  public:
   AnomalyMode();

@@ -1,0 +1,262 @@
+#include <kindling/autograd/gradcheck.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include <kindling/autograd/ops/elementwise.h>
+#include <kindling/autograd/ops/shape.h>
+#include <kindling/tensor/reduce.h>
+
+namespace kindling {
+namespace {
+
+// Elements of an input that are compared one by one when its random direction disagrees.
+constexpr int64_t kMaxElements = 1000;
+// The step is divided by this, so often, to tell a kink inside it from a wrong gradient.
+constexpr double kShrink = 8;
+constexpr int kShrinkings = 4;
+// Rounding errors of f, in units of the sum of the absolute values of what is added up in <v, f(x)>.
+constexpr double kRounding = 50 * std::numeric_limits<double>::epsilon();
+
+std::vector<Variable> leaves_of(const std::vector<Tensor>& inputs) {
+  std::vector<Variable> leaves;
+  for (const Tensor& input : inputs) leaves.emplace_back(input, is_floating(input.dtype()));
+  return leaves;
+}
+
+// Numbers of size about 1, away from 0, of both signs.
+Tensor random_weights(const Shape& shape, Rng& rng) {
+  Tensor weights = Tensor::uniform(shape, -1, 1, rng, DType::f64);
+  return weights + sign(weights) * 0.5;
+}
+
+Tensor unit(const Shape& shape, int64_t element) {
+  Tensor result = Tensor::zeros(shape, DType::f64);
+  result.data<double>()[element] = 1;
+  return result;
+}
+
+Shape index_of(int64_t element, const Shape& shape) {
+  Shape index = shape;
+  for (int64_t axis = shape.rank() - 1; axis >= 0; --axis) {
+    index[axis] = element % shape[axis];
+    element /= shape[axis];
+  }
+  return index;
+}
+
+// The function x, v -> v^T J(x), all gradients in one row; itself differentiable where recording is on.
+Variable flat_gradients(const DifferentiableFunction& f, const std::vector<Variable>& arguments) {
+  const CreateGraph create = is_recording() ? CreateGraph::yes : CreateGraph::no;
+  const RecordingGuard guard(true);
+  std::vector<Variable> inputs(arguments.begin(), arguments.end() - 1), targets;
+  for (Variable& input : inputs) {
+    if (!is_floating(input.dtype())) continue;
+    if (!input.requires_grad()) input = Variable(input.value(), true);
+    targets.push_back(input);
+  }
+  std::vector<Variable> rows = grad({f(inputs)}, targets, create, {arguments.back()}, /*allow_unused=*/true);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].defined()) rows[i] = Tensor::zeros(targets[i].shape(), DType::f64);
+    rows[i] = reshape(rows[i], {rows[i].numel()});
+  }
+  return concat(rows, 0);
+}
+
+/// One function's first derivatives.
+class Checker {
+ public:
+  Checker(const DifferentiableFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options,
+          int order, GradcheckResult& result)
+      : f_(f), inputs_(inputs), options_(options), order_(order), rng_(options.seed, order), result_(result) {}
+
+  /// The value of the function, for its shape.
+  Tensor run();
+
+ private:
+  /// `converges`: not at the full step, but as it shrinks. `kink`: no step is small enough.
+  enum class Verdict { agrees, converges, kink, disagrees };
+
+  Tensor value_with(size_t input, const Tensor& x) const;
+  double projected(size_t input, const Tensor& direction, double t) const;
+  void check_projection(const Tensor& seed);
+  void check_direction(size_t input);
+  void check_elements(size_t input);
+  Verdict compare(size_t input, const Tensor& direction, const Shape& index);
+
+  const DifferentiableFunction& f_;
+  const std::vector<Tensor>& inputs_;
+  const GradcheckOptions& options_;
+  int order_;
+  Rng rng_;
+  GradcheckResult& result_;
+  Tensor seed_;                    // v
+  std::vector<Tensor> gradients_;  // of <v, f>
+  double magnitude_ = 0;           // sum of |v_i f_i|: rounding errors are in proportion to it
+};
+
+Tensor Checker::value_with(size_t input, const Tensor& x) const {
+  const NoGrad no_grad;
+  std::vector<Variable> arguments(inputs_.begin(), inputs_.end());
+  arguments[input] = x;
+  return f_(arguments).value();
+}
+
+double Checker::projected(size_t input, const Tensor& direction, double t) const {
+  Tensor x = inputs_[input].clone();
+  x.add_(direction, t);
+  return dot(seed_, value_with(input, x));
+}
+
+Tensor Checker::run() {
+  const Tensor y = value_with(0, inputs_[0]);
+  if (y.dtype() != DType::f64) throw Error("gradcheck: f computes in another dtype than f64, that of its inputs");
+  if (!bitwise_equal(y, value_with(0, inputs_[0]))) throw Error("gradcheck: f gives another result when called again");
+  if (options_.full_jacobian)
+    for (int64_t i = 0; i < y.numel(); ++i) check_projection(unit(y.shape(), i));
+  else
+    check_projection(random_weights(y.shape(), rng_));
+  return y;
+}
+
+void Checker::check_projection(const Tensor& seed) {
+  seed_ = seed;
+  const std::vector<Variable> leaves = leaves_of(inputs_);
+  const Variable y = f_(leaves);
+  magnitude_ = dot(abs(seed_), abs(y.value()));
+  std::vector<Variable> targets;
+  std::copy_if(leaves.begin(), leaves.end(), std::back_inserter(targets),
+               [](const Variable& leaf) { return leaf.requires_grad(); });
+  std::vector<Variable> gradients = grad({y}, targets, CreateGraph::no, {seed_}, /*allow_unused=*/true);
+
+  gradients_.assign(inputs_.size(), Tensor());
+  for (size_t i = 0, next = 0; i < inputs_.size(); ++i) {
+    if (!leaves[i].requires_grad()) continue;
+    const Variable& gradient = gradients[next++];
+    gradients_[i] = gradient.defined() ? gradient.value() : Tensor::zeros(inputs_[i].shape(), DType::f64);
+    options_.full_jacobian ? check_elements(i) : check_direction(i);
+  }
+}
+
+void Checker::check_direction(size_t input) {
+  const GradcheckResult before = result_;
+  const Verdict verdict = compare(input, random_weights(inputs_[input].shape(), rng_), {});
+  if (verdict == Verdict::agrees || verdict == Verdict::converges) return;
+  const bool all_elements = inputs_[input].numel() <= kMaxElements;
+  if (all_elements) result_ = before;  // the elements say it all
+  check_elements(input);
+}
+
+void Checker::check_elements(size_t input) {
+  const Shape& shape = inputs_[input].shape();
+  const int64_t count = std::min(shape.numel(), kMaxElements);
+  const std::vector<int64_t> order = permutation(shape.numel(), rng_.split());
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t element = order[static_cast<size_t>(i)];
+    compare(input, unit(shape, element), index_of(element, shape));
+  }
+}
+
+Checker::Verdict Checker::compare(size_t input, const Tensor& direction, const Shape& index) {
+  const Tensor terms = gradients_[input] * direction;
+  const double analytic = dot(terms, Tensor::ones(terms.shape(), DType::f64));
+  const double scale = dot(abs(terms), Tensor::ones(terms.shape(), DType::f64));
+  const double middle = projected(input, direction, 0);
+  GradcheckResult::Worst first{order_, static_cast<int64_t>(input), index, analytic, 0, 0};
+  double first_jump = 0, jump = 0, noise = 0, h = options_.eps;
+  ++result_.checked;
+
+  for (int shrinkings = 0; shrinkings <= kShrinkings; ++shrinkings, h /= kShrink) {
+    const double right = projected(input, direction, h), left = projected(input, direction, -h);
+    const double near_right = projected(input, direction, h / 2), near_left = projected(input, direction, -h / 2);
+    const double numeric = (8 * (near_right - near_left) - (right - left)) / (6 * h);
+    noise = kRounding * magnitude_ / h;
+    jump = std::abs(right - 2 * middle + left) / h;  // slope on the right minus slope on the left
+    const double distance = std::abs(analytic - numeric);
+    const double error = distance / (std::max(scale, std::abs(numeric)) + noise / options_.tolerance);
+    const bool agrees = error <= options_.tolerance;
+    if (shrinkings == 0) {
+      first.numeric = numeric;
+      first.error = error;
+      first_jump = jump;
+      if (!agrees) continue;
+      if (result_.ok && error >= result_.worst.error) result_.worst = first;
+      return Verdict::agrees;
+    }
+    if (agrees && distance <= 0.25 * std::abs(analytic - first.numeric)) {
+      ++result_.kinks;
+      return Verdict::converges;
+    }
+  }
+  if (jump > 10 * noise && jump > 0.5 * first_jump) {
+    ++result_.kinks;
+    return Verdict::kink;
+  }
+  if (result_.ok || !(first.error <= result_.worst.error)) result_.worst = first;
+  result_.ok = false;
+  return Verdict::disagrees;
+}
+
+std::string describe(const GradcheckResult& result, double tolerance, size_t inputs) {
+  const GradcheckResult::Worst& worst = result.worst;
+  std::ostringstream text;
+  text.precision(10);
+  if (result.ok) {
+    text << "ok: " << result.checked << " comparisons, worst error " << worst.error << ", kinks " << result.kinks;
+    return text.str();
+  }
+  if (worst.order > 1) text << "order " << worst.order << ": ";
+  text << "gradient of input " << worst.input;
+  if (worst.input >= static_cast<int64_t>(inputs)) text << " (the upstream gradient)";
+  if (worst.index.rank() > 0) text << " at " << worst.index;
+  text << ": analytic " << worst.analytic << ", numeric " << worst.numeric << ", error " << worst.error
+       << " (tolerance " << tolerance << ')';
+  return text.str();
+}
+
+}  // namespace
+
+GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Variable>& inputs,
+                          const GradcheckOptions& options) {
+  check(options.order >= 1 && options.eps > 0 && options.tolerance > 0, "gradcheck", "order ", options.order, ", eps ",
+        options.eps, " and tolerance ", options.tolerance, " must be positive");
+  std::vector<Tensor> arguments;
+  for (const Variable& input : inputs)
+    arguments.push_back(is_floating(input.dtype()) ? input.value().to(DType::f64) : input.value());
+  check(std::any_of(arguments.begin(), arguments.end(), [](const Tensor& x) { return is_floating(x.dtype()); }),
+        "gradcheck", "none of the ", inputs.size(), " inputs is of a floating type");
+
+  GradcheckResult result;
+  DifferentiableFunction function = f;
+  for (int order = 1; order <= options.order; ++order) {
+    const Tensor y = Checker(function, arguments, options, order, result).run();
+    function = [inner = std::move(function)](const std::vector<Variable>& x) { return flat_gradients(inner, x); };
+    Rng rng(options.seed, static_cast<uint64_t>(-order));
+    arguments.push_back(random_weights(y.shape(), rng));
+  }
+  result.message = describe(result, options.tolerance, inputs.size());
+  return result;
+}
+
+std::vector<Tensor> hessian_vector_product(const DifferentiableFunction& f, const std::vector<Tensor>& inputs,
+                                           const std::vector<Tensor>& v) {
+  check(v.size() == inputs.size(), "hessian_vector_product", v.size(), " vectors for ", inputs.size(), " inputs");
+  const RecordingGuard guard(true);
+  const std::vector<Variable> leaves = leaves_of(inputs);
+  const std::vector<Variable> gradients = grad({f(leaves)}, leaves, CreateGraph::yes, {}, /*allow_unused=*/true);
+  std::vector<Variable> outputs, seeds;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    outputs.push_back(gradients[i]);
+    seeds.push_back(v[i]);
+  }
+  const std::vector<Variable> products = grad(outputs, leaves, CreateGraph::no, seeds, /*allow_unused=*/true);
+  std::vector<Tensor> result;
+  for (size_t i = 0; i < leaves.size(); ++i)
+    result.push_back(products[i].defined() ? products[i].value() : Tensor::zeros(inputs[i].shape(), inputs[i].dtype()));
+  return result;
+}
+
+}  // namespace kindling

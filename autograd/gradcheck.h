@@ -1,0 +1,56 @@
+// Proves gradients: rules against differences of the function itself, in double precision.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <kindling/autograd/variable.h>
+
+namespace kindling {
+
+using DifferentiableFunction = std::function<Variable(const std::vector<Variable>& inputs)>;
+
+struct GradcheckOptions {
+  int order = 1;               ///< 2 checks the gradient of the gradient as well, and so on
+  double eps = 1e-4;           ///< step of the differences, in units of the inputs
+  double tolerance = 1e-8;     ///< largest relative error
+  bool full_jacobian = false;  ///< every element of every input against every element of the result
+  uint64_t seed = 0;           ///< of the random projections
+};
+
+struct GradcheckResult {
+  bool ok = true;
+  /// The comparison with the largest error: the slope of <v, f(inputs)> along one element of one input, or along a
+  /// random direction (then `index` is empty). At order k > 1 the functions' inputs are followed by the upstream
+  /// gradients.
+  struct Worst {
+    int order = 1;
+    int64_t input = -1;  ///< -1: nothing was compared
+    Shape index;
+    double analytic = 0, numeric = 0;
+    double error = 0;  ///< |analytic - numeric|, relative to the larger, beyond what rounding explains
+  } worst;
+  int64_t checked = 0;  ///< comparisons
+  int64_t kinks = 0;    ///< of these, where the function has a kink or is too curved within the step: see gradcheck
+  std::string message;  ///< one line for people
+};
+
+/// Compares the gradients of f with respect to its inputs against differences. Inputs of type f32 are converted to f64;
+/// integers are passed as they are. f must compute in the dtype of its inputs and be deterministic (Error otherwise).
+///
+/// For a random v the scalar <v, f(x)> is differentiated along one random direction u of each input: <v, J u>, by
+/// central differences of 4th order. Where the two disagree the elements of that input (a random 1000 of them if there
+/// are more) are compared one by one, to find the worst. A kink (a ReLU or max that crosses inside the step) is no
+/// failure: as the step shrinks, differences approach a right gradient and stay away from a wrong one. At a kink
+/// itself, where the slopes left and right differ however small the step, there is nothing to compare. Both are counted
+/// in `kinks`.
+GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Variable>& inputs,
+                          const GradcheckOptions& options = {});
+
+/// H v of a scalar function, H its Hessian at `inputs`, v one tensor per input; the result has inputs' shapes. Gradient
+/// of <grad f, v>: costs a few times f, whatever the number of elements.
+std::vector<Tensor> hessian_vector_product(const DifferentiableFunction& f, const std::vector<Tensor>& inputs,
+                                           const std::vector<Tensor>& v);
+
+}  // namespace kindling

@@ -1,0 +1,33 @@
+// The table of all differentiable operations, from which every generic check of them is made.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kindling/autograd/gradcheck.h>
+
+namespace kindling {
+
+/// One operation on one kind of input. Every name given to record() in autograd/ops has at least one case (a test sees
+/// to it), and so have composites that are more than one line.
+struct OpCase {
+  std::string op;       ///< the name under which it is recorded; for composites that of the function
+  std::string variant;  ///< what is particular: "stride 2, groups 3", "[3, 5]"
+  /// Draws inputs from the operation's domain, away from kinks and ties: f64, and i64 or u8 for indices.
+  std::function<std::vector<Tensor>(Rng& rng)> inputs;
+  DifferentiableFunction function;
+  /// The function's value by the loops of its definition.
+  std::function<Tensor(const std::vector<Tensor>& inputs)> reference;
+  /// Largest relative error of gradients against differences, for gradcheck's step of 1e-4: 4th-order differences in
+  /// double leave 1e-11 or so, and second derivatives lose three more digits where they cancel.
+  double tolerance = 1e-8;
+
+  std::string name() const { return variant.empty() ? op : op + " (" + variant + ")"; }
+};
+
+const std::vector<OpCase>& op_table();
+
+/// gradcheck() of one case, on inputs drawn by `seed`.
+GradcheckResult gradcheck(const OpCase& op_case, int order, uint64_t seed = 0);
+
+}  // namespace kindling

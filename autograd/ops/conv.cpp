@@ -1,0 +1,31 @@
+#include <kindling/autograd/ops/conv.h>
+
+#include <kindling/autograd/ops/reduce.h>
+#include <kindling/autograd/record.h>
+
+namespace kindling {
+
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o) {
+  Tensor y = conv2d(x.value(), w.value(), bias.value(), o);
+  const auto dx = [o](const Step& s) { return conv2d_input_grad(s.grad, s.input(1), s.input_shape(0), o); };
+  const auto dw = [o](const Step& s) { return conv2d_weight_grad(s.grad, s.input(0), s.input_shape(1), o); };
+  const auto dbias = [](const Step& s) { return sum(s.grad, {0, 1, 2}); };
+  if (!bias.defined()) return record("conv2d", std::move(y), {x, w}, Keep::others, dx, dw);
+  return record("conv2d", std::move(y), {x, w, bias}, Keep::others, dx, dw, dbias);
+}
+
+Variable conv2d_input_grad(const Variable& grad, const Variable& w, const Shape& x_shape, const Conv2dOptions& o) {
+  return record(
+      "conv2d_input_grad", conv2d_input_grad(grad.value(), w.value(), x_shape, o), {grad, w}, Keep::others,
+      [o](const Step& s) { return conv2d(s.grad, s.input(1), {}, o); },                             // by grad
+      [o](const Step& s) { return conv2d_weight_grad(s.input(0), s.grad, s.input_shape(1), o); });  // by w
+}
+
+Variable conv2d_weight_grad(const Variable& grad, const Variable& x, const Shape& w_shape, const Conv2dOptions& o) {
+  return record(
+      "conv2d_weight_grad", conv2d_weight_grad(grad.value(), x.value(), w_shape, o), {grad, x}, Keep::others,
+      [o](const Step& s) { return conv2d(s.input(1), s.grad, {}, o); },                            // by grad
+      [o](const Step& s) { return conv2d_input_grad(s.input(0), s.grad, s.input_shape(1), o); });  // by x
+}
+
+}  // namespace kindling

@@ -1,0 +1,41 @@
+#include <kindling/autograd/ops/matmul.h>
+
+#include <kindling/autograd/ops/reduce.h>
+#include <kindling/autograd/ops/shape.h>
+#include <kindling/autograd/record.h>
+
+namespace kindling {
+namespace {
+
+// x [..., rows, columns] with the leading axes `batch`.
+Variable with_batch(const Variable& x, Shape batch) {
+  batch.push_back(x.size(-2));
+  batch.push_back(x.size(-1));
+  return x.shape() == batch ? x : broadcast_to(x, batch);
+}
+
+Shape batch_of(const Variable& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
+
+// Operands with the same leading axes.
+Variable same_batch_matmul(const Variable& a, const Variable& b) {
+  return record(
+      "matmul", matmul(a.value(), b.value()), {a, b}, Keep::others,          // y = a b
+      [](const Step& s) { return matmul(s.grad, transpose(s.input(1))); },   // dL/da
+      [](const Step& s) { return matmul(transpose(s.input(0)), s.grad); });  // dL/db
+}
+
+}  // namespace
+
+Variable matmul(const Variable& a, const Variable& b) {
+  check(a.rank() >= 2 && b.rank() >= 2 && a.size(-1) == b.size(-2), "matmul", "cannot multiply ", a.shape(), " by ",
+        b.shape());
+  if (b.rank() == 2 && a.rank() > 2) {  // one product of all rows, so that b's gradient is one product too
+    Shape shape = a.shape();
+    shape[a.rank() - 1] = b.size(1);
+    return reshape(same_batch_matmul(reshape(a, {a.numel() / a.size(-1), a.size(-1)}), b), shape);
+  }
+  const Shape batch = broadcast_shapes("matmul", batch_of(a), batch_of(b));
+  return same_batch_matmul(with_batch(a, batch), with_batch(b, batch));
+}
+
+}  // namespace kindling

@@ -1,0 +1,66 @@
+#include <kindling/autograd/ops/norm.h>
+
+#include <kindling/autograd/ops/elementwise.h>
+#include <kindling/autograd/ops/reduce.h>
+#include <kindling/autograd/record.h>
+
+namespace kindling {
+namespace {
+
+// batch_norm in plain operations: what the fused form is checked against, and where its second derivatives come from.
+Variable plain_batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps) {
+  Shape axes;
+  for (int64_t axis = 0; axis < x.rank() - 1; ++axis) axes.push_back(axis);
+  const Variable centred = x - mean(x, axes);
+  const Variable inv_std = rsqrt(mean(square(centred), axes) + eps);
+  return centred * (inv_std * gamma) + beta;
+}
+
+}  // namespace
+
+BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps) {
+  const BatchNormStats stats = batch_norm_stats(x.value(), eps);
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value());
+  // The three gradients share two sums over x, so one kernel makes them all; their graph, when it is asked for, is that
+  // of the plain operations.
+  const auto rule = [eps, stats](const Step& s) -> std::vector<Variable> {
+    const Variable x = s.input(0), gamma = s.input(1), beta = s.input(2);
+    if (is_recording())
+      return gradients_of([&] { return plain_batch_norm(x, gamma, beta, eps); }, {x, gamma, beta}, s.grad);
+    BatchNormGrads grads = batch_norm_grads(s.grad.value(), x.value(), stats, gamma.value());
+    return {std::move(grads.dx), std::move(grads.dgamma), std::move(grads.dbeta)};
+  };
+  return {record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule), stats};
+}
+
+Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta) {
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value());
+  return record(
+      "batch_norm_apply", std::move(y), {x, gamma, beta, stats.mean, stats.inv_std}, Keep::inputs,
+      [](const Step& s) { return mul(s.grad, mul(s.input(1), s.input(4))); },  // dL/dx
+      [](const Step& s) {                                                      // dL/dgamma
+        return sum_to(mul(s.grad, mul(sub(s.input(0), s.input(3)), s.input(4))), s.input_shape(1));
+      },
+      [](const Step& s) { return sum_to(s.grad, s.input_shape(2)); },  // dL/dbeta
+      NoGradient(), NoGradient());
+}
+
+Variable local_response_norm(const Variable& x, const LocalResponseNormOptions& o) {
+  // With scale = k + alpha/size W(x^2), W the window sum: y = x scale^-beta and
+  // dL/dx = grad scale^-beta - 2 alpha beta / size x W(grad x scale^(-beta-1)).
+  return record("local_response_norm", local_response_norm(x.value(), o), {x}, Keep::inputs, [o](const Step& s) {
+    const Variable x = s.input(0);
+    const double share = o.alpha / static_cast<double>(o.size);
+    const Variable scale = channel_window_sum(square(x), o.size) * share + o.k;
+    const Variable direct = s.grad * pow(scale, -o.beta);
+    const Variable through_scale = x * channel_window_sum(x * direct / scale, o.size);
+    return direct - through_scale * (2.0 * share * o.beta);
+  });
+}
+
+Variable channel_window_sum(const Variable& x, int64_t size) {
+  return record("channel_window_sum", channel_window_sum(x.value(), size), {x}, Keep::nothing,
+                [size](const Step& s) { return channel_window_sum(s.grad, size); });
+}
+
+}  // namespace kindling

@@ -1,0 +1,92 @@
+#include <kindling/autograd/ops/conv.h>
+#include <kindling/autograd/table/cases.h>
+
+namespace kindling::table {
+namespace {
+
+struct Config {
+  Shape x, w;
+  Conv2dOptions options;
+  const char* variant;
+};
+
+const std::vector<Config>& configs() {
+  static const std::vector<Config> all = {
+      {{2, 5, 6, 3}, {4, 3, 3, 3}, {}, "3x3"},
+      {{1, 1, 1, 1}, {1, 1, 1, 1}, {}, "size 1"},
+      {{2, 3, 4, 5}, {7, 1, 1, 5}, {}, "1x1"},
+      {{1, 5, 5, 3}, {2, 1, 1, 3}, {.stride = 2}, "1x1, stride 2"},
+      {{1, 4, 5, 2}, {3, 1, 1, 2}, {.padding = 1}, "1x1, padding 1"},
+      {{2, 7, 6, 2}, {3, 3, 3, 2}, {.stride = 2, .padding = 1}, "stride 2, padding 1, last column unused"},
+      {{1, 7, 8, 2}, {3, 2, 3, 2}, {.stride = {1, 2}, .padding = {1, 2}, .dilation = {2, 3}}, "2x3, dilation 2 and 3"},
+      {{2, 5, 5, 6}, {4, 3, 3, 3}, {.padding = 1, .groups = 2}, "groups 2"},
+      {{1, 4, 4, 3}, {6, 3, 3, 1}, {.stride = 2, .padding = 1, .groups = 3}, "depthwise, stride 2"},
+      {{1, 3, 9, 1}, {2, 3, 9, 1}, {}, "kernel as large as the image"},
+  };
+  return all;
+}
+
+using Term = std::function<void(const Shape& y, const Shape& x, const Shape& w)>;
+
+// Every triple of indices whose product is a term of the trilinear form <conv2d(x, w), y>.
+void for_each_term(const Config& c, const Term& term) {
+  const Conv2dOptions& o = c.options;
+  const int64_t outputs = c.w[0] / o.groups;
+  for_each_index(conv2d_shape(c.x, c.w, o), [&](const Shape& y) {
+    for (int64_t p = 0; p < c.w[1]; ++p)
+      for (int64_t q = 0; q < c.w[2]; ++q) {
+        const int64_t row = y[1] * o.stride.h - o.padding.h + p * o.dilation.h;
+        const int64_t column = y[2] * o.stride.w - o.padding.w + q * o.dilation.w;
+        if (row < 0 || row >= c.x[1] || column < 0 || column >= c.x[2]) continue;
+        for (int64_t channel = 0; channel < c.w[3]; ++channel)
+          term(y, {y[0], row, column, y[3] / outputs * c.w[3] + channel}, {y[3], p, q, channel});
+      }
+  });
+}
+
+Tensor naive_conv2d(const Config& c, const Tensor& x, const Tensor& w) {
+  Tensor y = Tensor::zeros(conv2d_shape(c.x, c.w, c.options), DType::f64);
+  for_each_term(c,
+                [&](const Shape& iy, const Shape& ix, const Shape& iw) { y.at<double>(iy) += at(x, ix) * at(w, iw); });
+  return y;
+}
+
+Tensor naive_input_grad(const Config& c, const Tensor& grad, const Tensor& w) {
+  Tensor dx = Tensor::zeros(c.x, DType::f64);
+  for_each_term(
+      c, [&](const Shape& iy, const Shape& ix, const Shape& iw) { dx.at<double>(ix) += at(grad, iy) * at(w, iw); });
+  return dx;
+}
+
+Tensor naive_weight_grad(const Config& c, const Tensor& grad, const Tensor& x) {
+  Tensor dw = Tensor::zeros(c.w, DType::f64);
+  for_each_term(
+      c, [&](const Shape& iy, const Shape& ix, const Shape& iw) { dw.at<double>(iw) += at(grad, iy) * at(x, ix); });
+  return dw;
+}
+
+}  // namespace
+
+void add_convolutions(std::vector<OpCase>& cases) {
+  for (const Config& c : configs()) {
+    const Shape y = conv2d_shape(c.x, c.w, c.options);
+    cases.push_back({"conv2d", c.variant, uniform({c.x, c.w}),
+                     [&c](const Args& a) { return conv2d(a[0], a[1], {}, c.options); },
+                     [&c](const Inputs& a) { return naive_conv2d(c, a[0], a[1]); }});
+    cases.push_back({"conv2d_input_grad", c.variant, uniform({y, c.w}),
+                     [&c](const Args& a) { return conv2d_input_grad(a[0], a[1], c.x, c.options); },
+                     [&c](const Inputs& a) { return naive_input_grad(c, a[0], a[1]); }});
+    cases.push_back({"conv2d_weight_grad", c.variant, uniform({y, c.x}),
+                     [&c](const Args& a) { return conv2d_weight_grad(a[0], a[1], c.w, c.options); },
+                     [&c](const Inputs& a) { return naive_weight_grad(c, a[0], a[1]); }});
+  }
+  const Config& c = configs()[5];
+  cases.push_back({"conv2d", "bias", uniform({c.x, c.w, {c.w[0]}}),
+                   [&c](const Args& a) { return conv2d(a[0], a[1], a[2], c.options); },
+                   [&c](const Inputs& a) {
+                     const Tensor y = naive_conv2d(c, a[0], a[1]);
+                     return build(y.shape(), [&](const Shape& i) { return at(y, i) + at(a[2], {i[3]}); });
+                   }});
+}
+
+}  // namespace kindling::table
