@@ -4,6 +4,8 @@
 
 namespace kindling::data {
 
+std::string Dataset::describe(int64_t index) const { return std::string("#").append(std::to_string(index)); }
+
 TensorDataset::TensorDataset(Tensor inputs, Tensor targets, std::vector<std::string> classes)
     : inputs_(std::move(inputs)), targets_(std::move(targets)), classes_(std::move(classes)) {
   check(inputs_.rank() >= 1 && targets_.rank() >= 1 && inputs_.size(0) == targets_.size(0), "TensorDataset",

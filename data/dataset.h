@@ -23,7 +23,7 @@ class Dataset {
   virtual int64_t size() const = 0;
   virtual Sample get(int64_t index) const = 0;
   /// Where sample `index` comes from, for messages: a file's path, or "#17".
-  virtual std::string describe(int64_t index) const { return "#" + std::to_string(index); }
+  virtual std::string describe(int64_t index) const;
   /// Names of the classes in the order of their numbers; empty where there are none.
   virtual std::vector<std::string> classes() const { return {}; }
 };

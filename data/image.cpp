@@ -104,36 +104,28 @@ std::vector<std::byte> with_adobe_marker(Bytes jpeg) {
   return result;
 }
 
-Tensor decode(Bytes bytes, const std::string& name, int orientation, const DecodeOptions& options) {
-  int width = 0, height = 0, channels = 0;
-  largest_block = size_t{1} << 20;
-  Source header{bytes};
-  if (!stbi_info_from_callbacks(&kSourceCallbacks, &header, &width, &height, &channels)) throw_damaged(name, header);
-  height = std::abs(height);  // negative in a BMP file whose rows go down
-  if (width < 1 || height < 1) file_error(name, "the image has no pixels: ", width, " x ", height);
-  if (int64_t{width} * height > options.max_pixels)
-    file_error(name, "the image has ", width, " x ", height, " pixels; at most ", options.max_pixels, " are accepted");
-
-  // 16 bytes a pixel cover stb_image's buffers for any depth and layout, 64 pixels the padding to whole JPEG blocks.
-  largest_block += 2 * bytes.size() + 16 * static_cast<size_t>(width + 64) * static_cast<size_t>(height + 64);
+Tensor decode(Bytes bytes, const std::string& name, const ImageHeader& header) {
+  // 16 bytes a pixel cover stb_image's buffers for any depth and layout; JPEGs are padded to whole blocks.
+  const int64_t padding = header.components > 0 ? 64 : 1;  // pixels
+  const auto padded = static_cast<size_t>((header.width + padding) * (header.height + padding));
+  largest_block = (size_t{1} << 20) + 2 * bytes.size() + 16 * padded;
   Source source{bytes};
+  int width = 0, height = 0, channels = 0;
   const Pixels pixels(stbi_load_from_callbacks(&kSourceCallbacks, &source, &width, &height, &channels, STBI_rgb),
                       std::free);
   if (pixels == nullptr || source.ran_out) throw_damaged(name, source);
-  return upright(pixels.get(), height, width, orientation);
+  return upright(pixels.get(), height, width, header.orientation);
 }
 
 }  // namespace
 
 Tensor decode_image(Bytes bytes, const std::string& name, const DecodeOptions& options) {
-  const std::optional<ImageFormat> format = image_format(bytes);
-  if (!format) file_error(name, bytes.empty() ? "the file is empty" : "not a JPEG, PNG or BMP file");
-  if (*format == ImageFormat::png) return decode(bytes, name, check_png(bytes, name), options);
-  if (*format == ImageFormat::bmp) return decode(bytes, name, /*orientation=*/1, options);
-  const JpegHeader header = read_jpeg_header(bytes);
-  if (header.components == 4 && !header.has_adobe_marker)
-    return decode(with_adobe_marker(bytes), name, header.orientation, options);
-  return decode(bytes, name, header.orientation, options);
+  const ImageHeader header = read_image_header(bytes, name);
+  if (header.height > 0 && header.width > options.max_pixels / header.height)
+    file_error(name, "the image has ", header.width, " x ", header.height, " pixels; at most ", options.max_pixels,
+               " are accepted");
+  if (header.components == 4 && !header.has_adobe_marker) return decode(with_adobe_marker(bytes), name, header);
+  return decode(bytes, name, header);
 }
 
 Tensor decode_image(const std::filesystem::path& path, const DecodeOptions& options) {

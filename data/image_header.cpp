@@ -1,6 +1,6 @@
 #include <kindling/data/image_header.h>
 
-#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -46,18 +46,9 @@ bool is_start_of_frame(uint32_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && !is_table;
 }
 
-}  // namespace
-
-std::optional<ImageFormat> image_format(Bytes bytes) {
-  if (starts_with(bytes, "\xFF\xD8\xFF")) return ImageFormat::jpeg;
-  if (starts_with(bytes, kPngSignature)) return ImageFormat::png;
-  if (starts_with(bytes, "BM")) return ImageFormat::bmp;
-  return std::nullopt;
-}
-
-JpegHeader read_jpeg_header(Bytes bytes) {
+ImageHeader jpeg_header(Bytes bytes) {
   constexpr uint32_t kApp1 = 0xE1, kApp14 = 0xEE, kStartOfScan = 0xDA, kEndOfImage = 0xD9;
-  JpegHeader header;
+  ImageHeader header;
   size_t at = 2;  // after the start-of-image marker
   while (at + 4 <= bytes.size() && bytes[at] == std::byte{0xFF}) {
     const uint32_t marker = big_endian(bytes, at + 1, 1);
@@ -71,33 +62,65 @@ JpegHeader read_jpeg_header(Bytes bytes) {
     const Bytes payload = bytes.subspan(at + 4, length - 2);
     if (marker == kApp1 && starts_with(payload, kExifPrefix)) header.orientation = exif_orientation(payload);
     if (marker == kApp14 && starts_with(payload, "Adobe")) header.has_adobe_marker = true;
-    if (is_start_of_frame(marker) && payload.size() > 5) header.components = std::to_integer<int>(payload[5]);
+    if (is_start_of_frame(marker) && payload.size() >= 6) {  // precision, height, width, components
+      header.height = big_endian(payload, 1, 2);
+      header.width = big_endian(payload, 3, 2);
+      header.components = static_cast<int>(big_endian(payload, 5, 1));
+    }
     at += 2 + length;
   }
   return header;
 }
 
-int check_png(Bytes bytes, const std::string& name) {
+ImageHeader png_header(Bytes bytes, const std::string& name) {
   constexpr size_t kFrame = 12;  // length, type and checksum, 4 bytes each
-  int orientation = 1;
+  ImageHeader header;
   for (size_t at = kPngSignature.size();;) {
     const size_t left = bytes.size() - at;
     const size_t length = left >= kFrame ? big_endian(bytes, at, 4) : 0;
     if (left < kFrame || length > left - kFrame)
       file_error(name, "the PNG file is cut short: it has ", bytes.size(), " bytes, and the chunk at byte ", at,
                  " needs more");
-    const Bytes type_and_data = bytes.subspan(at + 4, length + 4);
+    const Bytes type_and_data = bytes.subspan(at + 4, length + 4), data = type_and_data.subspan(4);
     const auto sum = crc32(0, reinterpret_cast<const Bytef*>(type_and_data.data()), static_cast<uInt>(length + 4));
     if (sum != big_endian(bytes, at + 8 + length, 4))
       file_error(name, "the PNG file is damaged: wrong checksum of the chunk at byte ", at);
-    if (starts_with(type_and_data, "IEND")) return orientation;
+    if (starts_with(type_and_data, "IEND")) return header;
+    if (starts_with(type_and_data, "IHDR") && length >= 8) {
+      header.width = big_endian(data, 0, 4);
+      header.height = big_endian(data, 4, 4);
+    }
     if (starts_with(type_and_data, "eXIf")) {
       std::string block(kExifPrefix);
-      block.append(reinterpret_cast<const char*>(type_and_data.data()) + 4, length);
-      orientation = exif_orientation(std::as_bytes(std::span(block)));
+      block.append(reinterpret_cast<const char*>(data.data()), length);
+      header.orientation = exif_orientation(std::as_bytes(std::span(block)));
     }
     at += kFrame + length;
   }
+}
+
+ImageHeader bmp_header(Bytes bytes) {
+  const auto field = [bytes](size_t offset, size_t count) {  // little-endian
+    uint32_t value = 0;
+    for (size_t i = count; i-- > 0;) value = value << 8 | std::to_integer<uint32_t>(bytes[offset + i]);
+    return value;
+  };
+  ImageHeader header;
+  if (bytes.size() < 26) return header;
+  const bool is_old = field(14, 4) == 12;  // OS/2's, with sizes of 16 bits
+  header.width = is_old ? field(18, 2) : field(18, 4);
+  header.height =
+      is_old ? field(20, 2) : std::abs(int64_t{static_cast<int32_t>(field(22, 4))});  // negative: rows go down
+  return header;
+}
+
+}  // namespace
+
+ImageHeader read_image_header(Bytes bytes, const std::string& name) {
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return jpeg_header(bytes);
+  if (starts_with(bytes, kPngSignature)) return png_header(bytes, name);
+  if (starts_with(bytes, "BM")) return bmp_header(bytes);
+  file_error(name, bytes.empty() ? "the file is empty" : "not a JPEG, PNG or BMP file");
 }
 
 }  // namespace kindling::data

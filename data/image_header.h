@@ -1,28 +1,24 @@
-// What the image decoder leaves to others: EXIF, Adobe's marker, checksums. Not part of the public interface.
+// What the image decoder leaves to others: sizes before decoding, EXIF, checksums. Not part of the public interface.
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
 #include <span>
 #include <string>
 
 namespace kindling::data {
 
-enum class ImageFormat { jpeg, png, bmp };
-
-/// By the first bytes; none if they are of another format.
-std::optional<ImageFormat> image_format(std::span<const std::byte> bytes);
-
-struct JpegHeader {
-  int orientation = 1;  ///< EXIF's, 1 to 8
-  int components = 0;   ///< 1 grey, 3 colour, 4 CMYK or YCCK; 0 if the file ends or breaks off before it says
-  bool has_adobe_marker = false;
+/// What a file says of itself before its pixels. Sizes are 0 where it breaks off too early to say; that, and all else
+/// which makes no sense, is left for the decoder to report.
+struct ImageHeader {
+  int64_t width = 0, height = 0;  ///< as stored, before `orientation`
+  int orientation = 1;            ///< EXIF's, 1 to 8
+  int components = 0;             ///< of a JPEG: 1 grey, 3 colour, 4 CMYK or YCCK
+  bool has_adobe_marker = false;  ///< of a JPEG: says how its colours are coded
 };
-/// Reads the markers up to the first scan, as far as they make sense; the decoder reports what does not.
-JpegHeader read_jpeg_header(std::span<const std::byte> bytes);
 
-/// Goes over all chunks of a PNG file and returns EXIF's orientation (1 where there is none). Throws FileError, with
-/// `name` and the byte offset, for a chunk that is cut short or whose checksum is wrong.
-int check_png(std::span<const std::byte> bytes, const std::string& name);
+/// Throws FileError, with `name`, for another format than JPEG, PNG and BMP, and for a PNG with a chunk that is cut
+/// short or whose checksum is wrong.
+ImageHeader read_image_header(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace kindling::data

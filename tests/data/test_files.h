@@ -1,0 +1,65 @@
+// Files that the tests of data/ write and read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kindling/tensor/tensor.h>
+
+namespace kindling::data {
+
+using ByteVector = std::vector<std::byte>;
+
+/// A folder of its own, removed at the end.
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  /// Writes path()/name, making folders as needed, and returns its path.
+  std::filesystem::path write(const std::string& name, const ByteVector& bytes) const;
+  std::filesystem::path write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+ByteVector bytes_from_hex(const std::string& hex);
+ByteVector gzip(const ByteVector& bytes);
+
+/// One chunk of a PNG file, with its checksum.
+ByteVector png_chunk(const std::string& type, const ByteVector& data);
+struct PngOptions {
+  int bits = 8;
+  int color_type = 2;         ///< 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
+  ByteVector palette{};       ///< of color_type 3
+  std::optional<int> exif{};  ///< orientation
+};
+/// A PNG of `rows`: for each row its bytes, without filter.
+ByteVector make_png(int width, const std::vector<ByteVector>& rows, const PngOptions& options = {});
+/// A PNG of u8 [H,W,3].
+ByteVector make_png(const Tensor& image, const PngOptions& options = {});
+/// A PNG whose header claims a size, with `data` in IDAT as it is.
+ByteVector make_png_claiming(uint32_t width, uint32_t height, const ByteVector& data);
+
+ByteVector make_jpeg(const Tensor& image, int quality = 95);
+ByteVector make_bmp(const Tensor& image);
+/// `jpeg` with an EXIF block after its first marker, in the given byte order.
+ByteVector with_exif(const ByteVector& jpeg, int orientation, bool big_endian);
+
+/// u8 [H,W,3] of which every pixel is different (up to 65536 of them).
+Tensor numbered_image(int64_t height, int64_t width);
+/// u8 [H,W,3] as smooth as a photograph.
+Tensor smooth_image(int64_t height, int64_t width);
+
+/// The shared data folder: KINDLING_DATA or ../shared/data beside the source; none if `name` is not in it (a warning
+/// says so).
+std::optional<std::filesystem::path> shared_data(const std::string& name);
+
+}  // namespace kindling::data
