@@ -126,7 +126,10 @@ void Module::to(DType dtype) {
   for_each_member(
       *this,
       [dtype](const std::string&, Variable& parameter) {
-        if (parameter.dtype() != dtype) parameter = Variable(parameter.value().to(dtype), parameter.requires_grad());
+        if (parameter.dtype() == dtype) return;
+        const bool trained = parameter.requires_grad();
+        parameter = Variable(parameter.value().to(dtype), true);
+        parameter.set_requires_grad(trained);  // a frozen one can be thawed later, and its handles will see it
       },
       [dtype](const std::string&, Tensor& buffer) { buffer = buffer.to(dtype); });
 }
