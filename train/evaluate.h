@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <kindling/data/loader.h>
+#include <kindling/data/transforms.h>
 #include <kindling/nn/module.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>
@@ -14,23 +15,40 @@ namespace kindling {
 
 struct EvaluateOptions {
   Loss loss = classification();
-  std::vector<Metric> metrics;
+  std::vector<Metric> metrics = {};
   int64_t batch_size = 32;
-  data::Transform transform;  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
-  int workers = 1;            ///< background threads that read and decode
-  bool strict = false;        ///< a damaged sample throws FileError instead of being skipped and named
-  int64_t cache_bytes = 0;    ///< see data::LoaderOptions
-  std::function<void(int64_t done, int64_t total)> progress;  ///< called after every batch, in samples
-  const std::atomic<bool>* stop = nullptr;                    ///< becomes true: Stopped is thrown
+  data::Transform transform = {};  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
+  int workers = 1;                 ///< background threads that read and decode
+  bool strict = false;             ///< a damaged sample throws FileError instead of being skipped and named
+  int64_t cache_bytes = 0;         ///< see data::LoaderOptions
+  std::function<void(int64_t done, int64_t total)> progress = {};  ///< called after every batch, in samples
+  const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };
+
+/// The transform that stands for an empty one: u8 0..255 to f32 0..1, other inputs as they are.
+Tensor pixels_to_unit_range(const Tensor& input, Rng& rng);
 
 /// Thrown when a stop was asked for in the middle of something that has no partial result.
 struct Stopped : Error {
   Stopped() : Error("stopped") {}
 };
 
+/// Evaluates again and again on one data set, which is read and decoded once where it fits `cache_bytes`.
+class Evaluator {
+ public:
+  /// Throws ShapeError for an empty set or options out of range.
+  Evaluator(data::DatasetPtr dataset, EvaluateOptions options);
+  /// See evaluate().
+  Evaluation run(Module& model);
+
+ private:
+  EvaluateOptions options_;
+  data::Loader loader_;
+};
+
 /// Runs `model` in evaluation mode, without recording, over all of `dataset`; its mode is restored. The result does not
-/// depend on the number of threads. Throws Error if the set is empty or none of its samples can be read.
+/// depend on the number of threads. Throws ShapeError if the set is empty, FileError if none
+/// of its samples can be read, Stopped if asked to stop.
 Evaluation evaluate(Module& model, const data::DatasetPtr& dataset, const EvaluateOptions& options = {});
 
 }  // namespace kindling

@@ -38,8 +38,8 @@ class Loss {
 };
 
 struct ClassificationOptions {
-  double label_smoothing = 0;         ///< share of the target spread evenly over all classes, in [0, 1)
-  std::vector<double> class_weights;  ///< of each class, above 0; empty: all 1
+  double label_smoothing = 0;              ///< share of the target spread evenly over all classes, in [0, 1)
+  std::vector<double> class_weights = {};  ///< of each class, above 0; empty: all 1
 };
 
 /// Cross-entropy of logits [N, classes] with class numbers [N]: sum_i w(y_i) l_i / sum_i w(y_i).

@@ -33,9 +33,9 @@ struct Totals {
   int64_t samples = 0;
   double loss = 0;  ///< sum of weight * mean loss
   double weight = 0;
-  bool classes = false;          ///< the hits below mean something
-  int64_t hits1 = 0, hits5 = 0;  ///< samples whose class is the largest output, or among the five largest
-  std::vector<double> metrics;   ///< sums over samples, in the order of the user's metrics
+  bool classes = false;              ///< the hits below mean something
+  int64_t hits1 = 0, hits5 = 0;      ///< samples whose class is the largest output, or among the five largest
+  std::vector<double> metrics = {};  ///< sums over samples, in the order of the user's metrics
 
   void add(const Totals& other);
   double mean_loss() const { return loss / weight; }
@@ -44,14 +44,17 @@ struct Totals {
   std::optional<double> top5() const;
 };
 
+/// The totals of one part of a batch, of which the mean loss and its weight (see Loss) are known. No user metrics.
+Totals measure(const Tensor& output, const Tensor& target, double loss, double weight);
+
 /// The outcome of looking at a whole data set.
 struct Evaluation {
   int64_t samples = 0;
   double loss = 0;
-  std::optional<double> top1, top5;       ///< per cent, of classifiers
-  std::map<std::string, double> metrics;  ///< the user's, by name
+  std::optional<double> top1 = {}, top5 = {};  ///< per cent, of classifiers
+  std::map<std::string, double> metrics = {};  ///< the user's, by name
   double images_per_second = 0;
-  std::vector<std::string> skipped;  ///< messages of samples that could not be read
+  std::vector<std::string> skipped = {};  ///< messages of samples that could not be read
 };
 
 }  // namespace kindling

@@ -1,6 +1,7 @@
 // What the trainer tells while it works. The library itself prints nothing.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,17 +12,17 @@ namespace kindling {
 
 /// After every update.
 struct StepReport {
-  int64_t epoch = 0, epochs = 0;     ///< 1-based; of so many
-  int64_t step = 0, steps = 0;       ///< updates made since the training began; of so many
-  int64_t batch = 0, batches = 0;    ///< of this epoch
-  double lr = 0;                     ///< with which this update was made
-  double loss = 0;                   ///< of this update's samples
-  double gradient_norm = 0;          ///< before clipping
-  double epoch_loss = 0;             ///< mean of the epoch so far
-  std::optional<double> epoch_top1;  ///< per cent, of the epoch so far
-  double images_per_second = 0;      ///< of the epoch so far
-  double wait_share = 0;             ///< of the epoch's time spent waiting for data, in [0, 1]
-  double seconds_left = 0;           ///< until the last epoch's end, validation included
+  int64_t epoch = 0, epochs = 0;          ///< 1-based; of so many
+  int64_t step = 0, steps = 0;            ///< updates made since the training began; of so many
+  int64_t batch = 0, batches = 0;         ///< of this epoch
+  double lr = 0;                          ///< with which this update was made
+  double loss = 0;                        ///< of this update's samples
+  double gradient_norm = 0;               ///< before clipping
+  double epoch_loss = 0;                  ///< mean of the epoch so far
+  std::optional<double> epoch_top1 = {};  ///< per cent, of the epoch so far
+  double images_per_second = 0;           ///< of the epoch so far
+  double wait_share = 0;                  ///< of the epoch's time spent waiting for data, in [0, 1]
+  double seconds_left = 0;                ///< until the last epoch's end, validation included
 };
 
 /// After every epoch and its validation.
@@ -30,10 +31,10 @@ struct EpochReport {
   int64_t step = 0;
   double lr = 0;  ///< of the epoch's last update
   double train_loss = 0;
-  std::optional<double> train_top1;
-  std::optional<Evaluation> validation;  ///< empty without validation data
-  bool best = false;                     ///< better than every epoch before
-  double images_per_second = 0;          ///< training alone
+  std::optional<double> train_top1 = {};
+  std::optional<Evaluation> validation = {};  ///< empty without validation data
+  bool best = false;                          ///< better than every epoch before
+  double images_per_second = 0;               ///< training alone
   double wait_share = 0;
   double seconds = 0;  ///< training and validation
 };
@@ -49,6 +50,32 @@ class TrainListener {
   virtual void on_epoch(const EpochReport& /*report*/) {}
   /// Something the user should know: samples that were skipped, curves that could not be drawn, another machine.
   virtual void on_note(const std::string& /*note*/) {}
+};
+
+/// Measures the speed of training and foretells its end.
+class SpeedMeter {
+ public:
+  void start_epoch();
+  /// To be called after an update.
+  void add_update(int64_t samples);
+  /// To be called after a validation.
+  void add_validation();
+
+  /// Of training alone, in this epoch and in all; 0 before the first update.
+  double epoch_images_per_second() const;
+  double images_per_second() const;
+  /// Seconds since the epoch began.
+  double epoch_seconds() const;
+  /// For so many more updates and validations, at the speed so far.
+  double seconds_left(int64_t updates, int64_t validations) const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double lap();
+
+  Clock::time_point epoch_start_ = Clock::now(), last_ = Clock::now();
+  double epoch_train_seconds_ = 0, train_seconds_ = 0, validation_seconds_ = 0;
+  int64_t epoch_samples_ = 0, samples_ = 0, updates_ = 0;
 };
 
 }  // namespace kindling

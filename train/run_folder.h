@@ -9,8 +9,10 @@
 
 namespace kindling {
 
-/// What this program and machine are, as config.json keeps it: "version", and "machine" with "cpu", "isa", "blas",
-/// "threads".
+/// Of Kindling: "0.1.0".
+const char* version();
+/// What computes here: "cpu", "isa", "blas" (with the kernels it has chosen), "threads". Other instruction sets or BLAS
+/// kernels give other bits.
 nlohmann::json describe_machine();
 
 /// Paths and files of one run. All files but metrics.jsonl, which grows line by line, are written whole or not at all.
@@ -27,7 +29,7 @@ class RunFolder {
   std::string last_checkpoint() const { return path_ + "/last.ckpt"; }
   std::string best_checkpoint() const { return path_ + "/best.ckpt"; }
 
-  /// config.json: the caller's options with describe_machine() added.
+  /// config.json: the caller's options (an object), "version" and "machine" (describe_machine).
   void write_config(const nlohmann::json& options) const;
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
@@ -42,8 +44,9 @@ class RunFolder {
   void sync_metrics() const;
 
  private:
+  bool holds_run() const;
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
-  void open_metrics();
+  std::string config_path() const { return path_ + "/config.json"; }
 
   std::string path_;
   int metrics_ = -1;

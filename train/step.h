@@ -40,8 +40,14 @@ class GradientStep {
   /// Forgets the batches added since the last finish().
   void reset();
 
+  /// Goes through a batch as add() does, one part after the other in anomaly mode: throws Error naming the first
+  /// operation, with its layer, whose result or gradient has a NaN or Inf. For a batch whose loss or gradient turned
+  /// out to have one; reset() afterwards.
+  void find_nonfinite(const Tensor& input, const Tensor& target, uint64_t number);
+
  private:
   Totals run_slot(int64_t slot, const Tensor& input, const Tensor& target, uint64_t number);
+  Totals run_part(std::vector<Tensor>& sums, const Tensor& input, const Tensor& target);
 
   Module& model_;
   Loss loss_;

@@ -29,8 +29,8 @@ struct TrainerOptions {
   int64_t micro_batch = 0;  ///< samples per part of a batch, see StepPlan; 0: chosen
   double clip_norm = 0;     ///< gradients longer than this (all parameters together) are scaled down to it; 0: never
   Loss loss = classification();
-  std::vector<Metric> metrics;  ///< of validation and test, besides loss, top-1 and top-5
-  bool drop_last = false;       ///< leave out an epoch's last batch if it is smaller
+  std::vector<Metric> metrics = {};  ///< of validation and test, besides loss, top-1 and top-5
+  bool drop_last = false;            ///< leave out an epoch's last batch if it is smaller
   data::Transform train_transform,
       eval_transform;  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
   uint64_t seed = 0;   ///< of order, augmentation and dropout
@@ -41,18 +41,18 @@ struct FitOptions {
   int64_t epochs = 10;
   /// Folder for config.json, metrics.jsonl, curves.svg, last.ckpt and best.ckpt; made if needed. Empty: nothing is
   /// written.
-  std::string run;
+  std::string run = {};
   /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped; from the beginning if there is none yet.
   /// Without it a folder that holds a run already is refused.
   bool resume = false;
   int64_t checkpoint_every = 0;  ///< updates between checkpoints inside an epoch; 0: only at its end
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end
   int64_t patience = 0;          ///< stop after so many epochs without a new best; 0: never
-  data::DatasetPtr test;         ///< read once, after the last epoch
+  data::DatasetPtr test = {};    ///< read once, after the last epoch
   int workers = 1;               ///< background threads that read and augment
   bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
-  nlohmann::json config;         ///< object of the caller's own options, kept in config.json
+  nlohmann::json config = {};    ///< object of the caller's own options, kept in config.json
   bool tensorboard = false;      ///< event files of scalars in the folder `run`
   int64_t histograms_every = 0;  ///< epochs between histograms of weights and gradients in them; 0: none
   TrainListener* listener = nullptr;
@@ -67,17 +67,17 @@ enum class TrainEnd {
 
 struct TrainResult {
   TrainEnd end = TrainEnd::finished;
-  std::string run;
-  int64_t epochs = 0;                                  ///< completed, those before a resume included
-  int64_t steps = 0;                                   ///< updates, alike
-  double train_loss = 0;                               ///< of the last complete epoch
-  std::optional<double> val_loss, val_top1, val_top5;  ///< after the last epoch; accuracies in per cent
-  std::optional<double> test_loss, test_top1, test_top5;
-  std::optional<Evaluation> validation, test;  ///< the same, with the user's metrics
-  std::optional<double> best;    ///< largest val_top1, or smallest val_loss of models that are not classifiers
-  int64_t best_epoch = 0;        ///< 1-based
-  double images_per_second = 0;  ///< training alone, since this call began
-  double peak_rss_mb = 0;        ///< largest memory of the process, in 10^6 bytes
+  std::string run = {};
+  int64_t epochs = 0;                                                 ///< completed, those before a resume included
+  int64_t steps = 0;                                                  ///< updates, alike
+  double train_loss = 0;                                              ///< of the last complete epoch
+  std::optional<double> val_loss = {}, val_top1 = {}, val_top5 = {};  ///< after the last epoch; accuracies in per cent
+  std::optional<double> test_loss = {}, test_top1 = {}, test_top5 = {};
+  std::optional<Evaluation> validation = {}, test = {};  ///< the same, with the user's metrics
+  std::optional<double> best = {};  ///< largest val_top1, or smallest val_loss of models that are not classifiers
+  int64_t best_epoch = 0;           ///< 1-based
+  double images_per_second = 0;     ///< training alone, since this call began
+  double peak_rss_mb = 0;           ///< largest memory of the process, in 10^6 bytes
 };
 
 /// A loss or gradient that is no longer finite, with the operation and layer that made it so.

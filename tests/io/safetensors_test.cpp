@@ -1,0 +1,239 @@
+#include <kindling/io/safetensors.h>
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <fstream>
+
+#include <kindling/io/atomic_file.h>
+
+#include "temporary_folder.h"
+
+using namespace kindling;
+
+namespace {
+
+/// A file from its parts: the length of the header, the header, the data.
+std::string bytes_of(uint64_t length, const std::string& header, const std::string& data) {
+  std::string bytes(8, '\0');
+  std::memcpy(bytes.data(), &length, 8);
+  return bytes + header + data;
+}
+
+std::string bytes_of(const std::string& header, const std::string& data) {
+  return bytes_of(header.size(), header, data);
+}
+
+/// What opening a file of these bytes says, without the path; "" if it is accepted.
+std::string refusal(const std::string& bytes) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  std::ofstream(path, std::ios::binary) << bytes;  // not write_file, whose flushing to the disk takes its time
+  try {
+    const SafetensorsFile file(path);
+    for (const TensorEntry& entry : file.entries()) file.read(entry);
+    return "";
+  } catch (const FileError& error) {
+    const std::string text = error.what();
+    REQUIRE(text.starts_with(path + ": "));
+    return text.substr(path.size() + 2);
+  }
+}
+
+std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  const std::string& offsets) {
+  return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
+}
+
+std::string data(size_t bytes) { return std::string(bytes, '\0'); }
+
+}  // namespace
+
+TEST_CASE("tensors of every dtype come back bit for bit") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x.safetensors";
+  const std::vector<NamedTensor> tensors{
+      {"pixels", Tensor::from<uint8_t>({0, 127, 255})},
+      {"a/weight", Tensor::from<float>({1.5F, -0.0F, 1e-40F, 3e38F, INFINITY, -2.0F}, {2, 3})},
+      {"double", Tensor::from<double>({1.0 / 3.0}, {})},
+      {"labels", Tensor::from<int64_t>({INT64_MIN, INT64_MAX}, {1, 2})},
+      {"empty", Tensor::empty({0, 4})},
+      {"\"quoted\"\n\xC3\xA9", Tensor::from<float>({7.0F})}};
+  write_safetensors(path, tensors, {{"note", "two\nlines"}});
+
+  const SafetensorsFile file(path);
+  CHECK(file.metadata() == Metadata{{"note", "two\nlines"}});
+  REQUIRE(file.entries().size() == tensors.size());
+  for (const auto& [name, value] : tensors) {
+    INFO(name);
+    CHECK(bitwise_equal(file.read(name), value));
+  }
+  for (const TensorEntry& tensor : file.entries()) CHECK(tensor.offset % (tensor.dtype == "U8" ? 1 : 4) == 0);
+}
+
+TEST_CASE("a transposed view is written as it looks") {
+  const TemporaryFolder folder;
+  const Tensor x = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3}).transpose();
+  write_safetensors(folder / "x", {{"x", x}});
+  CHECK(SafetensorsFile(folder / "x").read("x").to_vector<float>() == std::vector<float>{1, 4, 2, 5, 3, 6});
+}
+
+TEST_CASE("the header is plain JSON, and the same tensors give the same bytes") {
+  const TemporaryFolder folder;
+  const std::vector<NamedTensor> tensors{{"w", Tensor::from<float>({1, 2}, {1, 2})}, {"n", Tensor::from<int64_t>({3})}};
+  write_safetensors(folder / "a", tensors, {{"k", "v"}});
+  write_safetensors(folder / "b", tensors, {{"k", "v"}});
+  const std::string bytes = read_file(folder / "a");
+  CHECK(bytes == read_file(folder / "b"));
+  const std::string header = R"({"__metadata__":{"k":"v"},"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
+                             R"("w":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}})";
+  uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  CHECK(length % 8 == 0);
+  CHECK(bytes.substr(8, header.size()) == header);
+  CHECK(bytes.size() == 8 + length + 16);
+}
+
+TEST_CASE("half-precision tensors are widened exactly") {
+  const TemporaryFolder folder;
+  const std::vector<uint16_t> f16{0x3C00, 0xC000, 0x7BFF, 0x0001, 0x8000, 0x7C00, 0x3555};
+  const std::vector<uint16_t> bf16{0x3F80, 0xC000};
+  std::string bytes(2 * (f16.size() + bf16.size()), '\0');
+  std::memcpy(bytes.data(), f16.data(), 14);
+  std::memcpy(bytes.data() + 14, bf16.data(), 4);
+  write_file(
+      folder / "x",
+      bytes_of("{" + entry("h", "F16", "[7]", "[0,14]") + "," + entry("b", "BF16", "[2]", "[14,18]") + "}", bytes));
+  const SafetensorsFile file(folder / "x");
+  const std::vector<float> expected{1.0F, -2.0F, 65504.0F, 0x1p-24F, -0.0F, INFINITY, 0x1.554p-2F};
+  CHECK(bitwise_equal(file.read("h"), Tensor::from(expected)));
+  CHECK(bitwise_equal(file.read("b"), Tensor::from<float>({1.0F, -2.0F})));
+}
+
+TEST_CASE("names that cannot be written are refused") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  const Tensor one = Tensor::ones({1});
+  CHECK_THROWS_MATCHES(write_safetensors(path, {{"a", one}, {"a", one}}), FileError,
+                       Catch::Message(path + ": two tensors are named \"a\""));
+  CHECK_THROWS_MATCHES(write_safetensors(path, {{"__metadata__", one}}), FileError,
+                       Catch::Message(path + ": a tensor cannot be named \"__metadata__\""));
+  CHECK_THROWS_MATCHES(write_safetensors(path, {{"\xFF", one}}), FileError,
+                       Catch::Message(path + ": names and metadata must be UTF-8"));
+  CHECK(folder.listing().empty());
+}
+
+TEST_CASE("a missing file, folder or tensor is named") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  CHECK_THROWS_MATCHES(SafetensorsFile(path), FileError,
+                       Catch::Message(path + ": cannot be opened: No such file or directory"));
+  CHECK_THROWS_MATCHES(SafetensorsFile(folder.path()), FileError, Catch::Message(folder.path() + ": is not a file"));
+  write_safetensors(path, {{"a", Tensor::ones({1})}});
+  CHECK_THROWS_MATCHES(SafetensorsFile(path).read("b"), FileError, Catch::Message(path + ": has no tensor \"b\""));
+}
+
+TEST_CASE("a file that is cut short is refused at every length") {
+  const std::string whole = bytes_of("{" + entry("a", "F32", "[2]", "[0,8]") + "}", data(8));
+  REQUIRE(refusal(whole).empty());
+  for (size_t length = 0; length < whole.size(); ++length) {
+    INFO(length);
+    CHECK_FALSE(refusal(whole.substr(0, length)).empty());
+  }
+}
+
+TEST_CASE("headers whose length makes no sense are refused") {
+  CHECK(refusal("") == "byte 0: not a safetensors file: it has 0 bytes, the length of the header alone takes 8");
+  CHECK(refusal(bytes_of(1, "{", "")) == "byte 0: not a safetensors file: a header of 1 bytes");
+  CHECK(refusal(bytes_of(100, "{}", "")) == "byte 0: the header is said to have 100 bytes, the file has 10 in all");
+  CHECK(refusal(bytes_of(UINT64_MAX, "{}", "")) ==
+        "byte 0: not a safetensors file: a header of 18446744073709551615 bytes");
+  CHECK(refusal("\x89PNG\r\n\x1A\nxxxxxxxx").starts_with("byte 0: not a safetensors file: a header of "));
+}
+
+TEST_CASE("headers that are not JSON are refused where they go wrong") {
+  CHECK(refusal(bytes_of("[]", "")) == "byte 8: the header does not begin with '{'");
+  CHECK(refusal(bytes_of("{\"a\":}", "")) == "byte 13: the header is not valid JSON");
+  CHECK(refusal(bytes_of("{} x", "")) == "byte 11: the header is not valid JSON");
+  CHECK(refusal(bytes_of("{\"a\":{\"shape\":[[[1]]]}}", "")) == "byte 8: the header nests too deeply");
+  CHECK(refusal(bytes_of("{\"a\":" + std::string(100'000, '['), "")) == "byte 8: the header nests too deeply");
+  CHECK(refusal(bytes_of("{\"\xFF\":1}", "")) == "byte 10: the header is not valid JSON");
+}
+
+TEST_CASE("names that repeat are refused") {
+  const std::string a = entry("a", "F32", "[1]", "[0,4]");
+  CHECK(refusal(bytes_of("{" + a + "," + a + "}", data(4))) == "byte 9: the name \"a\" repeats");
+  CHECK(refusal(bytes_of(R"({"a":{"dtype":"F32","dtype":"U8"}})", "")) == "byte 14: the name \"dtype\" repeats");
+}
+
+TEST_CASE("entries that do not describe a tensor are refused") {
+  const auto say = [](const std::string& header, size_t bytes) { return refusal(bytes_of(header, data(bytes))); };
+  CHECK(say(R"({"a":1})", 0) == "byte 9: tensor \"a\": is not described by an object");
+  CHECK(say(R"({"a":{"dtype":"F32","shape":[]}})", 0) == "byte 9: tensor \"a\": has no \"data_offsets\"");
+  CHECK(say(R"({"a":{"dtype":1,"shape":[],"data_offsets":[0,4]}})", 4) ==
+        "byte 9: tensor \"a\": dtype is not a string");
+  CHECK(say(R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}})", 4) ==
+        "byte 9: tensor \"a\": has entries besides dtype, shape and data_offsets");
+  CHECK(say("{" + entry("a", "I32", "[1]", "[0,4]") + "}", 4) ==
+        "byte 9: tensor \"a\": dtype I32 is not one of F32, F64, F16, BF16, I64, U8");
+  CHECK(say("{" + entry("a", "F32", "[-1]", "[0,4]") + "}", 4) ==
+        "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
+  CHECK(say("{" + entry("a", "F32", "[1.0]", "[0,4]") + "}", 4) ==
+        "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
+  CHECK(say("{" + entry("a", "F32", "[18446744073709551615]", "[0,4]") + "}", 4) ==
+        "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
+  CHECK(say("{" + entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") + "}", 4) ==
+        "byte 9: tensor \"a\": rank 9 is above the largest, 8");
+  CHECK(say("{" + entry("a", "F32", "[1]", "[0]") + "}", 4) ==
+        "byte 9: tensor \"a\": data_offsets are not two numbers");
+  CHECK(say(R"({"__metadata__":{"a":1}})", 0) == "byte 9: \"__metadata__\" entry \"a\" is not a string");
+  CHECK(say(R"({"__metadata__":"a"})", 0) == "byte 9: \"__metadata__\" is not an object");
+}
+
+TEST_CASE("byte ranges that do not fit are refused") {
+  const auto say = [](const std::string& entries, size_t bytes) {
+    return refusal(bytes_of("{" + entries + "}", data(bytes)));
+  };
+  CHECK(say(entry("a", "F32", "[2]", "[0,4]"), 4) ==
+        "byte 9: tensor \"a\": shape [2] of F32 needs 8 bytes, bytes [0, 4) are 4");
+  CHECK(say(entry("a", "F32", "[2]", "[0,8]"), 4) ==
+        "byte 9: tensor \"a\": bytes [0, 8) are outside the data, which has 4");
+  CHECK(say(entry("a", "F32", "[2]", "[8,0]"), 8) ==
+        "byte 9: tensor \"a\": bytes [8, 0) are outside the data, which has 8");
+  CHECK(say(entry("a", "F32", "[4294967296,4294967296]", "[0,0]"), 0) ==
+        "byte 9: tensor \"a\": shape [4294967296, 4294967296] has more elements than can be counted");
+  // A size of 0 after a product that has overflowed hides nothing.
+  CHECK(say(entry("a", "F32", "[4294967296,4294967296,0]", "[0,0]"), 0) ==
+        "byte 9: tensor \"a\": shape [4294967296, 4294967296, 0] has more elements than can be counted");
+}
+
+TEST_CASE("overlaps and holes are refused where they begin") {
+  const auto two = [](const std::string& first, const std::string& second) {
+    return "{" + entry("a", "U8", "[4]", first) + "," + entry("b", "U8", "[4]", second) + "}";
+  };
+  const std::string disjoint = two("[4,8]", "[0,4]");
+  const auto begin = static_cast<int>(8 + disjoint.size());
+  CHECK(refusal(bytes_of(disjoint, data(8))).empty());
+  CHECK(refusal(bytes_of(two("[0,4]", "[2,6]"), data(6))) ==
+        "byte " + std::to_string(begin + 2) + ": tensors \"a\" and \"b\" overlap");
+  CHECK(refusal(bytes_of(two("[0,4]", "[0,4]"), data(4))) ==
+        "byte " + std::to_string(begin) + ": tensors \"a\" and \"b\" overlap");
+  CHECK(refusal(bytes_of(two("[0,4]", "[5,9]"), data(9))) ==
+        "byte " + std::to_string(begin + 4) + ": 1 bytes belong to no tensor");
+  CHECK(refusal(bytes_of(two("[0,4]", "[4,8]"), data(11))) ==
+        "byte " + std::to_string(begin + 8) + ": 3 bytes belong to no tensor");
+}
+
+TEST_CASE("damaged headers are refused or read, never more") {
+  const std::string header = "{" + entry("a", "F32", "[2]", "[0,8]") + "," + entry("b", "U8", "[3]", "[8,11]") + "}";
+  const std::string whole = bytes_of(header, data(11));
+  Rng rng(7);
+  int refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::string damaged = whole;
+    for (int64_t hits = 1 + rng.next_below(3); hits > 0; --hits)
+      damaged[static_cast<size_t>(rng.next_below(static_cast<int64_t>(8 + header.size())))] =
+          static_cast<char>(rng.next_below(256));
+    refused += !refusal(damaged).empty();
+  }
+  CHECK(refused > 1900);  // a few hits change a name or a blank, which is no damage
+}

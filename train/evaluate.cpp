@@ -1,0 +1,88 @@
+#include <kindling/train/evaluate.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/step.h>
+
+namespace kindling {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool stop_requested(const EvaluateOptions& options) { return options.stop != nullptr && options.stop->load(); }
+
+data::LoaderOptions loader_options(const EvaluateOptions& options) {
+  return {.batch_size = options.batch_size,
+          .transform = options.transform ? options.transform : data::Transform(pixels_to_unit_range),
+          .workers = options.workers,
+          .strict = options.strict,
+          .cache_bytes = options.cache_bytes};
+}
+
+Totals measure_part(Module& model, const EvaluateOptions& options, const Tensor& input, const Tensor& target) {
+  const NoGrad no_grad;
+  const Variable output = model(input);
+  const Variable loss = options.loss(output, target);
+  check(loss.numel() == 1, "evaluate", "the loss must be one number, got shape ", loss.shape());
+  Totals totals = measure(output.value(), target, loss.item(), options.loss.weight(target));
+  for (const Metric& metric : options.metrics)
+    totals.metrics.push_back(metric.value(output.value(), target) * static_cast<double>(totals.samples));
+  return totals;
+}
+
+Totals measure_batch(Module& model, const EvaluateOptions& options, const data::Batch& batch, const StepPlan& plan) {
+  const int64_t samples = batch.size();
+  const auto part = [&](int64_t begin) {
+    const int64_t end = std::min(begin + plan.micro_batch, samples);
+    return measure_part(model, options, batch.input.slice(0, begin, end), batch.target.slice(0, begin, end));
+  };
+  if (plan.slots == 1) return part(0);
+  std::vector<Totals> parts(static_cast<size_t>((samples + plan.micro_batch - 1) / plan.micro_batch));
+  parallel_for(static_cast<int64_t>(parts.size()), 1,
+               [&](int64_t i, int64_t) { parts[static_cast<size_t>(i)] = part(i * plan.micro_batch); });
+  for (size_t i = 1; i < parts.size(); ++i) parts[0].add(parts[i]);
+  return parts[0];
+}
+
+}  // namespace
+
+Tensor pixels_to_unit_range(const Tensor& input, Rng& rng) {
+  static const data::Transform scale = data::to_unit_range();
+  return input.dtype() == DType::u8 ? scale(input, rng) : input;
+}
+
+Evaluator::Evaluator(data::DatasetPtr dataset, EvaluateOptions options)
+    : options_(std::move(options)), loader_(std::move(dataset), loader_options(options_)) {}
+
+Evaluation Evaluator::run(Module& model) {
+  const EvaluationMode evaluation(model);
+  model.name_parts();  // a first call from several threads must not do it
+  const auto begin = Clock::now();
+  Totals totals;
+  std::optional<StepPlan> plan;
+  loader_.start(0);
+  for (data::Batch batch = loader_.next(); batch.size() > 0; batch = loader_.next()) {
+    if (stop_requested(options_)) throw Stopped();
+    if (!plan) plan = plan_step(model, batch.input.select(0, 0), options_.batch_size);
+    totals.add(measure_batch(model, options_, batch, *plan));
+    if (options_.progress) options_.progress(totals.samples, loader_.dataset().size());
+  }
+
+  Evaluation result{
+      .samples = totals.samples, .loss = totals.mean_loss(), .top1 = totals.top1(), .top5 = totals.top5()};
+  const auto samples = static_cast<double>(totals.samples);
+  for (size_t i = 0; i < options_.metrics.size(); ++i)
+    result.metrics[options_.metrics[i].name] = totals.metrics[i] / samples;
+  result.images_per_second = samples / std::chrono::duration<double>(Clock::now() - begin).count();
+  result.skipped = loader_.stats().skipped;
+  return result;
+}
+
+Evaluation evaluate(Module& model, const data::DatasetPtr& dataset, const EvaluateOptions& options) {
+  return Evaluator(dataset, options).run(model);
+}
+
+}  // namespace kindling

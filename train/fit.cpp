@@ -1,0 +1,188 @@
+#include <kindling/train/fit.h>
+
+#include <cmath>
+
+#include <kindling/optim/gradients.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling {
+namespace {
+
+int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+data::Transform or_default(const data::Transform& transform) {
+  return transform ? transform : data::Transform(pixels_to_unit_range);
+}
+
+data::LoaderOptions train_loader(const TrainerOptions& how, const FitOptions& options) {
+  return {.batch_size = how.batch_size,
+          .shuffle = true,
+          .drop_last = how.drop_last,
+          .seed = how.seed,
+          .transform = or_default(how.train_transform),
+          .workers = options.workers,
+          .strict = options.strict,
+          .cache_bytes = options.cache_bytes};
+}
+
+EvaluateOptions validation_options(const TrainerOptions& how, const FitOptions& options) {
+  EvaluateOptions result{.loss = how.loss,
+                         .metrics = how.metrics,
+                         .batch_size = how.batch_size,
+                         .transform = how.eval_transform,
+                         .workers = options.workers,
+                         .strict = options.strict,
+                         .cache_bytes = options.cache_bytes,
+                         .stop = options.stop};
+  if (TrainListener* listener = options.listener)
+    result.progress = [listener](int64_t done, int64_t total) { listener->on_validation(done, total); };
+  return result;
+}
+
+}  // namespace
+
+Fit::Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const FitOptions& options,
+         const data::DatasetPtr& train, const data::DatasetPtr& val)
+    : model_(model),
+      optimizer_(optimizer),
+      how_(how),
+      options_(options),
+      identity_{.batch_size = how.batch_size,
+                .accumulate = how.accumulate,
+                .drop_last = how.drop_last,
+                .samples = train->size(),
+                .seed = how.seed},
+      loader_(train, train_loader(how, options)),
+      scheduler_(how.schedule, updates_per_epoch() * options.epochs) {
+  if (val) validator_.emplace(val, validation_options(how, options));
+}
+
+int64_t Fit::updates_per_epoch() const { return groups(loader_.batches_per_epoch(), how_.accumulate); }
+
+TrainResult Fit::run() {
+  flush_denormals();  // as parallel_for does in every thread that it uses
+  if (!model_.training()) model_.train();
+  open_run();
+  TrainEnd end = TrainEnd::finished;
+  try {
+    while (state_.epoch < options_.epochs && !out_of_patience()) {
+      train_epoch();
+      finish_epoch();
+    }
+    if (state_.epoch < options_.epochs) end = TrainEnd::early_stopped;
+    if (validator_ && !validation_) validation_ = validator_->run(model_);  // a run that had ended is resumed
+    if (options_.test) test_ = evaluate(model_, options_.test, validation_options(how_, options_));
+  } catch (const Stopped&) {
+    save_last();
+    end = TrainEnd::stopped;
+  }
+  draw(/*now=*/true);
+  return result(end);
+}
+
+void Fit::train_epoch() {
+  loader_.start(state_.epoch, state_.batch);
+  speed_.start_epoch();
+  while (update()) {
+    stop_if_asked();
+    if (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0) save_last();
+  }
+  note_skipped(loader_.stats().skipped, known_train_skips_);
+}
+
+/// Takes the next batches through the model and moves the parameters once. False at the end of the epoch.
+bool Fit::update() {
+  const int64_t first_batch = state_.batch;
+  optimizer_.zero_grad();
+  const Totals totals = add_batches(first_batch);
+  if (totals.samples == 0) return false;
+  gradient_->finish();
+
+  const std::vector<Variable> parameters = optimizer_.parameters();
+  const double norm = how_.clip_norm > 0 ? clip_grad_norm(parameters, how_.clip_norm) : grad_norm(parameters);
+  if (!std::isfinite(norm)) diverged("the gradient's norm is " + std::to_string(norm), first_batch);
+  scheduler_.apply(optimizer_);
+  optimizer_.step();
+
+  ++state_.step;
+  state_.epoch_totals.add(totals);
+  state_.logged_totals.add(totals);
+  speed_.add_update(totals.samples);
+  report_step(totals, norm);
+  return true;
+}
+
+Totals Fit::add_batches(int64_t first_batch) {
+  Totals totals;
+  for (int64_t i = 0; i < how_.accumulate; ++i) {
+    const data::Batch batch = loader_.next();
+    if (batch.size() == 0) break;
+    if (!gradient_) {
+      const StepPlan plan = plan_step(model_, batch.input.select(0, 0), how_.batch_size, how_.micro_batch);
+      gradient_.emplace(model_, how_.loss, plan);
+    }
+    const int64_t number = state_.epoch * loader_.batches_per_epoch() + batch.number;
+    const Totals part = gradient_->add(batch.input, batch.target, static_cast<uint64_t>(number));
+    if (!std::isfinite(part.loss)) diverged("the loss is " + std::to_string(part.mean_loss()), first_batch);
+    totals.add(part);
+    state_.batch = batch.number + 1;
+  }
+  return totals;
+}
+
+/// Repeats the batches of this update, which the loader gives again bit for bit, and looks where the first NaN or Inf
+/// comes from.
+void Fit::diverged(const std::string& what, int64_t first_batch) {
+  std::string cause = "no operation gave a NaN or Inf when repeated";
+  loader_.start(state_.epoch, first_batch);
+  try {
+    for (int64_t i = 0; i < how_.accumulate; ++i) {
+      const data::Batch batch = loader_.next();
+      if (batch.size() == 0) break;
+      const int64_t number = state_.epoch * loader_.batches_per_epoch() + batch.number;
+      gradient_->find_nonfinite(batch.input, batch.target, static_cast<uint64_t>(number));
+    }
+  } catch (const Error& error) {
+    cause = error.what();
+  }
+  gradient_->reset();
+  throw DivergedError("update " + std::to_string(state_.step + 1) + ": " + what + ": " + cause);
+}
+
+void Fit::finish_epoch() {
+  if (validator_) {
+    validation_ = validator_->run(model_);
+    speed_.add_validation();
+    note_skipped(validation_->skipped, known_val_skips_);
+  }
+  state_.train_loss = state_.epoch_totals.mean_loss();
+  const bool best = validation_ && is_best(*validation_);
+  if (best) state_.best_epoch = state_.epoch + 1;
+  log_epoch();
+  report_epoch(best);
+
+  ++state_.epoch;
+  state_.batch = 0;
+  state_.epoch_totals = state_.logged_totals = {};
+  if (best && folder_) save_to(folder_->best_checkpoint());
+  save_last();
+  draw(/*now=*/false);
+}
+
+/// Remembers the best value so far: the largest top-1 of a classifier, the smallest loss of others.
+bool Fit::is_best(const Evaluation& validation) {
+  const double value = validation.top1.value_or(validation.loss);
+  const bool better = !state_.best || (validation.top1 ? value > *state_.best : value < *state_.best);
+  if (better) state_.best = value;
+  return better;
+}
+
+bool Fit::out_of_patience() const {
+  return options_.patience > 0 && state_.best && state_.epoch - state_.best_epoch >= options_.patience;
+}
+
+void Fit::stop_if_asked() const {
+  if (options_.stop != nullptr && options_.stop->load()) throw Stopped();
+}
+
+}  // namespace kindling

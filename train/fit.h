@@ -1,0 +1,74 @@
+// One call of Trainer::fit.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <kindling/train/run_folder.h>
+#include <kindling/train/run_state.h>
+#include <kindling/train/step.h>
+#include <kindling/train/tensorboard.h>
+#include <kindling/train/trainer.h>
+
+namespace kindling {
+
+/// Everything that lives as long as one training run. The position in it is all in `state_`, the optimiser and the
+/// schedule: what a checkpoint holds.
+class Fit {
+ public:
+  Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const FitOptions& options,
+      const data::DatasetPtr& train, const data::DatasetPtr& val);
+  TrainResult run();
+
+ private:
+  // The beginning: fit_resume.cpp.
+  void open_run();
+  void resume();
+  void check_machine();
+  nlohmann::json config() const;
+
+  // The loop. Both throw Stopped when asked to stop.
+  void train_epoch();
+  void finish_epoch();
+  bool update();
+  Totals add_batches(int64_t first_batch);
+  [[noreturn]] void diverged(const std::string& what, int64_t first_batch);
+  bool out_of_patience() const;
+  bool is_best(const Evaluation& validation);
+
+  // What is written and told: fit_report.cpp.
+  void save_to(const std::string& path);
+  void save_last();
+  void report_step(const Totals& totals, double gradient_norm);
+  void report_epoch(bool best);
+  void log_step();
+  void log_epoch();
+  void write_histograms();
+  void draw(bool now);
+  void note(const std::string& text);
+  void note_skipped(const std::vector<std::string>& messages, size_t& known);
+  TrainResult result(TrainEnd end) const;
+
+  void stop_if_asked() const;
+  int64_t updates_per_epoch() const;
+
+  Module& model_;
+  Optimizer& optimizer_;
+  const TrainerOptions& how_;
+  const FitOptions& options_;
+  RunIdentity identity_;
+  data::Loader loader_;
+  std::optional<Evaluator> validator_;
+  Scheduler scheduler_;
+  RunState state_;
+  std::optional<GradientStep> gradient_;  ///< made at the first batch, which tells the shape of the inputs
+  std::optional<Evaluation> validation_, test_;
+  std::unique_ptr<RunFolder> folder_;    ///< null: nothing is written
+  std::unique_ptr<EventWriter> events_;  ///< null: none are wanted
+  SpeedMeter speed_;
+  std::chrono::steady_clock::time_point drawn_{};
+  size_t known_train_skips_ = 0, known_val_skips_ = 0;
+};
+
+}  // namespace kindling

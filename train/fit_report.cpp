@@ -1,0 +1,175 @@
+// What a run writes and tells.
+#include <sys/resource.h>
+
+#include <kindling/io/checkpoint.h>
+#include <kindling/train/curves.h>
+#include <kindling/train/fit.h>
+
+namespace kindling {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+double peak_rss_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024e-6;
+}
+
+double wait_share(const data::LoaderStats& stats) {
+  return stats.total_seconds > 0 ? stats.wait_seconds / stats.total_seconds : 0;
+}
+
+}  // namespace
+
+void Fit::save_to(const std::string& path) {
+  state_.metrics_lines = folder_->metrics_lines();
+  folder_->sync_metrics();
+  save_checkpoint(
+      path, model_,
+      {{"optimizer", optimizer_.state()}, {"schedule", scheduler_.state()}, {"run", to_state(state_, identity_)}});
+}
+
+void Fit::save_last() {
+  if (!folder_) return;
+  save_to(folder_->last_checkpoint());
+  if (events_) events_->flush();
+}
+
+void Fit::report_step(const Totals& totals, double gradient_norm) {
+  if (events_) {
+    events_->add_scalar("train/loss", totals.mean_loss(), state_.step);
+    events_->add_scalar("train/lr", optimizer_.lr(), state_.step);
+    events_->add_scalar("train/gradient_norm", gradient_norm, state_.step);
+  }
+  if (folder_ && options_.log_every > 0 && state_.step % options_.log_every == 0) log_step();
+  if (options_.listener == nullptr) return;
+  const int64_t steps = updates_per_epoch() * options_.epochs;
+  const int64_t validations = validator_ ? options_.epochs - state_.epoch : 0;
+  options_.listener->on_step({.epoch = state_.epoch + 1,
+                              .epochs = options_.epochs,
+                              .step = state_.step,
+                              .steps = steps,
+                              .batch = state_.batch,
+                              .batches = loader_.batches_per_epoch(),
+                              .lr = optimizer_.lr(),
+                              .loss = totals.mean_loss(),
+                              .gradient_norm = gradient_norm,
+                              .epoch_loss = state_.epoch_totals.mean_loss(),
+                              .epoch_top1 = state_.epoch_totals.top1(),
+                              .images_per_second = speed_.epoch_images_per_second(),
+                              .wait_share = wait_share(loader_.stats()),
+                              .seconds_left = speed_.seconds_left(steps - state_.step, validations)});
+}
+
+void Fit::log_step() {
+  folder_->append_metrics({{"epoch", state_.epoch + 1},
+                           {"step", state_.step},
+                           {"lr", optimizer_.lr()},
+                           {"train_loss", state_.logged_totals.mean_loss()},
+                           {"train_top1", or_null(state_.logged_totals.top1())},
+                           {"images_per_second", speed_.epoch_images_per_second()}});
+  state_.logged_totals = {};
+}
+
+void Fit::log_epoch() {
+  const auto of_validation = [&](const std::optional<double> Evaluation::*member) {
+    return validation_ ? (*validation_).*member : std::nullopt;
+  };
+  const std::optional<double> val_loss = validation_ ? std::optional(validation_->loss) : std::nullopt;
+  const std::optional<double> val_top1 = of_validation(&Evaluation::top1), val_top5 = of_validation(&Evaluation::top5);
+  if (folder_) {
+    Json line{{"epoch", state_.epoch + 1},
+              {"step", state_.step},
+              {"lr", optimizer_.lr()},
+              {"train_loss", state_.train_loss},
+              {"train_top1", or_null(state_.epoch_totals.top1())},
+              {"val_loss", or_null(val_loss)},
+              {"val_top1", or_null(val_top1)},
+              {"val_top5", or_null(val_top5)},
+              {"images_per_second", speed_.epoch_images_per_second()}};
+    if (validation_)
+      for (const auto& [name, value] : validation_->metrics) line["val_" + name] = value;
+    folder_->append_metrics(line);
+  }
+  if (!events_) return;
+  if (val_loss) events_->add_scalar("val/loss", *val_loss, state_.step);
+  if (val_top1) events_->add_scalar("val/top1", *val_top1, state_.step);
+  if (val_top5) events_->add_scalar("val/top5", *val_top5, state_.step);
+  if (validation_)
+    for (const auto& [name, value] : validation_->metrics) events_->add_scalar("val/" + name, value, state_.step);
+  write_histograms();
+}
+
+void Fit::write_histograms() {
+  if (options_.histograms_every == 0 || (state_.epoch + 1) % options_.histograms_every != 0) return;
+  for (const auto& [name, parameter] : model_.named_parameters()) {
+    events_->add_histogram("weights/" + name, parameter.value(), state_.step);
+    if (parameter.requires_grad() && parameter.grad().defined())
+      events_->add_histogram("gradients/" + name, parameter.grad(), state_.step);
+  }
+}
+
+void Fit::report_epoch(bool best) {
+  if (options_.listener == nullptr) return;
+  options_.listener->on_epoch({.epoch = state_.epoch + 1,
+                               .epochs = options_.epochs,
+                               .step = state_.step,
+                               .lr = optimizer_.lr(),
+                               .train_loss = state_.train_loss,
+                               .train_top1 = state_.epoch_totals.top1(),
+                               .validation = validation_,
+                               .best = best,
+                               .images_per_second = speed_.epoch_images_per_second(),
+                               .wait_share = wait_share(loader_.stats()),
+                               .seconds = speed_.epoch_seconds()});
+}
+
+/// Draws the curves, but not so often that it costs anything, unless it must be `now`.
+void Fit::draw(bool now) {
+  constexpr std::chrono::seconds kPause{10};
+  if (!folder_ || (!now && std::chrono::steady_clock::now() - drawn_ < kPause)) return;
+  drawn_ = std::chrono::steady_clock::now();
+  try {
+    draw_curves(folder_->path());
+  } catch (const FileError& error) {
+    if (now) note(error.what());  // once is enough
+  }
+}
+
+void Fit::note(const std::string& text) {
+  if (options_.listener != nullptr) options_.listener->on_note(text);
+}
+
+void Fit::note_skipped(const std::vector<std::string>& messages, size_t& known) {
+  for (; known < messages.size(); ++known) note("skipped: " + messages[known]);
+}
+
+TrainResult Fit::result(TrainEnd end) const {
+  TrainResult result{.end = end,
+                     .run = options_.run,
+                     .epochs = state_.epoch,
+                     .steps = state_.step,
+                     .train_loss = state_.train_loss,
+                     .validation = validation_,
+                     .test = test_,
+                     .best = state_.best,
+                     .best_epoch = state_.best_epoch,
+                     .images_per_second = speed_.images_per_second(),
+                     .peak_rss_mb = peak_rss_mb()};
+  if (validation_) {
+    result.val_loss = validation_->loss;
+    result.val_top1 = validation_->top1;
+    result.val_top5 = validation_->top5;
+  }
+  if (test_) {
+    result.test_loss = test_->loss;
+    result.test_top1 = test_->top1;
+    result.test_top5 = test_->top5;
+  }
+  return result;
+}
+
+}  // namespace kindling

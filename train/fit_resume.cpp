@@ -1,0 +1,64 @@
+// The beginning of a run, new or resumed.
+#include <filesystem>
+
+#include <kindling/io/checkpoint.h>
+#include <kindling/train/fit.h>
+
+namespace kindling {
+
+void Fit::open_run() {
+  if (!options_.run.empty()) {
+    folder_ =
+        std::make_unique<RunFolder>(options_.run, options_.resume ? RunFolder::Open::resume : RunFolder::Open::create);
+    if (options_.resume) resume();
+    folder_->cut_metrics(state_.metrics_lines);
+    if (!options_.resume || !options_.config.is_null()) folder_->write_config(config());
+    if (options_.tensorboard) events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
+  }
+  if (options_.listener != nullptr)
+    options_.listener->on_start(state_.epoch, options_.epochs, state_.step, updates_per_epoch() * options_.epochs);
+}
+
+/// The caller's options, or else what is known here.
+nlohmann::json Fit::config() const {
+  if (!options_.config.is_null()) return options_.config;
+  return {{"epochs", options_.epochs},       {"batch_size", how_.batch_size}, {"accumulate", how_.accumulate},
+          {"micro_batch", how_.micro_batch}, {"clip_norm", how_.clip_norm},   {"drop_last", how_.drop_last},
+          {"lr", optimizer_.base_lr()},      {"patience", options_.patience}, {"seed", how_.seed}};
+}
+
+void Fit::resume() {
+  check_machine();
+  const std::string path = folder_->last_checkpoint();
+  if (!std::filesystem::exists(path)) {
+    note(options_.run + ": has no checkpoint yet, so training starts from the beginning");
+    return;
+  }
+  States states = load_checkpoint(path, model_);
+  try {
+    state_ = from_state(states["run"], identity_);
+    optimizer_.load_state(states["optimizer"]);
+    // More epochs than the run began with may be wanted: the schedule then stretches to them.
+    states["schedule"]["total_steps"] = scheduler_.state().at("total_steps");
+    scheduler_.load_state(states["schedule"]);
+  } catch (const FileError&) {
+    throw;
+  } catch (const Error& error) {
+    throw FileError(path + ": cannot be resumed: " + error.what());
+  }
+}
+
+/// The same program gives other bits on another instruction set or BLAS kernel: not wrong, but no longer the same run.
+void Fit::check_machine() {
+  if (!std::filesystem::exists(options_.run + "/config.json")) return;
+  const nlohmann::json config = RunFolder::read_config(options_.run), now = describe_machine();
+  const nlohmann::json then = config.value("machine", nlohmann::json::object());
+  for (const char* key : {"isa", "blas"}) {
+    const std::string before = then.value(key, now[key].get<std::string>());
+    if (before != now[key])
+      note(std::string("this run began with ") + key + " " + before + ", here it is " + now[key].get<std::string>() +
+           ": results will differ in their last bits");
+  }
+}
+
+}  // namespace kindling

@@ -1,0 +1,121 @@
+#include <kindling/train/run_folder.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include <kindling/io/atomic_file.h>
+#include <kindling/tensor/check.h>
+#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/isa.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string reason() { return std::generic_category().message(errno); }
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+// Bytes of the first `lines` lines, or of all complete ones if there are fewer; sets `lines` to their number.
+size_t length_of_lines(const std::string& text, int64_t& lines) {
+  size_t length = 0;
+  int64_t count = 0;
+  for (size_t end; count < lines && (end = text.find('\n', length)) != std::string::npos; ++count) length = end + 1;
+  lines = count;
+  return length;
+}
+
+}  // namespace
+
+nlohmann::json describe_machine() {
+  return {{"cpu", cpu_name()},
+          {"isa", name_of(isa())},
+          {"blas", std::string(kernels::blas_version()) + " " + kernels::blas_core()},
+          {"threads", num_threads()}};
+}
+
+const char* version() { return KINDLING_VERSION; }
+
+RunFolder::RunFolder(std::string path, Open mode) : path_(std::move(path)) {
+  std::error_code error;
+  fs::create_directories(path_, error);
+  if (error) throw FileError(path_ + ": cannot be made: " + error.message());
+  if (mode == Open::create && (holds_run()))
+    throw FileError(path_ + ": holds a run already: resume it, or choose another folder");
+  remove_temporary_files(path_);
+  metrics_ = ::open(metrics_path().c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (metrics_ < 0) throw FileError(metrics_path() + ": cannot be opened: " + reason());
+}
+
+bool RunFolder::holds_run() const {
+  std::error_code ignored;
+  const auto lines = fs::file_size(metrics_path(), ignored);
+  return fs::exists(last_checkpoint()) || (!ignored && lines > 0);
+}
+
+RunFolder::~RunFolder() { ::close(metrics_); }
+
+void RunFolder::write_config(const nlohmann::json& options) const {
+  nlohmann::json config = options;
+  config["version"] = version();
+  config["machine"] = describe_machine();
+  write_file(config_path(), config.dump(2) + "\n");
+}
+
+nlohmann::json RunFolder::read_config(const std::string& run) {
+  const std::string path = run + "/config.json";
+  nlohmann::json config = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) throw FileError(path + ": is not a JSON object");
+  return config;
+}
+
+void RunFolder::cut_metrics(int64_t lines) {
+  lines_ = lines;
+  const size_t length = length_of_lines(read_file(metrics_path()), lines_);
+  if (::ftruncate(metrics_, static_cast<off_t>(length)) != 0)
+    throw FileError(metrics_path() + ": cannot be cut: " + reason());
+}
+
+void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
+  const std::string text = line.dump() + "\n";
+  const off_t before = ::lseek(metrics_, 0, SEEK_END);
+  const ssize_t written = ::write(metrics_, text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size())) {
+    const std::string error = written < 0 ? reason() : "no space left";
+    if (::ftruncate(metrics_, before) != 0)
+      throw FileError(metrics_path() + ": half a line could not be removed: " + reason());
+    throw FileError(metrics_path() + ": cannot be written: " + error);
+  }
+  ++lines_;
+}
+
+void RunFolder::sync_metrics() const {
+  if (::fsync(metrics_) != 0) throw FileError(metrics_path() + ": cannot be flushed to the disk: " + reason());
+}
+
+std::vector<nlohmann::json> read_metrics(const std::string& run) {
+  const std::string path = run + "/metrics.jsonl";
+  std::istringstream text(read_file(path));
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(text, line);) {
+    lines.push_back(nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false));
+    if (!lines.back().is_object())
+      throw FileError(path + ": line " + std::to_string(lines.size()) + " is not a JSON object");
+  }
+  return lines;
+}
+
+}  // namespace kindling

@@ -1,0 +1,82 @@
+#include <kindling/train/run_state.h>
+
+#include <bit>
+
+#include <kindling/io/checkpoint.h>
+
+namespace kindling {
+namespace {
+
+Tensor whole(int64_t value) {
+  Tensor result = Tensor::empty({}, DType::i64);
+  *result.data<int64_t>() = value;  // Tensor::scalar takes a double, which has 53 bits
+  return result;
+}
+
+Tensor real(double value) { return Tensor::scalar(value, DType::f64); }
+
+void put(State& state, const std::string& name, const Totals& totals) {
+  state[name + "_samples"] = whole(totals.samples);
+  state[name + "_loss"] = real(totals.loss);
+  state[name + "_weight"] = real(totals.weight);
+  state[name + "_classes"] = whole(totals.classes);
+  state[name + "_hits1"] = whole(totals.hits1);
+  state[name + "_hits5"] = whole(totals.hits5);
+}
+
+Totals get(const State& state, const std::string& name) {
+  return {.samples = scalar<int64_t>(state, name + "_samples"),
+          .loss = scalar<double>(state, name + "_loss"),
+          .weight = scalar<double>(state, name + "_weight"),
+          .classes = scalar<int64_t>(state, name + "_classes") != 0,
+          .hits1 = scalar<int64_t>(state, name + "_hits1"),
+          .hits5 = scalar<int64_t>(state, name + "_hits5")};
+}
+
+State identity_entries(const RunIdentity& identity) {
+  return {{"batch_size", whole(identity.batch_size)},
+          {"accumulate", whole(identity.accumulate)},
+          {"drop_last", whole(identity.drop_last)},
+          {"samples", whole(identity.samples)},
+          {"seed", whole(std::bit_cast<int64_t>(identity.seed))}};
+}
+
+void check_identity(const State& state, const RunIdentity& identity) {
+  for (const auto& [name, value] : identity_entries(identity)) {
+    const auto now = value.item<int64_t>(), then = scalar<int64_t>(state, name);
+    if (now != then) throw Error(name + " is " + std::to_string(now) + ", the run began with " + std::to_string(then));
+  }
+}
+
+}  // namespace
+
+State to_state(const RunState& run, const RunIdentity& identity) {
+  State state = identity_entries(identity);
+  state["epoch"] = whole(run.epoch);
+  state["batch"] = whole(run.batch);
+  state["step"] = whole(run.step);
+  put(state, "epoch", run.epoch_totals);
+  put(state, "logged", run.logged_totals);
+  state["train_loss"] = real(run.train_loss);
+  if (run.best) state["best"] = real(*run.best);
+  state["best_epoch"] = whole(run.best_epoch);
+  state["metrics_lines"] = whole(run.metrics_lines);
+  return state;
+}
+
+RunState from_state(const State& state, const RunIdentity& identity) {
+  check_identity(state, identity);
+  RunState run{.epoch = scalar<int64_t>(state, "epoch"),
+               .batch = scalar<int64_t>(state, "batch"),
+               .step = scalar<int64_t>(state, "step"),
+               .epoch_totals = get(state, "epoch"),
+               .logged_totals = get(state, "logged"),
+               .train_loss = scalar<double>(state, "train_loss"),
+               .best = {},
+               .best_epoch = scalar<int64_t>(state, "best_epoch"),
+               .metrics_lines = scalar<int64_t>(state, "metrics_lines")};
+  if (state.contains("best")) run.best = scalar<double>(state, "best");
+  return run;
+}
+
+}  // namespace kindling

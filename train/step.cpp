@@ -1,0 +1,175 @@
+#include <kindling/train/step.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include <kindling/nn/dropout.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling {
+namespace {
+
+// Lanes share out evenly over 1, 2, 4 and 8 threads, and nearly so over 3, 5 to 7; more would add up more copies of the
+// gradient for nothing.
+constexpr int64_t kSlots = 8;
+// Activations of one micro-batch: small enough for a core's share of the caches, large enough to keep the cost of a
+// call low.
+constexpr int64_t kMicroBatchBytes = int64_t{4} << 20;
+
+/// Bytes that a model's parts put out for one sample.
+int64_t activation_bytes(Module& model, const Tensor& sample) {
+  std::vector<Tensor> outputs;  // alive till the end, so that no two share an address by reuse
+  {
+    const EvaluationMode evaluation(model);
+    const NoGrad no_grad;
+    const CallObserver observer([&](Module&, const std::string&, const Variable&, const Variable& output) {
+      outputs.push_back(output.value());
+    });
+    model(sample.unsqueeze(0));
+  }
+  std::set<const Storage*> seen;
+  int64_t bytes = 0;
+  for (const Tensor& output : outputs)
+    if (seen.insert(output.storage().get()).second) bytes += output.numel() * size_of(output.dtype());
+  return std::max<int64_t>(bytes, 1);
+}
+
+int64_t gradient_bytes(Module& model) {
+  int64_t bytes = 0;
+  for (const Variable& parameter : model.parameters())
+    if (parameter.requires_grad()) bytes += parameter.numel() * size_of(parameter.dtype());
+  return bytes;
+}
+
+int64_t parts_of(int64_t samples, int64_t micro_batch) { return (samples + micro_batch - 1) / micro_batch; }
+
+StepPlan cut(int64_t batch_size, int64_t micro_batch) {
+  return {.micro_batch = micro_batch, .slots = std::min(kSlots, parts_of(batch_size, micro_batch))};
+}
+
+/// A tensor that nobody else holds, to add to.
+Tensor owned(Tensor gradient) { return gradient.is_unique() && gradient.is_contiguous() ? gradient : gradient.clone(); }
+
+/// Sums neighbours, then sums of neighbours, and so on, into the first.
+Tensor sum_tree(std::vector<Tensor>& terms) {
+  for (size_t distance = 1; distance < terms.size(); distance *= 2)
+    for (size_t i = 0; i + distance < terms.size(); i += 2 * distance) terms[i].add_(terms[i + distance]);
+  return terms.front();
+}
+
+}  // namespace
+
+StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch) {
+  check(batch_size > 0 && micro_batch >= 0, "plan_step", "batch of ", batch_size, ", micro-batches of ", micro_batch);
+  const StepPlan whole{.micro_batch = batch_size, .slots = 1};
+  const std::vector<NamedBuffer> buffers = model.named_buffers();
+  const bool whole_only = model.training() && !buffers.empty();
+  if (micro_batch > 0) {
+    check(!whole_only || micro_batch >= batch_size, "plan_step", "micro-batches of ", micro_batch,
+          " would change the batch statistics that ", whole_only ? buffers.front().name : "",
+          " is computed from: leave micro_batch at 0");
+    return cut(batch_size, std::min(micro_batch, batch_size));
+  }
+  if (whole_only) return whole;
+
+  const int64_t activations = activation_bytes(model, sample);
+  if (kSlots * gradient_bytes(model) > 2 * batch_size * activations) return whole;
+  const int64_t even_share = parts_of(batch_size, kSlots);
+  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, even_share));
+}
+
+GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
+    : model_(model), loss_(std::move(loss)), plan_(plan), sums_(static_cast<size_t>(plan.slots)) {
+  for (Variable& parameter : model.parameters())
+    if (parameter.requires_grad()) parameters_.push_back(parameter);
+  check(!parameters_.empty(), "GradientStep", "no parameter requires a gradient");
+  model_.name_parts();  // a first call from several threads must not do it
+  reset();
+}
+
+void GradientStep::reset() {
+  for (auto& sums : sums_) sums.assign(parameters_.size(), Tensor());
+  unit_ = weight_ = 0;
+}
+
+Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t number) {
+  const double weight = loss_.weight(target);
+  check(weight > 0, "GradientStep", "the samples' weights add up to ", weight);
+  if (unit_ == 0) unit_ = weight;
+  weight_ += weight;
+
+  std::vector<Totals> totals(sums_.size());
+  const auto run = [&](int64_t slot) { totals[static_cast<size_t>(slot)] = run_slot(slot, input, target, number); };
+  if (plan_.slots == 1) {
+    run(0);  // outside parallel_for, so that the operations themselves use the threads
+  } else {
+    parallel_for(plan_.slots, 1, [&](int64_t slot, int64_t) { run(slot); });
+  }
+  for (size_t i = 1; i < totals.size(); ++i) totals[0].add(totals[i]);
+  return totals[0];
+}
+
+void GradientStep::find_nonfinite(const Tensor& input, const Tensor& target, uint64_t number) {
+  if (!all_finite(input)) throw Error("the input holds a NaN or Inf");
+  const AnomalyMode anomaly;
+  for (int64_t slot = 0; slot < plan_.slots; ++slot) run_slot(slot, input, target, number);
+}
+
+Totals GradientStep::run_slot(int64_t slot, const Tensor& input, const Tensor& target, uint64_t number) {
+  Totals totals;
+  const int64_t samples = input.size(0), step = plan_.micro_batch * plan_.slots;
+  for (int64_t begin = slot * plan_.micro_batch; begin < samples; begin += step) {
+    const int64_t end = std::min(begin + plan_.micro_batch, samples);
+    const RandomStep random(number, begin);
+    totals.add(run_part(sums_[static_cast<size_t>(slot)], input.slice(0, begin, end), target.slice(0, begin, end)));
+  }
+  return totals;
+}
+
+Totals GradientStep::run_part(std::vector<Tensor>& sums, const Tensor& input, const Tensor& target) {
+  Totals totals;
+  std::vector<Variable> gradients;
+  {
+    const Variable output = model_(input);
+    const Variable loss = loss_(output, target);
+    check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
+    const double weight = loss_.weight(target);
+    totals = measure(output.value(), target, loss.item(), weight);
+    const Variable seed = Tensor::full(loss.shape(), weight / unit_, loss.dtype());
+    gradients = grad({loss}, parameters_, CreateGraph::no, {seed}, /*allow_unused=*/true);
+  }
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    Tensor gradient = std::move(gradients[i].value());
+    if (!gradient.defined()) continue;
+    if (sums[i].defined()) {
+      sums[i].add_(gradient);
+    } else {
+      sums[i] = owned(std::move(gradient));
+    }
+  }
+  return totals;
+}
+
+void GradientStep::finish() {
+  check(weight_ > 0, "GradientStep", "finish() without add()");
+  const double scale = unit_ / weight_;
+  std::vector<size_t> order(parameters_.size());  // largest first, so that the threads end together
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return parameters_[a].numel() > parameters_[b].numel(); });
+  parallel_for(static_cast<int64_t>(order.size()), 1, [&](int64_t next, int64_t) {
+    const size_t i = order[static_cast<size_t>(next)];
+    std::vector<Tensor> terms;
+    for (const auto& sums : sums_)
+      if (sums[i].defined()) terms.push_back(sums[i]);
+    parameters_[i].zero_grad();
+    if (terms.empty()) return;
+    Tensor total = sum_tree(terms);
+    if (scale != 1.0) total.mul_(scale);
+    parameters_[i].grad() = total;
+  });
+  reset();
+}
+
+}  // namespace kindling

@@ -1,0 +1,42 @@
+#include <kindling/train/trainer.h>
+
+#include <kindling/train/fit.h>
+
+namespace kindling {
+namespace {
+
+void check_options(const TrainerOptions& options) {
+  check(options.batch_size > 0, "Trainer", "batch_size must be above 0, got ", options.batch_size);
+  check(options.accumulate > 0, "Trainer", "accumulate must be above 0, got ", options.accumulate);
+  check(options.micro_batch >= 0, "Trainer", "micro_batch must not be negative, got ", options.micro_batch);
+  check(options.clip_norm >= 0, "Trainer", "clip_norm must not be negative, got ", options.clip_norm);
+}
+
+void check_options(const FitOptions& options) {
+  check(options.epochs > 0, "fit", "epochs must be above 0, got ", options.epochs);
+  for (const auto& [name, value] :
+       {std::pair("checkpoint_every", options.checkpoint_every), std::pair("log_every", options.log_every),
+        std::pair("patience", options.patience), std::pair("histograms_every", options.histograms_every)})
+    check(value >= 0, "fit", name, " must not be negative, got ", value);
+  check(!options.resume || !options.run.empty(), "fit", "resume needs the folder of a run");
+  check(options.config.is_null() || options.config.is_object(), "fit", "config is not a JSON object");
+}
+
+}  // namespace
+
+Trainer::Trainer(Module& model, std::unique_ptr<Optimizer> optimizer, TrainerOptions options)
+    : model_(model), optimizer_(std::move(optimizer)), options_(std::move(options)) {
+  check(optimizer_ != nullptr, "Trainer", "no optimizer");
+  check_options(options_);
+}
+
+TrainResult Trainer::fit(const data::DatasetPtr& train, const data::DatasetPtr& val, const FitOptions& options) {
+  check_options(options);
+  check(train != nullptr, "fit", "no training data");
+  check(options_.batch_size <= train->size(), "fit", "a batch of ", options_.batch_size,
+        " is larger than the training set of ", train->size(), " samples");
+  check(options.patience == 0 || val != nullptr, "fit", "patience needs validation data");
+  return Fit(model_, *optimizer_, options_, options, train, val).run();
+}
+
+}  // namespace kindling
