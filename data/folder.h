@@ -49,14 +49,14 @@ class ImageFolder : public Dataset {
 };
 
 struct FolderOptions {
-  /// Pixels: every image is resized to this shorter side and its middle square cut out as it is read. 0 leaves it as it
+  /// Pixels: every image is resized to this shorter side and its middle square cut out as it is read. 0 leaves it as
   /// is.
   int64_t size = 0;
-  std::optional<double>
-      val_share;       ///< held out where there is no val/; by default 0.05 of train/, 0.2 of a flat folder
-  uint64_t seed = 0;   ///< of the choice of the held-out images
-  std::string labels;  ///< a file for read_labels; empty: the folders in order of their names
-  DecodeOptions decode;
+  /// Held out where there is no val/; by default 0.05 of train/, 0.2 of a flat folder.
+  std::optional<double> val_share{};
+  uint64_t seed = 0;     ///< of the choice of the held-out images
+  std::string labels{};  ///< a file for read_labels; empty: the folders in order of their names
+  DecodeOptions decode{};
 };
 
 /// PATH/train/CLASS/* with, where they exist, PATH/val/CLASS/* and PATH/test/CLASS/*; or a flat folder PATH/CLASS/*.

@@ -48,15 +48,15 @@ class BatchBuilder {
 
   void add(int64_t index, const Sample& sample) {
     const auto& [input, target] = sample;
-    check(input.defined() && target.defined(), "loader", dataset_.describe(index), " has no input or no target");
+    if (!input.defined() || !target.defined())
+      check(false, "loader", dataset_.describe(index), " has no input or no target");
     if (batch_.size() == 0) {
       batch_.input = Tensor::empty(input.shape().with_inserted(0, capacity_));
       batch_.target = Tensor::empty(target.shape().with_inserted(0, capacity_), target.dtype());
     }
-    check_like_first(index, "an input", input.shape(), batch_.input.shape().without(0));
-    check_like_first(index, "a target", target.shape(), batch_.target.shape().without(0));
-    check(target.dtype() == batch_.target.dtype(), "loader", dataset_.describe(index), " has a target of ",
-          target.dtype(), ", ", dataset_.describe(batch_.indices.front()), " of ", batch_.target.dtype());
+    check_like_first(index, "an input of shape ", input.shape(), batch_.input.shape().without(0));
+    check_like_first(index, "a target of shape ", target.shape(), batch_.target.shape().without(0));
+    check_like_first(index, "a target of ", target.dtype(), batch_.target.dtype());
     copy_elements(input, batch_.input.data<float>() + batch_.size() * input.numel());
     visit(target.dtype(), [&](auto type) {
       copy_elements(target, batch_.target.data<decltype(type)>() + batch_.size() * target.numel());
@@ -73,10 +73,12 @@ class BatchBuilder {
   }
 
  private:
-  void check_like_first(int64_t index, const char* what, const Shape& got, const Shape& expected) const {
-    check(got == expected, "loader", dataset_.describe(index), " has ", what, " of shape ", got, ", ",
-          dataset_.describe(batch_.indices.front()), " of shape ", expected,
-          ": the samples of a batch need one shape (resize gives images one)");
+  template <class T>
+  void check_like_first(int64_t index, const char* what, const T& got, const T& expected) const {
+    if (got == expected) return;  // before the descriptions are made
+    check(false, "loader", dataset_.describe(index), " has ", what, got, ", ",
+          dataset_.describe(batch_.indices.front()), " has ", what, expected,
+          ": the samples of a batch must be alike (resize makes images so)");
   }
 
   const Dataset& dataset_;

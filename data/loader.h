@@ -23,7 +23,7 @@ struct LoaderOptions {
   bool shuffle = false;
   bool drop_last = false;  ///< leave out the last batch if it is smaller
   uint64_t seed = 0;       ///< of the order and the transforms
-  Transform transform;     ///< applied to each input; may be empty
+  Transform transform{};   ///< applied to each input; may be empty
   int workers = 1;         ///< background threads; 0 = the caller's thread reads when asked
   int64_t prefetch = 4;    ///< batches read ahead, at most
   bool strict = false;     ///< a damaged sample throws FileError instead of being skipped

@@ -10,10 +10,10 @@
 namespace kindling::data {
 
 struct OpenOptions {
-  std::string labels;               ///< for folder: a file for read_labels
-  std::optional<double> val_share;  ///< by default each kind's own
-  uint64_t seed = 0;                ///< of the held-out share, and of what `shapes` draws
-  DecodeOptions decode;             ///< for folder
+  std::string labels{};               ///< for folder: a file for read_labels
+  std::optional<double> val_share{};  ///< by default each kind's own
+  uint64_t seed = 0;                  ///< of the held-out share, and of what `shapes` draws
+  DecodeOptions decode{};             ///< for folder
 };
 
 /// `spec` is "shapes", "cifar10:PATH", "mnist:PATH" or "folder:PATH".

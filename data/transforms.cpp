@@ -18,7 +18,7 @@ Tensor checked_image(const char* op, const Tensor& image) {
 }
 
 void check_size(const char* op, Size2 size) {
-  check(size.h >= 1 && size.w >= 1, op, "needs a size of at least one pixel, got ", size);
+  check(size.h >= 1 && size.w >= 1, op, "needs a size of at least one pixel, got ", size.h, " x ", size.w);
 }
 
 template <class T>
@@ -147,8 +147,8 @@ Transform center_crop(Size2 size) {
   check_size("center_crop", size);
   return [size](const Tensor& image, Rng&) {
     const Tensor x = checked_image("center_crop", image);
-    check(x.size(0) >= size.h && x.size(1) >= size.w, "center_crop", "cannot cut ", size, " out of an image of shape ",
-          x.shape());
+    check(x.size(0) >= size.h && x.size(1) >= size.w, "center_crop", "cannot cut ", size.h, " x ", size.w,
+          " out of an image of shape ", x.shape());
     return crop(x, (x.size(0) - size.h) / 2, (x.size(1) - size.w) / 2, size);
   };
 }

@@ -1,1 +1,89 @@
+#include <kindling/data/open.h>
+
 #include <catch2/catch.hpp>
+
+#include "test_files.h"
+
+using namespace kindling;
+using namespace kindling::data;
+using Catch::Matchers::Message;
+
+namespace {
+
+DatasetPtr images_of(const std::vector<Shape>& shapes) {
+  class Images : public Dataset {
+   public:
+    explicit Images(std::vector<Shape> shapes) : shapes_(std::move(shapes)) {}
+    int64_t size() const override { return static_cast<int64_t>(shapes_.size()); }
+    Sample get(int64_t index) const override {
+      const Shape& shape = shapes_[static_cast<size_t>(index)];
+      if (shape.numel() == 0) throw FileError("#" + std::to_string(index) + ": damaged");
+      return {Tensor::zeros(shape, DType::u8), Tensor::scalar(0, DType::i64)};
+    }
+
+   private:
+    std::vector<Shape> shapes_;
+  };
+  return std::make_shared<Images>(shapes);
+}
+
+}  // namespace
+
+TEST_CASE("open_dataset: shapes") {
+  const Splits splits = open_dataset("shapes", {.seed = 3});
+  CHECK(splits.train->size() == 10'000);
+  CHECK(splits.val->size() == 2'000);
+  CHECK(splits.test == nullptr);
+  CHECK(splits.train->classes().size() == 10);
+  CHECK(bitwise_equal(open_for_eval("shapes", {.seed = 3})->get(5).input, splits.val->get(5).input));
+  CHECK_FALSE(bitwise_equal(open_for_eval("shapes", {.seed = 4})->get(5).input, splits.val->get(5).input));
+}
+
+TEST_CASE("open_dataset: folder, with its options") {
+  const TempFolder root;
+  for (const std::string name : {"a", "b"})
+    for (int i = 0; i < 10; ++i) root.write(name + "/" + std::to_string(i) + ".png", make_png(numbered_image(4, 5)));
+  const std::string spec = "folder:" + root.path().string();
+  CHECK(open_dataset(spec).val->size() == 4);
+  CHECK(open_dataset(spec, {.val_share = 0.5}).val->size() == 10);
+  CHECK(open_for_eval(spec)->size() == 20);
+  const std::string labels = root.write("labels.txt", std::string("a A\nb B\nc C\n")).string();
+  CHECK(open_dataset(spec, {.labels = labels}).train->classes() == std::vector<std::string>{"A", "B", "C"});
+  CHECK_THROWS_AS(open_dataset(spec, {.decode = {.max_pixels = 10}}).train->get(0), FileError);
+}
+
+TEST_CASE("open_dataset: cifar10 and mnist look in their folders") {
+  const TempFolder root;
+  const std::string path = root.path().string();
+  CHECK_THROWS_WITH(open_dataset("cifar10:" + path), Catch::StartsWith(path + ": has no data_batch_1.bin"));
+  CHECK_THROWS_WITH(open_for_eval("cifar10:" + path), Catch::StartsWith(path + ": has no data_batch_1.bin"));
+  CHECK_THROWS_WITH(open_dataset("mnist:" + path), Catch::StartsWith(path + "/train-images-idx3-ubyte: no such file"));
+  CHECK_THROWS_WITH(open_for_eval("mnist:" + path), Catch::StartsWith(path + "/t10k-images-idx3-ubyte: no such file"));
+}
+
+TEST_CASE("open_dataset: unknown names") {
+  CHECK_THROWS_MATCHES(open_dataset("imagenet:x"), ShapeError,
+                       Message("data: there is no data set \"imagenet:x\"; known are shapes, cifar10:PATH, mnist:PATH "
+                               "and folder:PATH"));
+  CHECK_THROWS_MATCHES(
+      open_dataset("shapes:x"), ShapeError,
+      Message("data: there is no data set \"shapes:x\"; known are shapes, cifar10:PATH, mnist:PATH and "
+              "folder:PATH"));
+  for (const std::string spec : {"folder", "folder:"})
+    CHECK_THROWS_MATCHES(open_for_eval(spec), ShapeError, Message("data: \"" + spec + "\" needs a path: folder:PATH"));
+}
+
+TEST_CASE("describe_inputs: channels, and the size where images agree") {
+  const InputInfo shapes = describe_inputs(*open_dataset("shapes").val);
+  CHECK(shapes.channels == 3);
+  CHECK(shapes.size == Size2{32, 32});
+  CHECK(describe_inputs(*images_of({{4, 5, 1}})).size == Size2(4, 5));
+  CHECK(describe_inputs(*images_of({{4, 5, 1}, {4, 5, 1}, {4, 6, 1}, {4, 6, 1}})).size == std::nullopt);
+  CHECK(describe_inputs(*images_of({{0, 5, 1}, {4, 5, 1}})).channels == 1);  // the damaged one is passed over
+  CHECK_THROWS_MATCHES(describe_inputs(*images_of({{0, 1, 1}, {0, 1, 1}})), FileError,
+                       Message("none of the samples can be read: #1: damaged"));
+  CHECK_THROWS_MATCHES(describe_inputs(*images_of({{4, 5, 1}, {4, 5, 3}})), ShapeError,
+                       Message("describe_inputs: #1 has 3 channels, others 1"));
+  CHECK_THROWS_MATCHES(describe_inputs(*images_of({{7}})), ShapeError,
+                       Message("describe_inputs: #0 is no image [H, W, C], but [7]"));
+}
