@@ -18,7 +18,7 @@ constexpr int64_t kMaxElements = 1000;
 constexpr double kShrink = 8;
 constexpr int kShrinkings = 4;
 // Rounding errors of f, in units of the sum of the absolute values of what is added up in <v, f(x)>.
-constexpr double kRounding = 50 * std::numeric_limits<double>::epsilon();
+constexpr double kRounding = 10 * std::numeric_limits<double>::epsilon();
 
 std::vector<Variable> leaves_of(const std::vector<Tensor>& inputs) {
   std::vector<Variable> leaves;
@@ -175,7 +175,7 @@ Checker::Verdict Checker::compare(size_t input, const Tensor& direction, const S
     noise = kRounding * magnitude_ / h;
     jump = std::abs(right - 2 * middle + left) / h;  // slope on the right minus slope on the left
     const double distance = std::abs(analytic - numeric);
-    const double error = distance / (std::max(scale, std::abs(numeric)) + noise / options_.tolerance);
+    const double error = distance <= noise ? 0 : (distance - noise) / std::max(scale, std::abs(numeric));
     const bool agrees = error <= options_.tolerance;
     if (shrinkings == 0) {
       first.numeric = numeric;

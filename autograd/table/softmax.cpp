@@ -41,10 +41,12 @@ void add_cross_entropy(std::vector<OpCase>& cases, const char* variant, int64_t 
     for (int64_t n = 0; n < rows; ++n) labels.push_back(rng.next_below(classes));
     return Inputs{Tensor::uniform({rows, classes}, -3, 3, rng, DType::f64), Tensor::from(labels)};
   };
-  CrossEntropyOptions options{.label_smoothing = smoothing};
-  if (weighted) options.class_weights = Tensor::from(weights);
-  cases.push_back({"cross_entropy", variant, inputs,
-                   [options](const Args& x) { return cross_entropy(x[0], x[1], options); },
+  const auto function = [=](const Args& x) {
+    CrossEntropyOptions options{.label_smoothing = smoothing};
+    if (weighted) options.class_weights = Tensor::from(weights).to(x[0].dtype());
+    return cross_entropy(x[0], x[1], options);
+  };
+  cases.push_back({"cross_entropy", variant, inputs, function,
                    [=](const Inputs& x) { return naive_cross_entropy(x[0], x[1], smoothing, weights); }});
 }
 

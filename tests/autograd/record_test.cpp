@@ -1,0 +1,145 @@
+#include <catch2/catch.hpp>
+
+#include <kindling/autograd/ops/ops.h>
+#include <kindling/autograd/record.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling {
+namespace {
+
+using Catch::Contains;
+using Catch::Message;
+
+Variable parameter(const std::vector<double>& values) { return Variable(Tensor::from(values), true); }
+Tensor tensor(const std::vector<double>& values) { return Tensor::from(values); }
+
+// A user's operation: y = x^3.
+Variable cube(const Variable& x) {
+  return record("cube", x.value() * x.value() * x.value(), {x}, Keep::inputs,
+                [](const Step& s) { return s.grad * square(s.input(0)) * 3.0; });
+}
+
+}  // namespace
+
+TEST_CASE("record: a user's operation has derivatives of every order") {
+  const Variable x = parameter({1, 2});
+  const Variable first = grad({sum(cube(x))}, {x}, CreateGraph::yes)[0];
+  CHECK(bitwise_equal(first.value(), tensor({3, 12})));
+  const Variable second = grad({sum(first)}, {x}, CreateGraph::yes)[0];
+  CHECK(bitwise_equal(second.value(), tensor({6, 12})));
+  CHECK(bitwise_equal(grad({sum(second)}, {x})[0].value(), tensor({6, 6})));
+}
+
+TEST_CASE("record: rules are called only for inputs that need them") {
+  const Variable x = parameter({1, 2}), constant(tensor({3, 4}));
+  const auto never = [](const Step&) -> Variable { throw std::logic_error("called"); };
+  const Variable y = record(
+      "half", x.value(), {x, constant}, Keep::nothing, [](const Step& s) { return s.grad; }, never);
+  CHECK_NOTHROW(sum(y).backward());
+  const Variable z = parameter({1, 2});
+  const Variable both = record(
+      "half", x.value(), {x, z}, Keep::nothing, [](const Step& s) { return s.grad; }, never);
+  CHECK_NOTHROW(grad({sum(both)}, {x}));
+  CHECK_THROWS_AS(record(
+                      "half", x.value(), {x, z}, Keep::nothing, [](const Step& s) { return s.grad; }, never)
+                      .backward(tensor({1, 1})),
+                  std::logic_error);
+}
+
+TEST_CASE("record: no gradient flows where a rule returns none") {
+  const Variable x = parameter({1, 2}), y = parameter({1, 2});
+  const Variable z = record(
+      "first", x.value(), {x, y}, Keep::nothing, [](const Step& s) { return s.grad; }, NoGradient());
+  sum(z).backward();
+  CHECK(x.grad().defined());
+  CHECK_FALSE(y.grad().defined());
+}
+
+TEST_CASE("record: a gradient must have its input's shape and dtype") {
+  const Variable x = parameter({1, 2});
+  const auto wrong = [&](Variable result) {
+    const Scope scope("block1");
+    return sum(record("wrong", x.value(), {x.detach(), x}, Keep::nothing, NoGradient(),
+                      [result](const Step&) { return result; }));
+  };
+  CHECK_THROWS_MATCHES(wrong(Tensor::ones({2, 1}, DType::f64)).backward(), Error,
+                       Message("block1: wrong: the gradient of input 1 is f64 [2, 1], the input f64 [2]"));
+  CHECK_THROWS_MATCHES(wrong(Tensor::ones({2})).backward(), Error,
+                       Message("block1: wrong: the gradient of input 1 is f32 [2], the input f64 [2]"));
+  const auto none = [](const Step&) { return std::vector<Variable>(); };
+  CHECK_THROWS_MATCHES(record_joint("none", x.value(), {x}, Keep::nothing, none).backward(tensor({1, 1})), Error,
+                       Message("none: its rule returned 0 gradients for 1 inputs"));
+  CHECK_THROWS_MATCHES(record("rules", x.value(), {x, x}, Keep::nothing, NoGradient()), ShapeError,
+                       Message("rules: 1 gradient rules for 2 inputs"));
+}
+
+TEST_CASE("record: a rule that reads what was not kept says so") {
+  const Variable x = parameter({1, 2});
+  const Variable y =
+      record("square", square(x.value()), {x}, Keep::nothing, [](const Step& s) { return s.grad * s.input(0) * 2.0; });
+  CHECK_THROWS_MATCHES(sum(y).backward(), Error,
+                       Message("square: its gradient rule reads input 0, which was not kept: see Keep in record()"));
+  const Variable z =
+      record("exp", exp(x.value()), {x}, Keep::inputs, [](const Step& s) { return s.grad * s.output(); });
+  CHECK_THROWS_WITH(sum(z).backward(), Contains("reads the result, which was not kept"));
+}
+
+TEST_CASE("record: errors inside rules name the layer of the operation") {
+  const Variable x = parameter({1, 2});
+  Variable y;
+  {
+    const Scope scope("conv1");
+    y = record("broken", x.value(), {x}, Keep::nothing, [](const Step& s) { return reshape(s.grad, {5}); });
+  }
+  const Scope elsewhere("trainer");
+  CHECK_THROWS_MATCHES(sum(y).backward(), ShapeError, Message("conv1: reshape: cannot reshape [2] to [5]"));
+  CHECK(*Scope::path() == "trainer");
+}
+
+TEST_CASE("record: gradients recorded for a second derivative carry the layer of their operation") {
+  const Variable x = parameter({1, 2});
+  Variable y;
+  {
+    const Scope scope("fire2");
+    y = square(x);
+  }
+  const Variable g = grad({sum(y)}, {x}, CreateGraph::yes)[0];
+  CHECK(*g.node()->path == "fire2");
+}
+
+TEST_CASE("record: gradients_of takes inputs as independent of each other") {
+  const Variable x = parameter({2}), h = x * x;
+  // d/dx and d/dh of x h, though h depends on x.
+  const auto partial = gradients_of([&] { return x * h; }, {x, h}, Tensor::ones({1}, DType::f64));
+  CHECK(partial[0].value().item() == 4);
+  CHECK(partial[1].value().item() == 2);
+  CHECK(partial[0].requires_grad());  // recording was on
+  const NoGrad no_grad;
+  CHECK_FALSE(gradients_of([&] { return x * h; }, {x, h}, Tensor::ones({1}, DType::f64))[0].requires_grad());
+}
+
+TEST_CASE("a convolutional network's gradients have the same bits for any number of threads", "[grad]") {
+  Rng rng(5);
+  const auto weights = [&](const Shape& shape) { return Variable(Tensor::uniform(shape, -0.3, 0.3, rng), true); };
+  const Tensor images = Tensor::uniform({6, 37, 41, 3}, -1, 1, rng), labels = Tensor::from<int64_t>({0, 1, 2, 3, 4, 0});
+  const std::vector<Variable> p = {weights({16, 3, 3, 3}), weights({16}), weights({32, 3, 3, 16}),
+                                   weights({32}),          weights({32}), weights({5, 1, 1, 32})};
+  const auto gradients = [&](int threads) {
+    const int before = num_threads();
+    set_num_threads(threads);
+    const Variable h1 = max_pool2d(relu(conv2d(images, p[0], p[1])), {.kernel = 3, .stride = 2, .ceil_mode = true});
+    const Variable h2 = batch_norm(conv2d(h1, p[2], {}, {.padding = 1}), p[3], p[4]).values;
+    const Variable logits = global_avg_pool(conv2d(local_response_norm(relu(h2), {}), p[5]));
+    std::vector<Tensor> result;
+    for (const Variable& g : grad({cross_entropy(logits, labels)}, p)) result.push_back(g.value());
+    set_num_threads(before);
+    return result;
+  };
+  const std::vector<Tensor> one = gradients(1);
+  for (const int threads : {2, 4}) {
+    const std::vector<Tensor> many = gradients(threads);
+    for (size_t i = 0; i < p.size(); ++i) CHECK(bitwise_equal(many[i], one[i]));
+  }
+}
+
+}  // namespace kindling

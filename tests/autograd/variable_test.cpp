@@ -1,0 +1,276 @@
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include <kindling/autograd/node.h>
+#include <kindling/autograd/ops/ops.h>
+
+namespace kindling {
+namespace {
+
+using Catch::Contains;
+using Catch::Message;
+
+Variable parameter(const std::vector<double>& values) { return Variable(Tensor::from(values), true); }
+
+std::vector<double> values_of(const Tensor& x) { return x.to_vector<double>(); }
+
+using Values = std::vector<double>;
+
+}  // namespace
+
+TEST_CASE("Variable: leaves and constants") {
+  const Variable constant(Tensor::ones({2}));
+  CHECK_FALSE(constant.requires_grad());
+  CHECK(constant.is_leaf());
+  CHECK(constant.op_name() == std::string("constant"));
+  const Variable leaf(Tensor::ones({2}), true);
+  CHECK(leaf.requires_grad());
+  CHECK(leaf.is_leaf());
+  CHECK(leaf.op_name() == std::string("leaf"));
+  CHECK_FALSE(leaf.grad().defined());
+  const Variable y = leaf * 2.0;
+  CHECK(y.requires_grad());
+  CHECK_FALSE(y.is_leaf());
+  CHECK(y.op_name() == std::string("mul_scalar"));
+  CHECK_THROWS_MATCHES(Variable(Tensor::arange(3), true), ShapeError,
+                       Message("requires_grad: only f32 and f64 can require a gradient, got i64"));
+  CHECK_THROWS_WITH(y.grad(), Contains("the result of mul_scalar stores no gradient"));
+  CHECK_THROWS_WITH(constant.grad(), Contains("the result of constant stores no gradient"));
+}
+
+TEST_CASE("backward adds up on leaves") {
+  Variable x = parameter({1, 2, 3});
+  const Variable y = sum(x * x * x);
+  y.backward();
+  CHECK(values_of(x.grad()) == Values{3, 12, 27});
+  sum(x * 2.0).backward();
+  CHECK(values_of(x.grad()) == Values{5, 14, 29});
+  x.zero_grad();
+  CHECK_FALSE(x.grad().defined());
+  (x * 2.0).backward(Tensor::from<double>({1, 10, 100}));
+  CHECK(values_of(x.grad()) == Values{2, 20, 200});
+}
+
+TEST_CASE("backward needs a fitting seed") {
+  const Variable x = parameter({1, 2});
+  CHECK_THROWS_MATCHES((x * 2.0).backward(), ShapeError, Message("backward: an output of shape [2] needs a seed"));
+  CHECK_THROWS_MATCHES((x * 2.0).backward(Tensor::ones({3}, DType::f64)), ShapeError,
+                       Message("backward: seed f64 [3] for an output f64 [2]"));
+  CHECK_THROWS_MATCHES((x * 2.0).backward(Tensor::ones({2})), ShapeError,
+                       Message("backward: seed f32 [2] for an output f64 [2]"));
+  CHECK_THROWS_MATCHES(x.detach().backward(), Error, Message("backward: this Variable does not require a gradient"));
+}
+
+TEST_CASE("stored gradients share memory with nothing") {
+  const Variable a = parameter({1, 2}), b = parameter({3, 4});
+  const Tensor seed = Tensor::ones({2}, DType::f64);
+  (a + b).backward(seed);  // the seed itself reaches both leaves
+  CHECK(a.grad().is_unique());
+  CHECK(b.grad().is_unique());
+  CHECK(seed.is_unique());
+
+  const Variable c = parameter({1, 2, 3});
+  sum(c).backward();  // a zero-stride view of the seed reaches the leaf
+  CHECK(c.grad().is_contiguous());
+  sum(c).backward();
+  CHECK(values_of(c.grad()) == Values{2, 2, 2});
+
+  const std::vector<Variable> gradients = grad({a + b}, {a, b}, CreateGraph::no, {seed});
+  CHECK(gradients[0].value().is_unique());
+  CHECK(gradients[1].value().is_unique());
+  CHECK_FALSE(gradients[0].requires_grad());
+}
+
+TEST_CASE("grad leaves stored gradients alone and takes any Variable") {
+  const Variable x = parameter({1, 2}), h = x * x, y = sum(h * 3.0), z = sum(x);
+  const auto g = grad({y, z}, {h, x}, CreateGraph::no, {Tensor::scalar(1, DType::f64), Tensor::scalar(10, DType::f64)});
+  CHECK(values_of(g[0].value()) == Values{3, 3});
+  CHECK(values_of(g[1].value()) == Values{16, 22});
+  CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("grad runs and frees only what lies between outputs and inputs") {
+  const Variable x = parameter({1, 2}), h = exp(x), y = sum(h * h);
+  grad({y}, {h});
+  CHECK(values_of(grad({sum(h)}, {x})[0].value()) == values_of(exp(x.value())));  // exp still has what it kept
+}
+
+TEST_CASE("grad of what is not there") {
+  const Variable x = parameter({1}), unused = parameter({1}), constant(Tensor::ones({1}, DType::f64));
+  CHECK_THROWS_MATCHES(grad({x * 2.0}, {x, unused}), Error,
+                       Message("grad: the outputs do not depend on input 1; pass allow_unused if that is meant"));
+  CHECK_FALSE(grad({x * 2.0}, {x, unused}, CreateGraph::no, {}, true)[1].defined());
+  CHECK_FALSE(grad({constant}, {x}, CreateGraph::no, {}, true)[0].defined());
+  CHECK_THROWS_MATCHES(grad({x * 2.0}, {constant}), Error, Message("grad: input 0 does not require a gradient"));
+  CHECK_THROWS_MATCHES(grad({x * 2.0}, {}), ShapeError, Message("grad: no inputs"));
+  CHECK_THROWS_MATCHES(grad({x}, {x}, CreateGraph::no, {x, x}), ShapeError, Message("grad: 2 seeds for 1 outputs"));
+  CHECK(values_of(grad({x}, {x})[0].value()) == Values{1});
+}
+
+TEST_CASE("frozen leaves get no gradient") {
+  Variable w = parameter({2}), x = parameter({3});
+  Variable copy = w;
+  copy.set_requires_grad(false);
+  CHECK_FALSE(w.requires_grad());
+  CHECK_FALSE((w * 2.0).requires_grad());
+  (w * x).backward();
+  CHECK_FALSE(w.grad().defined());
+  CHECK(values_of(x.grad()) == Values{2});
+  w.set_requires_grad(true);
+  (w * x).backward();
+  CHECK(values_of(w.grad()) == Values{3});
+  CHECK_THROWS_MATCHES((w * x).set_requires_grad(false), Error,
+                       Message("set_requires_grad: this is the result of mul; use detach()"));
+  Variable constant(Tensor::ones({1}));
+  constant.set_requires_grad(true);
+  CHECK(constant.requires_grad());
+}
+
+TEST_CASE("no gradient flows through detach or NoGrad") {
+  const Variable x = parameter({3});
+  (x * x.detach()).backward();
+  CHECK(values_of(x.grad()) == Values{3});
+  CHECK(is_recording());
+  {
+    const NoGrad no_grad;
+    CHECK_FALSE(is_recording());
+    CHECK_FALSE((x * 2.0).requires_grad());
+    {
+      const RecordingGuard on(true);
+      CHECK((x * 2.0).requires_grad());
+    }
+    CHECK_FALSE(is_recording());
+  }
+  CHECK(is_recording());
+}
+
+TEST_CASE("a freed graph says so") {
+  const Variable x = parameter({1, 2}), h = exp(x);
+  const Variable y = sum(h);
+  y.backward({}, /*retain_graph=*/true);
+  y.backward();
+  CHECK(values_of(x.grad()) == values_of(exp(x.value()) * 2.0));
+  CHECK_THROWS_MATCHES(y.backward(), Error,
+                       Message("exp: the graph has been freed; pass retain_graph to the call that freed it"));
+  CHECK_THROWS_WITH(grad({sum(h * h)}, {x}), Contains("the graph has been freed; pass retain_graph"));
+  CHECK(values_of(x.grad()) == values_of(exp(x.value()) * 2.0));  // nothing was added by the failed call
+}
+
+TEST_CASE("kept tensors go as soon as they have been used") {
+  const Variable x(Tensor::ones({1000}), true);
+  const int64_t before = pool::stats().bytes_in_use;
+  const Variable y = sum(exp(exp(exp(x))));
+  CHECK(pool::stats().bytes_in_use > before + 3 * 4000);
+  y.backward();
+  CHECK(pool::stats().bytes_in_use < before + 2 * 4096 + 256);  // y and x's gradient
+}
+
+TEST_CASE("products keep only what a gradient will ask for") {
+  const Variable x(Tensor::ones({1000}), true);
+  const int64_t before = pool::stats().bytes_in_use;
+  const Variable y = sum((x * 2.0) * Tensor::ones({1000}));  // the mask is kept, 2 x is not
+  CHECK(pool::stats().bytes_in_use < before + 4096 + 1024);
+  y.backward();
+  CHECK(x.grad().to_vector<float>()[0] == 2.0f);
+}
+
+TEST_CASE("changing a kept tensor in place is an error that names both") {
+  const Variable w = parameter({1, 2});
+  Variable x = parameter({3, 4});
+  const auto product = [&] {
+    const Scope outer("fire4"), inner("expand3x3");
+    return sum(w * x);
+  };
+  const Variable y = product();
+  x.value().mul_(2.0);
+  CHECK_THROWS_MATCHES(
+      y.backward(), Error,
+      Message(
+          "fire4/expand3x3: mul: input 1 [2] was kept for the gradient and has since been changed in place by mul_; "
+          "change a clone() of it, or change it after backward()"));
+
+  Variable h = exp(x);
+  const Variable z = sum(h);
+  h.value().fill_(0);
+  CHECK_THROWS_WITH(z.backward(), Contains("exp: the result [2] was kept") && Contains("in place by fill_"));
+
+  const Variable fine = sum(x * 2.0);  // keeps nothing
+  x.value().add_(x.value());
+  CHECK_NOTHROW(fine.backward());
+}
+
+TEST_CASE("hooks see and may replace gradients") {
+  const Variable x = parameter({1, 2}), h = x * 3.0;
+  std::vector<Values> seen;
+  const int64_t id = h.register_hook([&](const Variable& g) {
+    seen.push_back(values_of(g.value()));
+    return Variable();
+  });
+  x.register_hook([](const Variable& g) { return g * 10.0; });
+  (sum(h) + sum(h * h)).backward({}, true);
+  CHECK(seen == std::vector<Values>{{7, 13}});  // once, when complete
+  CHECK(values_of(x.grad()) == Values{210, 390});
+  h.remove_hook(id);
+  CHECK(values_of(grad({sum(h)}, {x}, CreateGraph::no, {}, false, true)[0].value()) == Values{30, 30});
+  CHECK(seen.size() == 1);
+
+  const auto g = grad({sum(h * h)}, {x}, CreateGraph::yes)[0];             // 180 x
+  CHECK(values_of(grad({sum(g)}, {x})[0].value()) == Values{1800, 1800});  // the hook again, on this gradient
+
+  const Variable k = x * 3.0;
+  k.register_hook([](const Variable&) { return Variable(Tensor::ones({3}, DType::f64)); });
+  CHECK_THROWS_MATCHES(sum(k).backward(), Error, Message("mul_scalar: a hook returned f64 [3] for a gradient f64 [2]"));
+  CHECK_THROWS_MATCHES(x.detach().register_hook([](const Variable& g) { return g; }), Error,
+                       Message("register_hook: this Variable does not require a gradient"));
+}
+
+TEST_CASE("graphs 100,000 operations deep are run and freed without recursion") {
+  const Variable x(Tensor::ones({1}, DType::f64), true);
+  std::weak_ptr<Node> first;
+  {
+    Variable y = x;
+    for (int i = 0; i < 100000; ++i) {
+      y = y * 1.0 + 0.0;
+      if (i == 0) first = y.node();
+    }
+    y.backward();
+  }
+  CHECK(first.expired());
+  CHECK(values_of(x.grad()) == Values{1});
+
+  Variable never_run = x;
+  for (int i = 0; i < 100000; ++i) never_run = never_run + never_run;
+  never_run = Variable();
+}
+
+TEST_CASE("a diamond is walked once per operation") {
+  const Variable x = parameter({1});
+  Variable y = x;
+  for (int i = 0; i < 60; ++i) y = y * 0.5 + y * 0.5;  // 2^60 paths
+  y.backward();
+  CHECK(values_of(x.grad()) == Values{1});
+}
+
+TEST_CASE("threads share leaves and take gradients of graphs of their own") {
+  Rng rng(3);
+  const Variable w(Tensor::uniform({16, 16}, -1, 1, rng), true);
+  const Tensor x = Tensor::uniform({16, 16}, -1, 1, rng);
+  const auto gradient = [&] {
+    const Variable y = mean(square(tanh(matmul(x, w)) + matmul(w, x)));
+    return grad({y}, {w})[0].value();
+  };
+  const Tensor expected = gradient();
+  std::vector<Tensor> results(8);
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < results.size(); ++i)
+      threads.emplace_back([&, i] {
+        for (int repeat = 0; repeat < 20; ++repeat) results[i] = gradient();
+      });
+  }
+  for (const Tensor& result : results) CHECK(bitwise_equal(result, expected));
+  CHECK_FALSE(w.grad().defined());
+}
+
+}  // namespace kindling
