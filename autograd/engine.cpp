@@ -1,5 +1,4 @@
-// Reverse mode: collects the operations between outputs and targets, and runs their gradient rules, last recorded
-// first.
+// Reverse mode: collects the operations between outputs and targets, then runs their gradient rules, the last first.
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
@@ -114,7 +113,7 @@ void Sweep::run() {
     if (!task.target) task.grad = Variable();
     if (!mode_.create_graph && !mode_.retain_graph) task.node->release();
   }
-  if (!mode_.create_graph)
+  if (!mode_.create_graph && !mode_.partial)
     for (Task& task : tasks_)
       if (task.grad.defined() && !owns_memory(task.grad.value())) task.grad = task.grad.value().clone();
 }

@@ -18,8 +18,8 @@ struct OpCase {
   DifferentiableFunction function;
   /// The function's value by the loops of its definition.
   std::function<Tensor(const std::vector<Tensor>& inputs)> reference;
-  /// Largest relative error of gradients against differences. At gradcheck's step of 1e-4 those of 4th order in double are
-  /// off by 1e-11 or so, second derivatives with cancellation by up to 2e-10 (measured over 20 seeds).
+  /// Largest relative error of gradients against differences. At gradcheck's step of 1e-4 differences of 4th order in
+  /// double are off by 1e-11 or so, for second derivatives with cancellation by 2e-10 (measured over 20 seeds).
   double tolerance = 1e-9;
 
   std::string name() const { return variant.empty() ? op : op + " (" + variant + ")"; }

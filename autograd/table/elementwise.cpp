@@ -35,23 +35,19 @@ void add_binary(std::vector<OpCase>& cases, const char* op, Domain domain, Binar
                      }});
 }
 
-void add_where(std::vector<OpCase>& cases) {
-  const auto inputs = [](Rng& rng) {
-    const Tensor signs = Tensor::uniform({3, 1}, -1, 1, rng, DType::f64);
-    const Tensor a = Tensor::uniform({3, 5}, -2, 2, rng, DType::f64), b = Tensor::uniform({5}, -2, 2, rng, DType::f64);
-    return Inputs{greater(signs, Tensor::scalar(0, DType::f64)), a, b};
+// The mask is handed over as u8, which gradcheck takes for a constant; f64 it would move.
+void add_where(std::vector<OpCase>& cases, const Shape& mask, const Shape& a, const Shape& b) {
+  const auto inputs = [=](Rng& rng) {
+    const Tensor signs = Tensor::uniform(mask, -1, 1, rng, DType::f64);
+    return Inputs{greater(signs, Tensor::scalar(0, DType::f64)).to(DType::u8),
+                  Tensor::uniform(a, -2, 2, rng, DType::f64), Tensor::uniform(b, -2, 2, rng, DType::f64)};
   };
+  const auto function = [](const Args& x) { return where(x[0].value().to(x[1].dtype()), x[1], x[2]); };
   const auto reference = [](const Inputs& x) {
-    return build({3, 5}, [&](const Shape& i) { return at(x[0], i) != 0 ? at(x[1], i) : at(x[2], i); });
+    const Shape shape = broadcast_shapes("build", x[0].shape(), broadcast_shapes("build", x[1].shape(), x[2].shape()));
+    return build(shape, [&](const Shape& i) { return at(x[0], i) != 0 ? at(x[1], i) : at(x[2], i); });
   };
-  // The mask is a constant to gradcheck too: as an input of its own it would be moved.
-  cases.push_back({"where", "mask [3, 1]",
-                   [inputs](Rng& rng) {
-                     Inputs x = inputs(rng);
-                     x[0] = x[0].to(DType::u8);
-                     return x;
-                   },
-                   [](const Args& x) { return where(x[0].value().to(x[1].dtype()), x[1], x[2]); }, reference});
+  cases.push_back({"where", "mask " + to_string(mask), inputs, function, reference});
 }
 
 }  // namespace
@@ -64,7 +60,9 @@ void add_elementwise(std::vector<OpCase>& cases) {
   add_binary(cases, "maximum", {}, maximum, [](double a, double b) { return std::max(a, b); });
   add_binary(cases, "minimum", {}, minimum, [](double a, double b) { return std::min(a, b); });
   add_binary(cases, "pow", {0.5, 2}, pow, std::pow);
-  add_where(cases);
+  add_where(cases, {3, 5}, {3, 5}, {3, 5});
+  add_where(cases, {3, 1}, {3, 5}, {5});
+  add_where(cases, {}, {1}, {});
 
   add_unary(cases, "neg", {}, neg, [](double x) { return -x; });
   add_unary(cases, "abs", {}, abs, std::abs);

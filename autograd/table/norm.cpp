@@ -43,8 +43,8 @@ void add_batch_norms(std::vector<OpCase>& cases) {
                      [](const Args& x) { return batch_norm(x[0], x[1], x[2], kEps).values; },
                      [](const Inputs& x) { return naive_batch_norm(x[0], x[1], x[2]); }});
     const auto apply = [](const Args& x) {
-      const Shape channels{x[0].size(-1)};
-      const BatchNormStats stats{Tensor::full(channels, 0.25, x[0].dtype()), Tensor::full(channels, 1.25, x[0].dtype())};
+      const DType dtype = x[0].dtype();
+      const BatchNormStats stats{Tensor::full(x[1].shape(), 0.25, dtype), Tensor::full(x[1].shape(), 1.25, dtype)};
       return batch_norm_apply(x[0], stats, x[1], x[2]);
     };
     cases.push_back(
