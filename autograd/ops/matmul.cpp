@@ -30,9 +30,10 @@ Variable matmul(const Variable& a, const Variable& b) {
   check(a.rank() >= 2 && b.rank() >= 2 && a.size(-1) == b.size(-2), "matmul", "cannot multiply ", a.shape(), " by ",
         b.shape());
   if (b.rank() == 2 && a.rank() > 2) {  // one product of all rows, so that b's gradient is one product too
+    const int64_t rows = Shape(a.shape().begin(), a.shape().end() - 1).numel();
     Shape shape = a.shape();
     shape[a.rank() - 1] = b.size(1);
-    return reshape(same_batch_matmul(reshape(a, {a.numel() / a.size(-1), a.size(-1)}), b), shape);
+    return reshape(same_batch_matmul(reshape(a, {rows, a.size(-1)}), b), shape);
   }
   const Shape batch = broadcast_shapes("matmul", batch_of(a), batch_of(b));
   return same_batch_matmul(with_batch(a, batch), with_batch(b, batch));

@@ -87,6 +87,9 @@ TEST_CASE("empty tensors pass through") {
   const Variable y = concat({relu(x * 2.0), slice(x, 0, 0, 0)}, 0);
   CHECK(y.shape() == Shape{0, 3});
   CHECK(grad({sum(y)}, {x})[0].shape() == Shape{0, 3});
+  const Variable product = matmul(Variable(Tensor::zeros({2, 3, 0}, DType::f64)), x);  // sums of nothing
+  CHECK(product.shape() == Shape{2, 3, 3});
+  CHECK(sum(product).item() == 0);
   CHECK_THROWS_MATCHES(mean(x), ShapeError, Message("mean: of an empty tensor, shape [0, 3]"));
   CHECK_THROWS_MATCHES(max(x), ShapeError, Message("max: of an empty tensor, shape [0, 3]"));
 }
