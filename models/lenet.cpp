@@ -14,7 +14,7 @@ int64_t conv_and_pool(int64_t pixels) { return (pixels - 4 + 1) / 2; }
 }  // namespace
 
 Sequential lenet(const LeNetOptions& options, Rng& rng) {
-  check(options.size >= 12, "lenet", "needs images of at least 12 pixels, got ", options.size);
+  check(options.size >= 13, "lenet", "needs images of at least 13 pixels, got ", options.size);
   const int64_t pixels = conv_and_pool(conv_and_pool(options.size));
   const Pool2dOptions halve{.kernel = 2, .stride = 2, .ceil_mode = true};
   const Initializer xavier = init::caffe_xavier();

@@ -8,7 +8,7 @@ namespace kindling {
 struct LeNetOptions {
   int64_t classes = 10;
   int64_t channels = 1;
-  int64_t size = 28;  ///< pixels, height and width; at least 12
+  int64_t size = 28;  ///< pixels, height and width; at least 13
 };
 
 /// LeNet (LeCun et al., Proc. IEEE 1998) as in Caffe's examples/mnist/lenet.prototxt: images [N,size,size,channels] ->

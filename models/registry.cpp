@@ -55,7 +55,7 @@ std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
 
 // Input sizes are those of the published weights; smallest ones leave a pixel after the last pool.
 constexpr Entry kModels[] = {
-    {"lenet", {.classes = 10, .channels = 1, .size = 28, .smallest_size = 12}, 28, make_lenet},
+    {"lenet", {.classes = 10, .channels = 1, .size = 28, .smallest_size = 13}, 28, make_lenet},
     {"alexnet", {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 224}, 227, make_alexnet},
     {"squeezenet1_0",
      {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 21},
