@@ -16,8 +16,7 @@ namespace {
 // Windows overlap (section 3.4 of the paper). Both forms come out at 6 pixels after pool5, so rounding does not matter.
 MaxPool2d max_pool() { return MaxPool2d({.kernel = 3, .stride = 2}); }
 
-// PyTorch's layers start weights and biases from U(-b, b), b = 1 / sqrt(fan_in), and torchvision's AlexNet leaves it at
-// that.
+// torchvision's AlexNet leaves PyTorch's initialisation: weights and biases from U(-b, b), b = 1 / sqrt(fan_in).
 Conv2d pytorch_conv(int64_t in, int64_t out, ConvOptions options, Rng& rng) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(in * options.kernel.h * options.kernel.w));
   options.init = init::pytorch_default();

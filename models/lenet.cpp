@@ -19,8 +19,7 @@ Sequential lenet(const LeNetOptions& options, Rng& rng) {
   const Pool2dOptions halve{.kernel = 2, .stride = 2, .ceil_mode = true};
   const Initializer xavier = init::caffe_xavier();
 
-  // The 1998 network has tanh and trained subsampling; Caffe's has max pools and a single ReLU, between fc1 and fc2
-  // (its ip1, ip2).
+  // The 1998 network has tanh and trained subsampling; Caffe's has max pools and one ReLU, after fc1 (its "ip1").
   Sequential net;                                                                      // pixels of MNIST
   net.add("conv1", Conv2d(options.channels, 20, {.kernel = 5, .init = xavier}, rng));  // 28 -> 24
   net.add("pool1", MaxPool2d(halve));                                                  // 24 -> 12

@@ -9,11 +9,10 @@
 namespace kindling {
 namespace {
 
-/// A model that can be made by name.
+/// A model that can be made by name, and what each of its forms was made for.
 struct Entry {
   std::string_view name;
-  ModelInfo info;      ///< in torchvision's form
-  int64_t caffe_size;  ///< pixels, of the input in Caffe's form
+  ModelInfo torchvision, caffe;
   /// Makes it from options without zeros.
   std::unique_ptr<Module> (*make)(const ModelOptions& options, Rng& rng);
 };
@@ -53,22 +52,14 @@ std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
                     rng));
 }
 
-// Input sizes are those of the published weights; smallest ones leave a pixel after the last pool.
+// Sizes are those of the published weights; the smallest ones leave a pixel after the last pool.
 constexpr Entry kModels[] = {
-    {"lenet", {.classes = 10, .channels = 1, .size = 28, .smallest_size = 13}, 28, make_lenet},
-    {"alexnet", {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 224}, 227, make_alexnet},
-    {"squeezenet1_0",
-     {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 21},
-     227,
-     make_squeezenet<squeezenet1_0>},
-    {"squeezenet1_1",
-     {.classes = 1000, .channels = 3, .size = 224, .smallest_size = 17},
-     227,
-     make_squeezenet<squeezenet1_1>},
-    {"squeezenet_cifar",
-     {.classes = 10, .channels = 3, .size = 32, .smallest_size = 8},
-     32,
-     make_squeezenet<squeezenet_cifar>},
+    // name, {classes, channels, size, smallest size} of torchvision's form and of Caffe's
+    {"lenet", {10, 1, 28, 13}, {10, 1, 28, 13}, make_lenet},
+    {"alexnet", {1000, 3, 224, 224}, {1000, 3, 227, 227}, make_alexnet},
+    {"squeezenet1_0", {1000, 3, 224, 21}, {1000, 3, 227, 21}, make_squeezenet<squeezenet1_0>},
+    {"squeezenet1_1", {1000, 3, 224, 17}, {1000, 3, 227, 17}, make_squeezenet<squeezenet1_1>},
+    {"squeezenet_cifar", {10, 3, 32, 8}, {10, 3, 32, 8}, make_squeezenet<squeezenet_cifar>},
 };
 
 const Entry& find_entry(const std::string& name) {
@@ -93,10 +84,7 @@ const std::vector<std::string>& model_names() {
 
 ModelInfo model_info(const std::string& name, Form form) {
   const Entry& entry = find_entry(name);
-  ModelInfo info = entry.info;
-  if (form == Form::caffe) info.size = entry.caffe_size;
-  info.smallest_size = name == "alexnet" ? info.size : info.smallest_size;
-  return info;
+  return form == Form::caffe ? entry.caffe : entry.torchvision;
 }
 
 std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options, Rng& rng) {

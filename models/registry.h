@@ -20,7 +20,7 @@ struct ModelOptions {
   Norm norm = Norm::none;
 };
 
-/// What a model was made for.
+/// What a model was made for. A network with a single form has it under both names.
 struct ModelInfo {
   int64_t classes;
   int64_t channels;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include <kindling/autograd/ops/elementwise.h>
@@ -12,13 +13,12 @@ namespace {
 
 constexpr int64_t kChannels = 3;  // the axis
 
-// Every pool's window and stride (section 3.3). Sizes round up, as always in Caffe and by ceil_mode in torchvision: 111
-// -> 55 -> 27
-// -> 13 in Table 1.
+// Every pool's window and stride (section 3.3). Sizes round up, as always in Caffe and by ceil_mode in torchvision;
+// in Table 1 from 111 pixels to 55, 27 and 13.
 MaxPool2d max_pool() { return MaxPool2d({.kernel = 3, .stride = 2, .ceil_mode = true}); }
 
-// The authors' train_val.prototxt says "xavier"; torchvision/models/squeezenet.py calls kaiming_uniform_. Biases are 0
-// in both.
+// The authors' train_val.prototxt says "xavier", torchvision/models/squeezenet.py kaiming_uniform_; biases are 0 in
+// both.
 Initializer initializer(Form form) { return form == Form::caffe ? init::caffe_xavier() : init::kaiming_uniform(); }
 
 int64_t channels(const FireWidths& fire) { return fire.e1x1 + fire.e3x3; }
@@ -122,22 +122,22 @@ namespace {
 
 // Table 1 of the paper. It calls the image 224 pixels, but its 111 after conv1 follow from 227 alone (224 gives 109).
 SqueezeNetLayout layout1_0(Form form) {
-  return {.conv1_channels = 96,
-          .conv1_kernel = 7,  // pixels: 227 -> 111, maxpool1 111 -> 55
-          .conv1_stride = 2,
-          .conv1_padding = 0,
-          .fires = {{{.s1x1 = 16, .e1x1 = 64, .e3x3 = 64},      // fire2
-                     {.s1x1 = 16, .e1x1 = 64, .e3x3 = 64},      // fire3
-                     {.s1x1 = 32, .e1x1 = 128, .e3x3 = 128},    // fire4; maxpool4 55 -> 27
-                     {.s1x1 = 32, .e1x1 = 128, .e3x3 = 128},    // fire5
-                     {.s1x1 = 48, .e1x1 = 192, .e3x3 = 192},    // fire6
-                     {.s1x1 = 48, .e1x1 = 192, .e3x3 = 192},    // fire7
-                     {.s1x1 = 64, .e1x1 = 256, .e3x3 = 256},    // fire8; maxpool8 27 -> 13
-                     {.s1x1 = 64, .e1x1 = 256, .e3x3 = 256}}},  // fire9
-          .pools_after = {4, 8},
-          // SqueezeNet_v1.0/train_val.prototxt pads conv10 by 1: a 15x15 map whose border, ReLU(bias), counts in the
-          // average.
-          .conv10_padding = form == Form::caffe ? 1 : 0};
+  return {
+      .conv1_channels = 96,
+      .conv1_kernel = 7,  // pixels: 227 -> 111, maxpool1 111 -> 55
+      .conv1_stride = 2,
+      .conv1_padding = 0,
+      .fires = {{{.s1x1 = 16, .e1x1 = 64, .e3x3 = 64},      // fire2
+                 {.s1x1 = 16, .e1x1 = 64, .e3x3 = 64},      // fire3
+                 {.s1x1 = 32, .e1x1 = 128, .e3x3 = 128},    // fire4; maxpool4 55 -> 27
+                 {.s1x1 = 32, .e1x1 = 128, .e3x3 = 128},    // fire5
+                 {.s1x1 = 48, .e1x1 = 192, .e3x3 = 192},    // fire6
+                 {.s1x1 = 48, .e1x1 = 192, .e3x3 = 192},    // fire7
+                 {.s1x1 = 64, .e1x1 = 256, .e3x3 = 256},    // fire8; maxpool8 27 -> 13
+                 {.s1x1 = 64, .e1x1 = 256, .e3x3 = 256}}},  // fire9
+      .pools_after = {4, 8},
+      // SqueezeNet_v1.0/train_val.prototxt pads conv10: a 15x15 map, whose border of ReLU(bias) counts in the average.
+      .conv10_padding = form == Form::caffe ? 1 : 0};
 }
 
 // SqueezeNet_v1.1/train_val.prototxt: a smaller conv1, and pools two Fire modules earlier.
@@ -169,14 +169,14 @@ SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng) {
 FireTable fire_table(const SqueezeNetMetaparameters& m) {
   check(m.freq > 0, "squeezenet", "freq must be positive, got ", m.freq);
   FireTable table;
-  for (int64_t i = 0; FireWidths & fire : table) {
+  for (int64_t i = 0; i < std::ssize(table); ++i) {
+    FireWidths& fire = table[static_cast<size_t>(i)];
     const int64_t e = m.base_e + m.incr_e * (i / m.freq);
     fire.e3x3 = std::llround(m.pct3x3 * static_cast<double>(e));
     fire.e1x1 = e - fire.e3x3;
     fire.s1x1 = std::llround(m.sr * static_cast<double>(e));
     check(fire.s1x1 > 0 && fire.e1x1 > 0 && fire.e3x3 > 0, "squeezenet", "fire", i + 2, " would have ", fire.s1x1,
           " squeeze, ", fire.e1x1, " expand1x1 and ", fire.e3x3, " expand3x3 filters");
-    ++i;
   }
   return table;
 }

@@ -40,8 +40,7 @@ struct FireWidths {
 /// fire2 ... fire9.
 using FireTable = std::array<FireWidths, 8>;
 
-/// A convolution with, for Norm::batch, its normalisation: parts `name` and `name`_bn of the module that it is a member
-/// of.
+/// A convolution with, for Norm::batch, its normalisation: parts `name` and `name`_bn of the module that owns it.
 struct NormedConv {
   Conv2d conv;
   std::optional<BatchNorm2d> bn;
@@ -113,7 +112,7 @@ class SqueezeNet : public Module {
 
 /// Table 1 of the paper: 1,248,424 parameters; smallest image 21 pixels.
 SqueezeNet squeezenet1_0(const SqueezeNetOptions& options, Rng& rng);
-/// The authors' second release: v1.0's accuracy for 2.4 times less computing; 1,235,496 parameters; smallest image 17
+/// The authors' second release: v1.0's accuracy for 2.4 times less computing. 1,235,496 parameters; smallest image 17
 /// pixels.
 SqueezeNet squeezenet1_1(const SqueezeNetOptions& options, Rng& rng);
 /// v1.1 for images of 32 pixels: conv1 keeps the size, and conv10's map is averaged without ReLU. Smallest image 8

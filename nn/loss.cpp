@@ -42,6 +42,8 @@ Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction
                        const CrossEntropyOptions& options) {
   if (reduction == Reduction::mean) return cross_entropy(logits, labels, options);
   check_labels("cross_entropy", logits, labels, options.class_weights);
+  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
+        "label_smoothing must be in [0, 1], got ", options.label_smoothing);
   const int64_t classes = logits.size(1);
   Tensor targets = one_hot(labels.value(), classes, logits.dtype()) * (1 - options.label_smoothing) +
                    options.label_smoothing / static_cast<double>(classes);

@@ -13,7 +13,7 @@ namespace {
 
 const Tensor& entry(const State& state, const std::string& name, const Shape& shape, DType dtype) {
   const auto found = state.find(name);
-  if (found == state.end()) throw_state_error(name, "is missing");
+  if (found == state.end() || !found->second.defined()) throw_state_error(name, "is missing");
   const Tensor& tensor = found->second;
   if (tensor.shape() != shape || tensor.dtype() != dtype) {
     std::ostringstream what;
@@ -97,6 +97,7 @@ void Optimizer::load_state(const State& state) {
   std::set<std::string> known{"lr", "momentum", "steps"};
   std::vector<std::vector<Tensor>> moments(slots_.size());
   for (size_t i = 0; i < slots_.size(); ++i) {
+    if (steps[i] < 0) throw_state_error("steps", "has a negative number");
     if (steps[i] == 0) continue;
     for (const std::string& moment : moment_names()) {
       const std::string name = moment_entry(moment, i);

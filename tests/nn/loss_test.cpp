@@ -147,5 +147,7 @@ TEST_CASE("Losses name shapes that do not fit") {
                     "nll_loss: needs one weight per class: input [2, 3], weights [2]");
   CHECK_THROWS_WITH(cross_entropy(x, Tensor::zeros({3}, DType::i64), Reduction::sum),
                     "cross_entropy: needs input [N, classes] and labels [N]: input [2, 3], labels [3]");
+  CHECK_THROWS_WITH(cross_entropy(x, labels, Reduction::sum, {.label_smoothing = 2}),
+                    "cross_entropy: label_smoothing must be in [0, 1], got 2");
   CHECK_THROWS_AS(nll_loss(x, Tensor::from<int64_t>({0, 3})), ShapeError);
 }

@@ -149,6 +149,12 @@ TEST_CASE("A state that does not fit is refused by entry and leaves the optimise
                     "optimizer state: entry 'velocity/1' is f32 [8], expected f32 [7]");
   CHECK_THROWS_WITH(load([](State& s) { s["lr"] = Tensor::scalar(1, DType::f32); }),
                     "optimizer state: entry 'lr' is f32 [], expected f64 []");
+  CHECK_THROWS_WITH(load([](State& s) { s["velocity/0"] = Tensor(); }),
+                    "optimizer state: entry 'velocity/0' is missing");
+  CHECK_THROWS_WITH(load([](State& s) {
+                      s["steps"] = Tensor::from<int64_t>({1, -1});
+                    }),
+                    "optimizer state: entry 'steps' has a negative number");
   CHECK_THROWS_WITH(load([](State& s) { s["velocity/2"] = Tensor::zeros({7}); }),
                     "optimizer state: entry 'velocity/2' is not one of sgd's");
   CHECK_THROWS_WITH(run.optimizer->load_state(other.optimizer->state()),
