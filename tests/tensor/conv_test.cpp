@@ -1,0 +1,233 @@
+#include <kindling/tensor/conv.h>
+
+#include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/kernels/conv.h>
+#include <kindling/tests/support/tensors.h>
+
+using namespace kindling;
+using namespace kindling::testing;
+
+namespace {
+
+struct Case {
+  Shape x, w;
+  Conv2dOptions options;
+};
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << "x " << c.x << ", w " << c.w << ", stride " << c.options.stride << ", padding " << c.options.padding
+             << ", dilation " << c.options.dilation << ", groups " << c.options.groups;
+}
+
+// Channels around the tiles' columns and odd ones, widths around their rows, every option, alone and together.
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = [] {
+    std::vector<Case> result;
+    for (const int64_t channels : {1, 3, 13, 16, 33})
+      for (const int64_t out : {1, 7, 16, 40, 130})
+        for (const int64_t kernel : {1, 3})
+          result.push_back({{2, 6, 5, channels}, {out, kernel, kernel, channels}, {.padding = kernel / 2}});
+    for (const int64_t width : {1, 2, 5, 6, 7, 8, 13, 14, 15, 24, 25, 29})
+      for (const int64_t out : {16, 32, 48, 64}) result.push_back({{1, 3, width, 4}, {out, 3, 3, 4}, {.padding = 1}});
+    for (const int64_t stride : {1, 2, 3, 4})
+      for (const int64_t kernel : {1, 2, 3, 5, 7, 11})
+        for (const int64_t padding : {0, 1, 2})
+          result.push_back({{3, 12, 14, 3}, {8, kernel, kernel, 3}, {.stride = stride, .padding = padding}});
+    for (const int64_t groups : {2, 3, 6})
+      for (const int64_t kernel : {1, 3})
+        result.push_back({{2, 7, 6, 12},
+                          {18, kernel, kernel, 12 / groups},
+                          {.stride = 1 + groups % 2, .padding = 1, .groups = groups}});
+    result.push_back({{2, 5, 5, 6}, {6, 3, 3, 1}, {.padding = 1, .groups = 6}});  // depthwise
+    for (const int64_t dilation : {2, 3})
+      result.push_back({{2, 11, 12, 5}, {9, 3, 2, 5}, {.padding = 2, .dilation = dilation}});
+    result.push_back({{2, 9, 11, 4}, {6, 2, 3, 4}, {.stride = {1, 2}, .padding = {0, 2}, .dilation = {2, 1}}});
+    result.push_back(
+        {{2, 9, 11, 4}, {6, 3, 1, 2}, {.stride = {2, 1}, .padding = {2, 0}, .dilation = {1, 2}, .groups = 2}});
+    result.push_back({{5, 4, 4, 64}, {64, 3, 3, 64}, {.padding = 1}});
+    result.push_back({{1, 13, 13, 96}, {1000, 1, 1, 96}, {}});
+    result.push_back({{1, 40, 40, 17}, {24, 1, 1, 17}, {}});  // several bands of one image
+    result.push_back(
+        {{2, 4, 4, 8}, {5, 1, 1, 8}, {.padding = 1}});  // padding beyond the kernel's reach, as conv10 of Caffe's v1.0
+    return result;
+  }();
+  return all;
+}
+
+// The definition, in double.
+struct Reference {
+  Tensor x, w, bias, grad, y, dx, dw;
+
+  explicit Reference(const Case& c) {
+    Rng rng(5);
+    x = random(c.x, rng);
+    w = random(c.w, rng);
+    bias = random({c.w[0]}, rng);
+    const Shape shape = conv2d_shape(c.x, c.w, c.options);
+    grad = random(shape, rng);
+    const Conv2dOptions& o = c.options;
+    const kernels::ConvShape s{c.x[0],      c.x[1],       c.x[2],       c.x[3],     c.w[0],     c.w[1],
+                               c.w[2],      shape[1],     shape[2],     o.stride.h, o.stride.w, o.padding.h,
+                               o.padding.w, o.dilation.h, o.dilation.w, o.groups};
+    y = bias.broadcast_to(shape).clone();
+    dx = Tensor::zeros(c.x, DType::f64);
+    dw = Tensor::zeros(c.w, DType::f64);
+    for (int64_t n = 0; n < s.N; ++n) {
+      kernels::naive_conv2d(s, n, y.data<double>(), x.data<double>(), w.data<double>());
+      kernels::naive_conv2d_input_grad(s, n, dx.data<double>(), grad.data<double>(), w.data<double>());
+      kernels::naive_conv2d_weight_grad(s, n, dw.data<double>(), grad.data<double>(), x.data<double>());
+    }
+  }
+
+  // f32 has 24 bits, and sums of up to some thousand products lose a few; f64 is only reordered.
+  void check(const Case& c, DType dtype) const {
+    const double tolerance = dtype == DType::f32 ? 1e-5 : 1e-13;
+    const Tensor x = this->x.to(dtype), w = this->w.to(dtype), bias = this->bias.to(dtype), grad = this->grad.to(dtype);
+    check_close(conv2d(x, w, bias, c.options), y, tolerance);
+    check_close(conv2d(x, w, {}, c.options) + bias, y, tolerance);
+    check_close(conv2d_input_grad(grad, w, x.shape(), c.options), dx, tolerance);
+    check_close(conv2d_weight_grad(grad, x, w.shape(), c.options), dw, tolerance);
+  }
+};
+
+struct Algorithm {
+  explicit Algorithm(ConvAlgorithm algorithm) : before(conv_algorithm()) { set_conv_algorithm(algorithm); }
+  ~Algorithm() { set_conv_algorithm(before); }
+  ConvAlgorithm before;
+};
+
+}  // namespace
+
+TEST_CASE("conv2d and its gradients are the definition, for every option, algorithm, dtype and instruction set") {
+  const Poison poison;
+  for (const Case& c : cases()) {
+    INFO(c);
+    const Reference reference(c);
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      for_each_isa([&] { reference.check(c, dtype); });
+      const Algorithm im2col(ConvAlgorithm::im2col);
+      reference.check(c, dtype);
+    }
+    const Algorithm naive(ConvAlgorithm::naive);
+    if (c.x.numel() < 2000) reference.check(c, DType::f64);
+  }
+}
+
+TEST_CASE("conv2d is trilinear: its three maps are adjoint to each other") {
+  Rng rng(3);
+  const Conv2dOptions options{.stride = {2, 1}, .padding = 1, .dilation = {1, 2}, .groups = 2};
+  const Tensor x = random({2, 8, 9, 6}, rng), w = random({4, 3, 3, 3}, rng);
+  const Tensor g = random(conv2d_shape(x.shape(), w.shape(), options), rng);
+  const double form = dot(conv2d(x, w, {}, options), g);
+  CHECK(dot(x, conv2d_input_grad(g, w, x.shape(), options)) == Catch::Detail::Approx(form).epsilon(1e-12));
+  CHECK(dot(w, conv2d_weight_grad(g, x, w.shape(), options)) == Catch::Detail::Approx(form).epsilon(1e-12));
+}
+
+TEST_CASE("convolutions have the same bits for any number of threads") {
+  Rng rng(4);
+  const Conv2dOptions options{.padding = 1};
+  const Tensor x = random({5, 20, 21, 24}, rng, DType::f32), w = random({40, 3, 3, 24}, rng, DType::f32);
+  const Tensor g = random({5, 20, 21, 40}, rng, DType::f32);
+  for (const auto algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
+    const Algorithm use(algorithm);
+    check_same_bits_for_all_threads([&] { return conv2d(x, w, {}, options); });
+    check_same_bits_for_all_threads([&] { return conv2d_input_grad(g, w, x.shape(), options); });
+    check_same_bits_for_all_threads([&] { return conv2d_weight_grad(g, x, w.shape(), options); });
+  }
+}
+
+TEST_CASE("conv2d takes strided operands and empty batches") {
+  Rng rng(6);
+  const Tensor x = random({2, 5, 6, 3}, rng), w = random({4, 3, 3, 3}, rng), g = random({2, 3, 4, 4}, rng);
+  check_close(conv2d(strided(x), strided(w)), conv2d(x, w), 0);
+  check_close(conv2d_input_grad(strided(g), strided(w), x.shape()), conv2d_input_grad(g, w, x.shape()), 0);
+  check_close(conv2d_weight_grad(strided(g), strided(x), w.shape()), conv2d_weight_grad(g, x, w.shape()), 0);
+  for (const auto algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
+    const Algorithm use(algorithm);
+    const Tensor none = Tensor::empty({0, 5, 6, 3}, DType::f64), no_grad = Tensor::empty({0, 3, 4, 4}, DType::f64);
+    CHECK(conv2d(none, w).shape() == Shape{0, 3, 4, 4});
+    CHECK(conv2d_input_grad(no_grad, w, none.shape()).shape() == none.shape());
+    check_close(conv2d_weight_grad(no_grad, none, w.shape()), Tensor::zeros(w.shape(), DType::f64), 0);
+  }
+}
+
+TEST_CASE("ConstantWeights packs once, in all threads, and forgets at its end") {
+  Rng rng(8);
+  const Tensor x = random({4, 6, 6, 8}, rng, DType::f32);
+  Tensor w = random({16, 3, 3, 8}, rng, DType::f32);
+  const Tensor before = conv2d(x, w);
+  {
+    const ConstantWeights constant;
+    int packed = 0;
+    const auto pack = [&] {
+      ++packed;
+      return w;
+    };
+    parallel_for(8, 1, [&](int64_t, int64_t) { ConstantWeights::packed(w, 99, pack); });
+    CHECK(packed == 1);
+    CHECK(bitwise_equal(conv2d(x, w), before));
+    CHECK(bitwise_equal(conv2d(x, w), before));
+    CHECK(bitwise_equal(conv2d_input_grad(before, w, x.shape()), conv2d_input_grad(before, w.clone(), x.shape())));
+    {
+      const ConstantWeights inner;
+      ConstantWeights::packed(w, 99, pack);
+      CHECK(packed == 2);
+    }
+  }
+  w.mul_(2);
+  check_close(conv2d(x, w), before * 2.0, 1e-6);
+}
+
+TEST_CASE("conv2d reports what does not fit, with all shapes") {
+  const auto zeros = [](const Shape& shape) { return Tensor::zeros(shape); };
+  check_throws(
+      [&] {
+        conv2d(zeros({8, 32, 32, 3}), zeros({64, 3, 3, 4}));
+      },
+      "conv2d: input has 3 channels, weight expects 4: input [8, 32, 32, 3], weight [64, 3, 3, 4]");
+  check_throws(
+      [&] {
+        conv2d(zeros({8, 32, 32}), zeros({64, 3, 3, 4}));
+      },
+      "conv2d: input must be [N, H, W, C], got [8, 32, 32]");
+  check_throws(
+      [&] {
+        conv2d(zeros({1, 4, 4, 3}), zeros({64, 3, 3}));
+      },
+      "conv2d: weight must be [O, KH, KW, I], got [64, 3, 3]");
+  check_throws(
+      [&] {
+        conv2d(zeros({1, 4, 4, 6}), zeros({9, 3, 3, 2}), {}, {.groups = 2});
+      },
+      "conv2d: groups 2 does not divide channels: input [1, 4, 4, 6], weight [9, 3, 3, 2]");
+  check_throws(
+      [&] {
+        conv2d(zeros({1, 2, 5, 3}), zeros({4, 3, 3, 3}));
+      },
+      "conv2d: output would be empty: input [1, 2, 5, 3], weight [4, 3, 3, 3], padding 0, dilation 1");
+  check_throws(
+      [&] {
+        conv2d(zeros({1, 4, 4, 3}), zeros({4, 3, 3, 3}), zeros({3}));
+      },
+      "conv2d: bias must be [4], got [3]: weight [4, 3, 3, 3]");
+  check_throws(
+      [&] {
+        conv2d(zeros({1, 4, 4, 3}), zeros({4, 3, 3, 3}), {}, {.stride = 0});
+      },
+      "conv2d: stride 0 and dilation 1 must be at least 1, padding 0 at least 0");
+  check_throws(
+      [&] {
+        conv2d(zeros({1, 4, 4, 3}), Tensor::zeros({4, 3, 3, 3}, DType::f64));
+      },
+      "conv2d: operands have dtypes f32 and f64; convert one with to()");
+  check_throws(
+      [&] {
+        conv2d_input_grad(zeros({1, 2, 3, 4}), zeros({4, 3, 3, 3}), {1, 4, 4, 3});
+      },
+      "conv2d_input_grad: gradient must be [1, 2, 2, 4], got [1, 2, 3, 4]");
+  check_throws(
+      [&] {
+        conv2d_weight_grad(zeros({1, 2, 3, 4}), zeros({1, 4, 4, 3}), {4, 3, 3, 3});
+      },
+      "conv2d_weight_grad: gradient must be [1, 2, 2, 4], got [1, 2, 3, 4]");
+}

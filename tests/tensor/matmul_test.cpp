@@ -1,0 +1,93 @@
+#include <kindling/tensor/matmul.h>
+
+#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tests/support/tensors.h>
+
+using namespace kindling;
+using namespace kindling::testing;
+
+namespace {
+
+Tensor naive(const Tensor& a, const Tensor& b) {
+  const int64_t m = a.size(0), n = b.size(1), k = a.size(1);
+  Tensor c = Tensor::empty({m, n}, DType::f64);
+  const Tensor left = a.to(DType::f64).contiguous(), right = b.to(DType::f64).contiguous();
+  kernels::naive_gemm<double>(false, false, m, n, k, 1.0, left.data<double>(), k, right.data<double>(), n, 0.0,
+                              c.data<double>(), n);
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("matmul is the definition, for every layout of its operands") {
+  const Poison poison;
+  Rng rng(1);
+  for (const auto& [m, n, k] : std::vector<std::array<int64_t, 3>>{
+           {1, 1, 1}, {3, 5, 7}, {130, 66, 40}, {64, 200, 33}, {1, 100, 300}, {257, 1, 9}}) {
+    INFO(m << " x " << k << " x " << n);
+    const Tensor a = random({m, k}, rng), b = random({k, n}, rng), expected = naive(a, b);
+    const Tensor a_transposed = a.transpose().contiguous().transpose(),
+                 b_transposed = b.transpose().contiguous().transpose();
+    for (const Tensor& left : {a, a_transposed, strided(a)})
+      for (const Tensor& right : {b, b_transposed, strided(b)}) check_close(matmul(left, right), expected, 1e-13);
+    check_close(matmul(a.to(DType::f32), b.to(DType::f32)), expected, 1e-5);
+    check_same_bits_for_all_threads([&] { return matmul(a, b); });
+  }
+}
+
+TEST_CASE("matmul broadcasts leading axes") {
+  Rng rng(2);
+  const Tensor a = random({2, 1, 3, 4}, rng), b = random({5, 4, 6}, rng), c = matmul(a, b);
+  REQUIRE(c.shape() == Shape{2, 5, 3, 6});
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 5; ++j)
+      check_close(c.select(0, i).select(0, j), naive(a.select(0, i).select(0, 0), b.select(0, j)), 1e-14);
+}
+
+TEST_CASE("matmul of nothing is zero, or empty") {
+  CHECK(matmul(Tensor::empty({2, 0}), Tensor::empty({0, 3})).to_vector<float>() == std::vector<float>(6, 0.f));
+  CHECK(matmul(Tensor::empty({0, 2}), Tensor::empty({2, 3})).shape() == Shape{0, 3});
+}
+
+TEST_CASE("matmul reports what does not fit") {
+  check_throws(
+      [] {
+        matmul(Tensor::zeros({2, 3}), Tensor::zeros({4, 5}));
+      },
+      "matmul: inner sizes 3 and 4 differ: [2, 3] x [4, 5]");
+  check_throws(
+      [] {
+        matmul(Tensor::zeros({3}), Tensor::zeros({3, 5}));
+      },
+      "matmul: needs at least two axes: [3] x [3, 5]");
+  check_throws(
+      [] {
+        matmul(Tensor::zeros({2, 2, 3}), Tensor::zeros({3, 3, 5}));
+      },
+      "matmul: shapes [2] and [3] do not broadcast: sizes 2 and 3 differ, 1 from the end");
+  check_throws(
+      [] {
+        matmul(Tensor::zeros({2, 3}, DType::i64), Tensor::zeros({3, 2}, DType::i64));
+      },
+      "matmul: needs f32 or f64, got i64");
+}
+
+TEST_CASE("gemm agrees with the three loops for every transposition, alpha and beta") {
+  Rng rng(3);
+  const int64_t m = 5, n = 6, k = 7;
+  for (const bool trans_a : {false, true})
+    for (const bool trans_b : {false, true})
+      for (const double beta : {0.0, 1.0, 0.5}) {
+        const Tensor a = random({trans_a ? k : m, trans_a ? m : k}, rng),
+                     b = random({trans_b ? n : k, trans_b ? k : n}, rng);
+        Tensor c = beta == 0 ? Tensor::full({m, n}, std::numeric_limits<double>::quiet_NaN(), DType::f64)
+                             : random({m, n}, rng);
+        Tensor expected = c.clone();
+        const int64_t lda = a.size(1), ldb = b.size(1);
+        kernels::gemm<double>(trans_a, trans_b, m, n, k, 2.0, a.data<double>(), lda, b.data<double>(), ldb, beta,
+                              c.data<double>(), n);
+        kernels::naive_gemm<double>(trans_a, trans_b, m, n, k, 2.0, a.data<double>(), lda, b.data<double>(), ldb, beta,
+                                    expected.data<double>(), n);
+        check_close(c, expected, 1e-14);
+      }
+}
