@@ -29,7 +29,9 @@ struct GradcheckResult {
     int64_t input = -1;  ///< -1: nothing was compared
     Shape index;
     double analytic = 0, numeric = 0;
-    double error = 0;  ///< |analytic - numeric|, relative to the larger, beyond what rounding explains
+    /// |analytic - numeric|, beyond what rounding explains, relative to the larger; along a direction relative to the
+    /// sum of the absolute values of its terms.
+    double error = 0;
   } worst;
   int64_t checked = 0;  ///< comparisons
   int64_t kinks = 0;    ///< of these, where the function has a kink or is too curved within the step: see gradcheck
