@@ -36,11 +36,10 @@ from models import MODELS, kindling_tensors  # noqa: E402
 
 DTYPES = {"f32": torch.float32, "f64": torch.float64}
 LIMITS = {"f32": 1e-3, "f64": 1e-9}
-# Gradients below this share of all of them together are measured against that share. A bias whose sum the next BatchNorm
-# takes away again (fire2/bypass_bn/bias) has gradient 0 in exact arithmetic; what comes out is rounding, 1e-8 in float.
+# Gradients below this share of all of them together are measured against that share. A bias that the next BatchNorm takes
+# away again (fire2/bypass_bn/bias) has gradient 0 in exact arithmetic; what comes out is rounding, 1e-8 in float.
 SMALLEST_SHARE = 1e-5
 SHOWN = 5  # wrong tensors of a case
-
 
 Tensors = dict[str, Tensor]
 
