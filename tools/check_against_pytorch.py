@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compares Kindling's models with PyTorch's: same weights, same batch; logits, loss and the gradient of every parameter.
+"""Compares Kindling's models with PyTorch's: same weights, same batch; logits, loss and every parameter's gradient.
 
 For each model, form, bypass, normalisation and dtype: draws weights, images and labels from a seed, hands them to
 kindling_dump_gradients as a safetensors file in Kindling's names and layout (weights, `input` [N,H,W,C], `labels` [N]),
-reads back `logits` [N,K], `loss` [1] (mean cross-entropy) and `grad/NAME`, and measures the relative L2 distance of each
-from PyTorch's: at most 1e-9 in double, 1e-3 in float. Dropout is off; BatchNorm uses the batch's statistics. Prints each
-case's worst distance; exits 1 if one is too large or a tensor is missing.
+reads back `logits` [N,K], `loss` [1] (mean cross-entropy) and `grad/NAME`, and measures the relative L2 distance of
+each from PyTorch's: at most 1e-9 in double, 1e-3 in float. Dropout is off; BatchNorm uses the batch's statistics.
+Prints each case's worst distance; exits 1 if one is too large or a tensor is missing.
 
 Float and kinks: where the input of a ReLU, or the lead of a max pool's winner, is within rounding of zero, two correct
 programs may take different sides, and one such element can move a gradient by 1e-2. A million of them make that likely.
@@ -36,8 +36,8 @@ from models import MODELS, kindling_tensors  # noqa: E402
 
 DTYPES = {"f32": torch.float32, "f64": torch.float64}
 LIMITS = {"f32": 1e-3, "f64": 1e-9}
-# Gradients below this share of all of them together are measured against that share. A bias that the next BatchNorm takes
-# away again (fire2/bypass_bn/bias) has gradient 0 in exact arithmetic; what comes out is rounding, 1e-8 in float.
+# Gradients below this share of all of them together are measured against that share. A bias that the next BatchNorm
+# takes away again (fire2/bypass_bn/bias) has gradient 0 in exact arithmetic; what comes out is rounding, 1e-8 in float.
 SMALLEST_SHARE = 1e-5
 SHOWN = 5  # wrong tensors of a case
 
@@ -201,7 +201,7 @@ def check(case: Case, options: argparse.Namespace) -> bool:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "kindling_dump_gradients")
-    parser.add_argument("--only", metavar="REGEX", default="", help="cases whose printed name matches, e.g. 'cifar.*f64'")
+    parser.add_argument("--only", metavar="REGEX", default="", help="cases whose name matches, e.g. 'cifar.*f64'")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

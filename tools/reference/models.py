@@ -1,7 +1,7 @@
 """Kindling's models in PyTorch, with Kindling's parameter names ('.' for '/').
 
-`kindling_tensors` turns parameters or gradients into Kindling's names and memory layout, so that the two can be compared
-or exchanged. Sources: SqueezeNet, arXiv:1602.07360, and the authors' Caffe files; torchvision's definitions; Caffe's
+`kindling_tensors` turns parameters or gradients into Kindling's names and memory layout, so that the two can be
+compared or exchanged. Sources: SqueezeNet, arXiv:1602.07360, and the authors' Caffe files; torchvision's definitions; Caffe's
 bvlc_alexnet and examples/mnist/lenet.
 """
 
@@ -16,7 +16,8 @@ FIRE_WIDTHS = [(16, 64, 64), (16, 64, 64), (32, 128, 128), (32, 128, 128),
                (48, 192, 192), (48, 192, 192), (64, 256, 256), (64, 256, 256)]
 
 
-def conv_and_norm(norm: str, in_channels: int, out_channels: int, kernel: int, **options) -> tuple[nn.Module, nn.Module]:
+def conv_and_norm(norm: str, in_channels: int, out_channels: int, kernel: int,
+                  **options: int) -> tuple[nn.Module, nn.Module]:
     """A convolution and what follows it: BatchNorm (which replaces the convolution's bias) or nothing."""
     if norm == "batch":
         return nn.Conv2d(in_channels, out_channels, kernel, bias=False, **options), nn.BatchNorm2d(out_channels)
@@ -61,8 +62,8 @@ def shortcut_of(fire: int, bypass: str) -> str:
 class SqueezeNet(nn.Module):
     """conv1, fire2 ... fire9 with 3x3/2 max pools (sizes rounded up) after some, dropout, conv10, global average."""
 
-    def __init__(self, conv1_channels: int, conv1_options: dict, pools_after: Iterable[int], *, classes: int, bypass: str,
-                 norm: str, conv10_padding: int = 0, relu10: bool = True):
+    def __init__(self, conv1_channels: int, conv1_options: dict[str, int], pools_after: Iterable[int], *,
+                 classes: int, bypass: str, norm: str, conv10_padding: int = 0, relu10: bool = True):
         super().__init__()
         self.conv1, self.conv1_bn = conv_and_norm(norm, 3, conv1_channels, **conv1_options)
         channels = conv1_channels
@@ -85,20 +86,23 @@ class SqueezeNet(nn.Module):
         return (F.relu(x) if self.relu10 else x).mean((2, 3))
 
 
-def squeezenet1_0(classes: int = 1000, bypass: str = "none", form: str = "torchvision", norm: str = "none") -> SqueezeNet:
+def squeezenet1_0(classes: int = 1000, bypass: str = "none", form: str = "torchvision",
+                  norm: str = "none") -> SqueezeNet:
     """1,248,424 parameters. Caffe's form pads conv10 by 1; its border counts in the average."""
     return SqueezeNet(96, {"kernel": 7, "stride": 2}, (1, 4, 8), classes=classes, bypass=bypass, norm=norm,
                       conv10_padding=1 if form == "caffe" else 0)
 
 
-def squeezenet1_1(classes: int = 1000, bypass: str = "none", form: str = "torchvision", norm: str = "none") -> SqueezeNet:
+def squeezenet1_1(classes: int = 1000, bypass: str = "none", form: str = "torchvision",
+                  norm: str = "none") -> SqueezeNet:
     """1,235,496 parameters. Both forms compute the same."""
     return SqueezeNet(64, {"kernel": 3, "stride": 2}, (1, 3, 5), classes=classes, bypass=bypass, norm=norm)
 
 
 def squeezenet_cifar(classes: int = 10, bypass: str = "none", norm: str = "none") -> SqueezeNet:
     """v1.1 for 32 pixels: conv1 keeps the size, conv10's map is averaged without ReLU."""
-    return SqueezeNet(64, {"kernel": 3, "padding": 1}, (1, 3, 5), classes=classes, bypass=bypass, norm=norm, relu10=False)
+    return SqueezeNet(64, {"kernel": 3, "padding": 1}, (1, 3, 5), classes=classes, bypass=bypass, norm=norm,
+                      relu10=False)
 
 
 class AlexNet(nn.Module):

@@ -144,7 +144,8 @@ def main() -> None:
         seconds = time.perf_counter() - start  # of training; validation is not counted
         accuracy = top1(model, images[val], labels[val])
         results["epochs"].append({"epoch": epoch, "train_loss": loss, "val_top1": accuracy, "seconds": seconds})
-        print(f"epoch {epoch}/{options.epochs}  loss {loss:.4f}  val top-1 {accuracy:.2f} %  {seconds:.1f} s", flush=True)
+        print(f"epoch {epoch}/{options.epochs}  loss {loss:.4f}  val top-1 {accuracy:.2f} %  {seconds:.1f} s",
+              flush=True)
         write_results()
 
     results["test_top1"] = top1(model, *load_images(options.data / "test", cache / "test.npz"))
