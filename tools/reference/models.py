@@ -1,8 +1,8 @@
 """Kindling's models in PyTorch, with Kindling's parameter names ('.' for '/').
 
 `kindling_tensors` turns parameters or gradients into Kindling's names and memory layout, so that the two can be
-compared or exchanged. Sources: SqueezeNet, arXiv:1602.07360, and the authors' Caffe files; torchvision's definitions; Caffe's
-bvlc_alexnet and examples/mnist/lenet.
+compared or exchanged. Sources: SqueezeNet, arXiv:1602.07360, and the authors' Caffe files; torchvision's definitions;
+Caffe's bvlc_alexnet and examples/mnist/lenet.
 """
 
 from collections.abc import Iterable
