@@ -10,8 +10,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include <kindling/tensor/check.h>
-
 namespace kindling {
 namespace {
 

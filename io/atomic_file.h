@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <kindling/tensor/check.h>
+
 namespace kindling {
 
 /// Writes a file beside its final place and renames it there once it is on the disk: whoever opens `path`, at any

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include <kindling/io/atomic_file.h>
-#include <kindling/tensor/check.h>
 #include <kindling/train/run_folder.h>
 
 extern char** environ;
@@ -43,11 +42,13 @@ class CurveData {
         continue;
       }
       const double epoch = line.value("epoch", 0.0);
+      epochs_ = std::max(epochs_, epoch);
       for (const char* key : {"train_loss", "val_loss", "train_top1", "val_top1", "val_top5"})
         add(key, epoch, line, key);
     }
   }
 
+  double epochs() const { return epochs_; }
   bool has(const std::string& block) const { return blocks_.contains(block); }
   void write(std::ostream& out) const {
     for (const auto& [name, rows] : blocks_) out << '$' << name << " << EOD\n" << rows << "EOD\n";
@@ -62,17 +63,16 @@ class CurveData {
   }
 
   std::map<std::string, std::string> blocks_;
+  double epochs_ = 1;
 };
 
 constexpr char kStyle[] = R"(
 set border 3 lc rgb '#606060'
-set tics nomirror out scale 0.5 textcolor rgb '#303030'
-set grid lc rgb '#e4e4e4' lw 1
-set xlabel 'epoch' textcolor rgb '#303030'
-set key samplen 2 spacing 1.2 textcolor rgb '#303030'
-set xrange [0:*]
-set offsets graph 0, graph 0.02, graph 0, graph 0
-set style line 1 lc rgb '#c9dcf0' lw 1
+set tics nomirror out scale 0.5 textcolor rgb '#404040'
+set grid lc rgb '#e4e4e4' lw 1 lt 1
+set key Left reverse samplen 1.5 spacing 1.1 textcolor rgb '#404040'
+set xlabel 'epoch'
+set style line 1 lc rgb '#bcd4ec' lw 1
 set style line 2 lc rgb '#1f6fb5' lw 2 pt 7 ps 0.35
 set style line 3 lc rgb '#d9541e' lw 2 pt 7 ps 0.35
 set style line 4 lc rgb '#2f8f4e' lw 2 pt 7 ps 0.35
@@ -102,11 +102,13 @@ std::string make_script(const std::vector<Json>& lines) {
   std::ostringstream script;
   data.write(script);
   script << "set terminal svg size " << (classes ? 1040 : 540) << ",400 font 'Helvetica,13' background '#ffffff'\n"
-         << kStyle << "set multiplot layout 1," << (classes ? 2 : 1) << " margins 0.075,0.975,0.13,0.91 spacing 0.09\n"
-         << "set title 'loss'\nset key top right\n"
+         << kStyle << "set xrange [0:" << data.epochs() << "]\n"
+         << "set multiplot layout 1," << (classes ? 2 : 1) << " margins " << (classes ? 0.05 : 0.1)
+         << ",0.985,0.16,0.91 spacing 0.07\n"
+         << "set label 1 'loss' at graph 0, 1.05\nset key top right\n"
          << plot_command(data, {{"steps", "", 1}, {"train_loss", "training", 2}, {"val_loss", "validation", 3}});
   if (classes)
-    script << "set title 'accuracy, per cent'\nset key bottom right\nset yrange [*:100]\n"
+    script << "set label 1 'accuracy, per cent'\nset key bottom right\nset yrange [*:100]\n"
            << plot_command(data, {{"train_top1", "training top-1", 2},
                                   {"val_top1", "validation top-1", 3},
                                   {"val_top5", "validation top-5", 4}});

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include <kindling/tensor/check.h>
+
 namespace kindling {
 
 /// Draws RUN/curves.svg from RUN/metrics.jsonl with gnuplot: loss (training, validation) and, of classifiers, top-1 and

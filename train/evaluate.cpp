@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/step.h>
 
@@ -59,6 +60,7 @@ Evaluator::Evaluator(data::DatasetPtr dataset, EvaluateOptions options)
 
 Evaluation Evaluator::run(Module& model) {
   const EvaluationMode evaluation(model);
+  const ConstantWeights constant;
   model.name_parts();  // a first call from several threads must not do it
   const auto begin = Clock::now();
   Totals totals;

@@ -93,7 +93,6 @@ void Fit::train_epoch() {
 /// Takes the next batches through the model and moves the parameters once. False at the end of the epoch.
 bool Fit::update() {
   const int64_t first_batch = state_.batch;
-  optimizer_.zero_grad();
   const Totals totals = add_batches(first_batch);
   if (totals.samples == 0) return false;
   gradient_->finish();

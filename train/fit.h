@@ -67,7 +67,7 @@ class Fit {
   std::unique_ptr<RunFolder> folder_;    ///< null: nothing is written
   std::unique_ptr<EventWriter> events_;  ///< null: none are wanted
   SpeedMeter speed_;
-  std::chrono::steady_clock::time_point drawn_{};
+  std::chrono::steady_clock::time_point drawn_ = std::chrono::steady_clock::now();
   size_t known_train_skips_ = 0, known_val_skips_ = 0;
 };
 

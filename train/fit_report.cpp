@@ -75,32 +75,27 @@ void Fit::log_step() {
 }
 
 void Fit::log_epoch() {
-  const auto of_validation = [&](const std::optional<double> Evaluation::*member) {
-    return validation_ ? (*validation_).*member : std::nullopt;
-  };
-  const std::optional<double> val_loss = validation_ ? std::optional(validation_->loss) : std::nullopt;
-  const std::optional<double> val_top1 = of_validation(&Evaluation::top1), val_top5 = of_validation(&Evaluation::top5);
-  if (folder_) {
-    Json line{{"epoch", state_.epoch + 1},
-              {"step", state_.step},
-              {"lr", optimizer_.lr()},
-              {"train_loss", state_.train_loss},
-              {"train_top1", or_null(state_.epoch_totals.top1())},
-              {"val_loss", or_null(val_loss)},
-              {"val_top1", or_null(val_top1)},
-              {"val_top5", or_null(val_top5)},
-              {"images_per_second", speed_.epoch_images_per_second()}};
-    if (validation_)
-      for (const auto& [name, value] : validation_->metrics) line["val_" + name] = value;
-    folder_->append_metrics(line);
+  Json line{{"epoch", state_.epoch + 1},
+            {"step", state_.step},
+            {"lr", optimizer_.lr()},
+            {"train_loss", state_.train_loss},
+            {"train_top1", or_null(state_.epoch_totals.top1())},
+            {"val_loss", nullptr},
+            {"val_top1", nullptr},
+            {"val_top5", nullptr},
+            {"images_per_second", speed_.epoch_images_per_second()}};
+  if (validation_) {
+    line["val_loss"] = validation_->loss;
+    line["val_top1"] = or_null(validation_->top1);
+    line["val_top5"] = or_null(validation_->top5);
+    for (const auto& [name, value] : validation_->metrics) line["val_" + name] = value;
   }
-  if (!events_) return;
-  if (val_loss) events_->add_scalar("val/loss", *val_loss, state_.step);
-  if (val_top1) events_->add_scalar("val/top1", *val_top1, state_.step);
-  if (val_top5) events_->add_scalar("val/top5", *val_top5, state_.step);
-  if (validation_)
-    for (const auto& [name, value] : validation_->metrics) events_->add_scalar("val/" + name, value, state_.step);
-  write_histograms();
+  if (folder_) folder_->append_metrics(line);
+  if (events_) {
+    for (const auto& [key, value] : line.items())
+      if (key.starts_with("val_") && value.is_number()) events_->add_scalar("val/" + key.substr(4), value, state_.step);
+    write_histograms();
+  }
 }
 
 void Fit::write_histograms() {
@@ -130,7 +125,7 @@ void Fit::report_epoch(bool best) {
 /// Draws the curves, but not so often that it costs anything, unless it must be `now`.
 void Fit::draw(bool now) {
   constexpr std::chrono::seconds kPause{10};
-  if (!folder_ || (!now && std::chrono::steady_clock::now() - drawn_ < kPause)) return;
+  if (!folder_ || !options_.curves || (!now && std::chrono::steady_clock::now() - drawn_ < kPause)) return;
   drawn_ = std::chrono::steady_clock::now();
   try {
     draw_curves(folder_->path());

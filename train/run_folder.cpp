@@ -10,7 +10,6 @@
 #include <system_error>
 
 #include <kindling/io/atomic_file.h>
-#include <kindling/tensor/check.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <kindling/tensor/check.h>
+
 namespace kindling {
 
 /// Of Kindling: "0.1.0".

@@ -20,9 +20,10 @@ struct StepPlan {
 };
 
 /// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch axis). One slot if
-/// the model has buffers and is in training mode (statistics of a batch must see all of it), or if copies of its
-/// gradients would weigh more than the activations (AlexNet). `micro_batch` > 0 fixes the size of a part; throws
-/// ShapeError if that would cut the batch of a model with buffers.
+/// the model has buffers and is in training mode (statistics of a batch must see all of it), or if its parameters
+/// outweigh the activations of a lane's share of the batch (AlexNet, LeNet): each part writes a gradient of that size.
+/// Otherwise parts as large as the lanes and a bound on their memory allow. `micro_batch` > 0 fixes the size of a part;
+/// throws ShapeError if that would cut the batch of a model with buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 
 /// Adds up gradients over one or more batches (accumulation, Caffe's iter_size).
@@ -33,6 +34,7 @@ class GradientStep {
 
   /// Forward, loss and backward of one batch: input [N, ...], target [N, ...]. Dropout masks follow from `number` (of
   /// the batch in the whole training) and the sample's place in the batch. Totals have no metrics.
+  /// The first batch after finish() takes the parameters' grad() away, to make room.
   Totals add(const Tensor& input, const Tensor& target, uint64_t number);
   /// Sets each parameter's grad() to the gradient of the mean loss over all samples since the last finish(). A
   /// parameter that the loss does not depend on gets none.

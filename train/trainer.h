@@ -29,11 +29,11 @@ struct TrainerOptions {
   int64_t micro_batch = 0;  ///< samples per part of a batch, see StepPlan; 0: chosen
   double clip_norm = 0;     ///< gradients longer than this (all parameters together) are scaled down to it; 0: never
   Loss loss = classification();
-  std::vector<Metric> metrics = {};  ///< of validation and test, besides loss, top-1 and top-5
-  bool drop_last = false;            ///< leave out an epoch's last batch if it is smaller
-  data::Transform train_transform,
-      eval_transform;  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
-  uint64_t seed = 0;   ///< of order, augmentation and dropout
+  std::vector<Metric> metrics = {};      ///< of validation and test, besides loss, top-1 and top-5
+  bool drop_last = false;                ///< leave out an epoch's last batch if it is smaller
+  data::Transform train_transform = {};  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
+  data::Transform eval_transform = {};   ///< alike, for validation and test
+  uint64_t seed = 0;                     ///< of order, augmentation and dropout
 };
 
 /// How far, and what to write and tell on the way.
@@ -53,6 +53,7 @@ struct FitOptions {
   bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
   nlohmann::json config = {};    ///< object of the caller's own options, kept in config.json
+  bool curves = true;            ///< draw curves.svg (with gnuplot)
   bool tensorboard = false;      ///< event files of scalars in the folder `run`
   int64_t histograms_every = 0;  ///< epochs between histograms of weights and gradients in them; 0: none
   TrainListener* listener = nullptr;

@@ -6,8 +6,6 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 
-#include <kindling/tensor/check.h>
-
 #include "temporary_folder.h"
 
 using namespace kindling;

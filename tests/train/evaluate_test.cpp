@@ -1,0 +1,123 @@
+#include <kindling/train/evaluate.h>
+
+#include <catch2/catch.hpp>
+
+#include <kindling/nn/loss.h>
+
+#include "small_problem.h"
+
+using namespace kindling;
+
+namespace {
+
+/// Gives its input back, so that the outputs are known.
+struct Identity : Module {
+  std::string kind() const override { return "Identity"; }
+  Variable forward(const Variable& x) override { return x; }
+};
+
+/// Every third sample cannot be read.
+struct Damaged : data::TensorDataset {
+  using TensorDataset::TensorDataset;
+  data::Sample get(int64_t index) const override {
+    if (index % 3 == 0) throw FileError("sample " + std::to_string(index) + ": damaged");
+    return TensorDataset::get(index);
+  }
+};
+
+Tensor logits_for(const std::vector<int64_t>& largest, int64_t classes) {
+  Tensor logits = Tensor::zeros({static_cast<int64_t>(largest.size()), classes});
+  for (size_t i = 0; i < largest.size(); ++i) logits.at<float>({static_cast<int64_t>(i), largest[i]}) = 1.0F;
+  return logits;
+}
+
+}  // namespace
+
+TEST_CASE("accuracy and loss are those of the whole set, ragged batch included") {
+  Identity net;
+  const Tensor logits = logits_for({0, 1, 2, 3, 4, 5, 0}, 6);
+  const auto dataset = std::make_shared<data::TensorDataset>(logits, Tensor::from<int64_t>({0, 1, 2, 3, 4, 0, 5}));
+  int64_t reported = 0;
+  const Evaluation result = evaluate(net, dataset, {.batch_size = 3, .progress = [&](int64_t done, int64_t total) {
+                                                      CHECK(total == 7);
+                                                      reported = done;
+                                                    }});
+  CHECK(result.samples == 7);
+  CHECK(reported == 7);
+  CHECK(*result.top1 == 100.0 * 5 / 7);
+  CHECK(*result.top5 == 100.0 * 6 / 7);
+  const double right = std::log(std::exp(1.0) + 5) - 1, wrong = right + 1;
+  CHECK_THAT(result.loss, Catch::WithinRel((5 * right + 2 * wrong) / 7, 1e-6));
+  CHECK(result.images_per_second > 0);
+  CHECK(result.skipped.empty());
+}
+
+TEST_CASE("a regression has its loss and the user's metrics, but no accuracy") {
+  Identity net;
+  const auto dataset =
+      std::make_shared<data::TensorDataset>(Tensor::from<float>({1, 2, 3, 4, 5}, {5, 1}), Tensor::zeros({5, 1}));
+  const Metric largest{"mean", [](const Tensor& output, const Tensor&) {
+                         double sum = 0;
+                         for (const float y : output.to_vector<float>()) sum += y;
+                         return sum / static_cast<double>(output.size(0));
+                       }};
+  const Evaluation result =
+      evaluate(net, dataset,
+               {.loss = [](const Variable& output, const Tensor& target) { return mse_loss(output, target); },
+                .metrics = {largest},
+                .batch_size = 2});
+  CHECK(result.loss == (1 + 4 + 9 + 16 + 25) / 5.0);
+  CHECK(result.metrics == std::map<std::string, double>{{"mean", 3.0}});
+  CHECK_FALSE(result.top1);
+}
+
+TEST_CASE("evaluation leaves the model as it was, and its bits do not depend on threads") {
+  for (const bool batch_norm : {false, true}) {
+    Sequential net = small_net(1, batch_norm);
+    net.at("drop").eval();
+    const auto dataset = quarters(50, 2);
+    double expected = 0;
+    for (const int threads : {1, 2, 4}) {
+      const Threads guard(threads);
+      const double loss = evaluate(net, dataset, {.batch_size = 16}).loss;
+      if (threads == 1) expected = loss;
+      CHECK(loss == expected);
+    }
+    CHECK(net.training());
+    CHECK(net.at("fc").training());
+    CHECK_FALSE(net.at("drop").training());
+    for (const auto& [name, buffer] : net.named_buffers())
+      CHECK(bitwise_equal(buffer, name == "norm1/running_var" ? Tensor::ones({6}) : Tensor::zeros({6})));
+  }
+}
+
+TEST_CASE("pixels are scaled to 0..1 where there is no transform") {
+  Identity net;
+  const Tensor pixels = Tensor::from<uint8_t>({0, 51, 255, 102}, {2, 1, 1, 2});
+  const auto dataset = std::make_shared<data::TensorDataset>(pixels, Tensor::zeros({2, 1}));
+  std::vector<float> seen;
+  const Loss loss = [&](const Variable& output, const Tensor&) {
+    seen = output.value().to_vector<float>();
+    return Variable(Tensor::scalar(0));
+  };
+  const Threads one(1);
+  evaluate(net, dataset, {.loss = loss, .batch_size = 2});
+  CHECK(seen.size() <= 4);
+  CHECK(seen.back() == 0.4F);
+}
+
+TEST_CASE("samples that cannot be read are left out and named, or stop the evaluation") {
+  Identity net;
+  const auto dataset = std::make_shared<Damaged>(logits_for({0, 1, 2, 3}, 4), Tensor::from<int64_t>({1, 1, 2, 1}));
+  const Evaluation result = evaluate(net, dataset, {.batch_size = 2});
+  CHECK(result.samples == 2);
+  CHECK(*result.top1 == 100.0);
+  CHECK(result.skipped.size() == 2);
+  CHECK_THROWS_AS(evaluate(net, dataset, {.batch_size = 2, .strict = true}), FileError);
+}
+
+TEST_CASE("an evaluation can be stopped") {
+  Identity net;
+  const std::atomic<bool> stop{true};
+  CHECK_THROWS_AS(evaluate(net, quarters(4, 1), {.batch_size = 2, .stop = &stop}), Stopped);
+}

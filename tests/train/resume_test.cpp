@@ -1,0 +1,212 @@
+// Stopping, being killed and going on: the same bits as a run that was left alone.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include <kindling/data/transforms.h>
+#include <kindling/io/atomic_file.h>
+#include <kindling/io/checkpoint.h>
+#include <kindling/optim/sgd.h>
+#include <kindling/train/run_folder.h>
+#include <kindling/train/trainer.h>
+
+#include "../io/temporary_folder.h"
+#include "small_problem.h"
+
+using namespace kindling;
+using nlohmann::json;
+
+namespace {
+
+/// Calls a function after every update.
+struct AfterStep : TrainListener {
+  explicit AfterStep(std::function<void(int64_t step)> call) : call_(std::move(call)) {}
+  void on_step(const StepReport& report) override { call_(report.step); }
+  void on_note(const std::string& note) override { notes.push_back(note); }
+
+  std::vector<std::string> notes;
+
+ private:
+  std::function<void(int64_t)> call_;
+};
+
+/// A training of 20 updates in 2 epochs, with everything that has a state: momentum and its schedule, dropout,
+/// augmentation, and, by choice, batch statistics and accumulation.
+struct Problem {
+  bool batch_norm = false;
+  int64_t accumulate = 1;
+
+  TrainResult run(FitOptions options) const {
+    Sequential net = small_net(1, batch_norm);
+    options.epochs = 2;
+    options.log_every = 3;
+    options.curves = false;
+    Trainer trainer(net, SGD(net.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-4}),
+                    {.schedule = one_cycle(),
+                     .batch_size = 8,
+                     .accumulate = accumulate,
+                     .clip_norm = 1.0,
+                     .train_transform = data::random_flip(),
+                     .seed = 3});
+    return trainer.fit(quarters(80 * accumulate - 3, 1), quarters(20, 2), options);
+  }
+};
+
+/// metrics.jsonl without the speed.
+std::vector<json> metrics_of(const std::string& run) {
+  std::vector<json> lines = read_metrics(run);
+  for (json& line : lines) line.erase("images_per_second");
+  return lines;
+}
+
+void check_same_run(const std::string& a, const std::string& b) {
+  CHECK(read_file(a + "/last.ckpt") == read_file(b + "/last.ckpt"));
+  CHECK(read_file(a + "/best.ckpt") == read_file(b + "/best.ckpt"));
+  CHECK(metrics_of(a) == metrics_of(b));
+}
+
+/// Runs the problem in a child process that kills itself after update `step`.
+void run_and_kill(const Problem& problem, FitOptions options, int64_t step) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    set_num_threads(1);  // OpenMP's other threads have not come along
+    options.workers = 0;
+    AfterStep killer([step](int64_t now) {
+      if (now == step) ::kill(::getpid(), SIGKILL);
+    });
+    options.listener = &killer;
+    problem.run(options);
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+}
+
+}  // namespace
+
+TEST_CASE("20 updates are 10, a kill and 10 more, bit for bit", "[model]") {
+  // last.ckpt holds update 10, at the end of an epoch, or 12 when the run is killed.
+  for (const int64_t every : {10, 4})
+    for (const Problem& problem : {Problem{}, Problem{.batch_norm = true}, Problem{.accumulate = 2}}) {
+      INFO("batch norm " << problem.batch_norm << ", accumulate " << problem.accumulate << ", every " << every);
+      const TemporaryFolder folder;
+      const std::string killed = folder / "killed", straight = folder / "straight";
+      run_and_kill(problem, {.run = killed, .checkpoint_every = every}, 14);
+      CHECK(metrics_of(killed).back()["step"] == 12);
+      CHECK(problem.run({.run = killed, .resume = true, .checkpoint_every = every}).steps == 20);
+      CHECK(problem.run({.run = straight, .checkpoint_every = every}).steps == 20);
+      check_same_run(killed, straight);
+    }
+}
+
+TEST_CASE("a run killed before its first checkpoint begins anew when it is resumed") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  run_and_kill(problem, {.run = folder / "killed"}, 7);
+  AfterStep listener([](int64_t) {});
+  problem.run({.run = folder / "killed", .resume = true, .listener = &listener});
+  REQUIRE(listener.notes.size() == 1);
+  CHECK(listener.notes[0] == (folder / "killed") + ": has no checkpoint yet, so training starts from the beginning");
+  problem.run({.run = folder / "straight"});
+  check_same_run(folder / "killed", folder / "straight");
+}
+
+TEST_CASE("a run that is asked to stop finishes its update, writes last.ckpt and can go on") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  std::atomic<bool> stop{false};
+  AfterStep stopper([&](int64_t step) { stop = step == 13; });
+  const TrainResult stopped = problem.run({.run = folder / "stopped", .listener = &stopper, .stop = &stop});
+  CHECK(stopped.end == TrainEnd::stopped);
+  CHECK(stopped.steps == 13);
+  CHECK(stopped.epochs == 1);
+
+  SECTION("in the middle of an epoch") {}
+  SECTION("at the last update of an epoch, before its validation") {
+    AfterStep at_end([&](int64_t step) { stop = step == 20; });
+    CHECK(problem.run({.run = folder / "stopped", .resume = true, .listener = &at_end, .stop = &stop}).steps == 20);
+  }
+  stop = false;
+  CHECK(problem.run({.run = folder / "stopped", .resume = true}).end == TrainEnd::finished);
+  problem.run({.run = folder / "straight"});
+  check_same_run(folder / "stopped", folder / "straight");
+}
+
+TEST_CASE("a run that has ended can be resumed: it is measured again") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  const TrainResult first = problem.run({.run = folder / "run", .test = quarters(30, 3)});
+  const std::string checkpoint = read_file(folder / "run/last.ckpt");
+  const TrainResult again = problem.run({.run = folder / "run", .resume = true, .test = quarters(30, 3)});
+  CHECK(again.steps == first.steps);
+  CHECK(again.train_loss == first.train_loss);
+  CHECK(again.val_top1 == first.val_top1);
+  CHECK(again.test_top1 == first.test_top1);
+  CHECK(read_file(folder / "run/last.ckpt") == checkpoint);
+}
+
+TEST_CASE("any number of threads and workers gives the same checkpoint, byte for byte", "[model]") {
+  for (const bool batch_norm : {false, true}) {
+    const TemporaryFolder folder;
+    const Problem problem{.batch_norm = batch_norm};
+    for (const int threads : {1, 2, 4}) {
+      const Threads guard(threads);
+      const std::string run = folder / std::to_string(threads);
+      problem.run({.run = run, .workers = threads - 1});
+      check_same_run(run, folder / "1");
+    }
+  }
+}
+
+TEST_CASE("a run cannot go on with other data or another batch size") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  const std::string run = folder / "run";
+  problem.run({.run = run});
+  Sequential net = small_net(1);
+  const auto resume = [&](int64_t batch_size, int64_t samples) {
+    Trainer trainer(net, SGD(net.parameters(), {.lr = 0.05, .momentum = 0.9}), {.batch_size = batch_size, .seed = 3});
+    trainer.fit(quarters(samples, 1), nullptr, {.run = run, .resume = true});
+  };
+  CHECK_THROWS_MATCHES(resume(16, 77), FileError,
+                       Catch::Message(run + "/last.ckpt: cannot be resumed: batch_size is 16, the run began with 8"));
+  CHECK_THROWS_MATCHES(resume(8, 78), FileError,
+                       Catch::Message(run + "/last.ckpt: cannot be resumed: samples is 78, the run began with 77"));
+  Sequential other = small_net(1, /*batch_norm=*/true);
+  Trainer trainer(other, SGD(other.parameters(), {.lr = 0.05, .momentum = 0.9}), {.batch_size = 8, .seed = 3});
+  CHECK_THROWS_AS(trainer.fit(quarters(77, 1), nullptr, {.run = run, .resume = true}), FileError);
+}
+
+TEST_CASE("resuming on another instruction set or BLAS is told") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  const std::string run = folder / "run";
+  problem.run({.run = run});
+  json config = RunFolder::read_config(run);
+  config["machine"]["isa"] = "abacus";
+  write_file(run + "/config.json", config.dump());
+  AfterStep listener([](int64_t) {});
+  problem.run({.run = run, .resume = true, .listener = &listener});
+  REQUIRE(listener.notes.size() == 1);
+  CHECK(listener.notes[0] == "this run began with isa abacus, here it is " +
+                                 describe_machine()["isa"].get<std::string>() +
+                                 ": results will differ in their last bits");
+}
+
+TEST_CASE("more epochs can be added to a run") {
+  const TemporaryFolder folder;
+  Sequential net = small_net(1);
+  Trainer trainer(net, SGD(net.parameters(), {.lr = 0.05}), {.schedule = poly(1.0), .batch_size = 8});
+  const std::string run = folder / "run";
+  trainer.fit(quarters(16, 1), nullptr, {.epochs = 2, .run = run});
+  const TrainResult result = trainer.fit(quarters(16, 1), nullptr, {.epochs = 4, .run = run, .resume = true});
+  CHECK(result.epochs == 4);
+  CHECK(result.steps == 8);
+  const std::vector<json> lines = read_metrics(run);
+  REQUIRE(lines.size() == 4);
+  CHECK_THAT(lines[2]["lr"].get<double>(), Catch::WithinRel(0.05 * (1 - 5.0 / 8), 1e-9));
+}

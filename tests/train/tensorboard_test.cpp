@@ -1,0 +1,108 @@
+#include <kindling/train/tensorboard.h>
+
+#include <events.pb.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+
+#include <kindling/io/atomic_file.h>
+
+#include "../io/temporary_folder.h"
+
+using namespace kindling;
+using tensorboard::Event;
+
+namespace {
+
+template <class T>
+T take(std::string& bytes) {
+  T value;
+  REQUIRE(bytes.size() >= sizeof value);
+  std::memcpy(&value, bytes.data(), sizeof value);
+  bytes.erase(0, sizeof value);
+  return value;
+}
+
+/// Reads TFRecords as TensorBoard does: length, its checksum, data, its checksum.
+std::vector<Event> read_events(const std::string& path) {
+  std::string bytes = read_file(path);
+  std::vector<Event> events;
+  while (!bytes.empty()) {
+    const std::string length_bytes = bytes.substr(0, 8);
+    const auto length = take<uint64_t>(bytes);
+    CHECK(take<uint32_t>(bytes) == masked_crc32c(length_bytes));
+    REQUIRE(bytes.size() >= length);
+    const std::string data = bytes.substr(0, length);
+    bytes.erase(0, length);
+    CHECK(take<uint32_t>(bytes) == masked_crc32c(data));
+    REQUIRE(events.emplace_back().ParseFromString(data));
+  }
+  return events;
+}
+
+}  // namespace
+
+TEST_CASE("CRC-32C has its published values") {
+  const auto unmasked = [](std::string_view bytes) { return std::rotl(masked_crc32c(bytes) - 0xA282EAD8U, 15); };
+  CHECK(unmasked("123456789") == 0xE3069283U);              // the check value of the catalogue of CRCs
+  CHECK(unmasked(std::string(32, '\0')) == 0x8A9136AAU);    // RFC 3720, B.4
+  CHECK(unmasked(std::string(32, '\xFF')) == 0x62A8AB43U);  // the same
+}
+
+TEST_CASE("an event file begins with its version and the step from which older ones are void") {
+  const TemporaryFolder folder;
+  EventWriter(folder.path(), 21).flush();
+  CHECK(folder.listing() == "events.out.tfevents.0000000021");
+  const std::vector<Event> events = read_events(folder / "events.out.tfevents.0000000021");
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].file_version() == "brain.Event:2");
+  CHECK(events[0].wall_time() > 1.7e9);
+  CHECK(events[1].session_log().status() == tensorboard::SessionLog::START);
+  CHECK(events[1].step() == 21);
+}
+
+TEST_CASE("scalars and histograms come back") {
+  const TemporaryFolder folder;
+  {
+    EventWriter writer(folder.path(), 1);
+    writer.add_scalar("train/loss", 0.75, 3);
+    writer.add_histogram("weights/w", Tensor::from<float>({-1, 2, 0, 0.5F, 2, -1}), 4);
+    writer.add_histogram("weights/constant", Tensor::full({5}, 3.0), 4);
+  }
+  const std::vector<Event> events = read_events(folder / "events.out.tfevents.0000000001");
+  REQUIRE(events.size() == 5);
+  const auto& scalar = events[2].summary().value(0);
+  CHECK(events[2].step() == 3);
+  CHECK(scalar.tag() == "train/loss");
+  CHECK(scalar.simple_value() == 0.75F);
+
+  const auto& histogram = events[3].summary().value(0).histo();
+  CHECK(events[3].summary().value(0).tag() == "weights/w");
+  CHECK(histogram.min() == -1);
+  CHECK(histogram.max() == 2);
+  CHECK(histogram.num() == 6);
+  CHECK(histogram.sum() == 2.5);
+  CHECK(histogram.sum_squares() == 10.25);
+  REQUIRE(histogram.bucket_size() == 30);
+  REQUIRE(histogram.bucket_limit_size() == 30);
+  CHECK(histogram.bucket(0) == 2);   // -1 twice
+  CHECK(histogram.bucket(9) == 1);   // 0: the end of the tenth interval of width 0.1
+  CHECK(histogram.bucket(14) == 1);  // 0.5
+  CHECK(histogram.bucket(29) == 2);  // 2 twice
+  CHECK(histogram.bucket_limit(29) == 2);
+
+  const auto& constant = events[4].summary().value(0).histo();
+  CHECK(constant.bucket(0) == 5);
+  CHECK(constant.bucket_limit(29) == 3);
+}
+
+TEST_CASE("histograms of NaN and folders that are not there are refused") {
+  const TemporaryFolder folder;
+  EventWriter writer(folder.path(), 1);
+  CHECK_THROWS_MATCHES(writer.add_histogram("w", Tensor::from<float>({1, NAN}), 1), Error,
+                       Catch::Message("histogram \"w\": a value is not finite"));
+  const std::string missing = folder / "missing";
+  CHECK_THROWS_MATCHES(EventWriter(missing, 1), FileError,
+                       Catch::Message(missing + "/events.out.tfevents.0000000001: cannot be made"));
+}
