@@ -45,7 +45,7 @@ class PhotoFolder {
     classes_ =
         options.labels.empty() ? list_classes(flat() ? root : root / parts_.front()) : read_labels(options.labels);
     if (classes_.folders.size() < 2)
-      file_error(root, "there is one class, ", classes_.folders.front(), "; telling apart needs at least two");
+      file_error(root, "there is one class, ", classes_.folders.front(), "; training needs at least two");
   }
 
   bool flat() const { return parts_.empty(); }

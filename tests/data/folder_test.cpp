@@ -149,7 +149,7 @@ TEST_CASE("folder: what is wrong with a folder is said") {
   CHECK(error() ==
         path + ": has no folders in it; needed is one folder of images for each class: " + path + "/CLASS/*.jpg");
   root.write("cat/0.png", plain_png(0));
-  CHECK(error() == path + ": there is one class, cat; telling apart needs at least two");
+  CHECK(error() == path + ": there is one class, cat; training needs at least two");
   fs::create_directory(root.path() / "dog");
   CHECK(error() == path + "/dog: has no images in it (.jpg, .jpeg, .png, .bmp)");
   root.write("dog/0.png", plain_png(0));
