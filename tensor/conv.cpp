@@ -16,6 +16,8 @@ std::atomic<ConvAlgorithm> algorithm{ConvAlgorithm::automatic};
 ConvShape make_shape(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& o) {
   check(x.rank() == 4, op, "input must be [N, H, W, C], got ", x);
   check(w.rank() == 4, op, "weight must be [O, KH, KW, I], got ", w);
+  check(x[3] >= 1 && w[0] >= 1 && w[1] >= 1 && w[2] >= 1, op, "channels and kernel must be at least 1: input ", x,
+        ", weight ", w);
   check(o.groups >= 1 && x[3] % o.groups == 0 && w[0] % o.groups == 0, op, "groups ", o.groups,
         " does not divide channels: input ", x, ", weight ", w);
   check(x[3] == w[3] * o.groups, op, "input has ", x[3], " channels, weight expects ", w[3] * o.groups, ": input ", x,

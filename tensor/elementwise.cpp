@@ -54,8 +54,8 @@ Tensor pow(const Tensor& a, const Tensor& b) { return map("pow", Binary::pow, a,
 Tensor equal(const Tensor& a, const Tensor& b) { return map("equal", Binary::equal, a, b); }
 Tensor less(const Tensor& a, const Tensor& b) { return map("less", Binary::less, a, b); }
 Tensor less_equal(const Tensor& a, const Tensor& b) { return map("less_equal", Binary::less_equal, a, b); }
-Tensor greater(const Tensor& a, const Tensor& b) { return map("greater", Binary::less, b, a); }
-Tensor greater_equal(const Tensor& a, const Tensor& b) { return map("greater_equal", Binary::less_equal, b, a); }
+Tensor greater(const Tensor& a, const Tensor& b) { return map("greater", Binary::greater, a, b); }
+Tensor greater_equal(const Tensor& a, const Tensor& b) { return map("greater_equal", Binary::greater_equal, a, b); }
 Tensor relu_grad(const Tensor& grad, const Tensor& y) { return map("relu_grad", Binary::relu_grad, grad, y); }
 
 Tensor neg(const Tensor& x) { return map("neg", Unary::neg, x); }

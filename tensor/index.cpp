@@ -62,6 +62,8 @@ Tensor slice_scatter(const Tensor& x, const Shape& shape, int64_t axis, int64_t 
   check(x.rank() == shape.rank() && x.shape().without(axis) == shape.without(axis), "slice_scatter", "slice ",
         x.shape(), " does not fit shape ", shape, " along axis ", axis);
   const int64_t n = x.shape()[axis], end = n == 0 ? begin : begin + (n - 1) * step + 1;
+  check(begin >= 0 && step >= 1 && end <= shape[axis], "slice_scatter", "range ", begin, ":", end, ":", step,
+        " does not fit axis ", axis, " of shape ", shape);
   Tensor result = Tensor::zeros(shape, x.dtype());
   result.slice(axis, begin, end, step).copy_(x);
   return result;
@@ -108,8 +110,13 @@ Tensor scatter_add(const Tensor& src_any, int64_t axis, const Tensor& index_any,
 Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
   check(index.rank() == 1 && index.dtype() == DType::i64, "one_hot", "needs i64 [n], got ", index.dtype(), ' ',
         index.shape());
-  const Tensor ones = Tensor::ones({index.size(0), 1}, dtype);
-  return scatter_add(ones, 1, index.unsqueeze(1), {index.size(0), classes});
+  Tensor result = Tensor::zeros({index.size(0), classes}, dtype);
+  for (int64_t i = 0; i < index.size(0); ++i) {
+    const int64_t label = index.at<int64_t>({i});
+    check(label >= 0 && label < classes, "one_hot", "class ", label, " is outside [0, ", classes, ")");
+    visit(dtype, [&](auto t) { result.at<decltype(t)>({i, label}) = 1; });
+  }
+  return result;
 }
 
 }  // namespace kindling

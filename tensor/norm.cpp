@@ -60,6 +60,7 @@ BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
 Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta) {
   const Rows rows("batch_norm", input);
   check_channels("batch_norm", input, stats.mean, "mean");
+  check_channels("batch_norm", input, stats.inv_std, "inv_std");
   check_channels("batch_norm", input, gamma, "weight");
   check_channels("batch_norm", input, beta, "bias");
   const Tensor x = input.contiguous();
@@ -81,8 +82,11 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
   const Rows rows("batch_norm_grads", input);
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
+  check_channels("batch_norm_grads", input, stats.mean, "mean");
+  check_channels("batch_norm_grads", input, stats.inv_std, "inv_std");
   check_channels("batch_norm_grads", input, gamma, "weight");
   const Tensor x = input.contiguous(), grad = grad_any.contiguous();
+  const Tensor mean = stats.mean.contiguous(), inv_std = stats.inv_std.contiguous();
   const int64_t C = rows.channels;
   Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, x.dtype());
   BatchNormGrads result{Tensor::empty(x.shape(), x.dtype()), {}, {}};
@@ -91,7 +95,7 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
       T* sums = partial.data<T>() + block * 2 * C;
       kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * C, x.data<T>() + first * C,
-                                          stats.mean.data<T>(), stats.inv_std.data<T>());
+                                          mean.data<T>(), inv_std.data<T>());
     });
     const Tensor sums = sum(partial, {0});
     result.dgamma = sums.select(0, 0);
@@ -126,6 +130,7 @@ Tensor channel_window_sum(const Tensor& input, int64_t size) {
 }
 
 Tensor local_response_norm(const Tensor& x, const LocalResponseNormOptions& o) {
+  check(o.size >= 1 && o.size % 2 == 1, "local_response_norm", "size must be odd, got ", o.size);
   const Tensor scale = mul(channel_window_sum(square(x), o.size), o.alpha / static_cast<double>(o.size)) + o.k;
   return mul(x, pow(scale, -o.beta));
 }

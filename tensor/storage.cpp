@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};  // a cache line, and one AVX-512 register
 
-// Four size classes between successive powers of two: at most a quarter of a block is unused, and ragged batches keep
-// meeting the same few classes.
+// Four size classes between successive powers of two, at least 64 bytes apart: of a block above 256 bytes at most a
+// fifth is unused, and ragged batches keep meeting the same few classes.
 size_t size_class(size_t bytes) {
   constexpr size_t kSmallest = 64;
   if (bytes <= kSmallest) return kSmallest;
@@ -34,16 +34,10 @@ class Pool {
   std::byte* take(size_t bytes) {
     const size_t block = kReuse ? size_class(bytes) : bytes;
     const std::lock_guard lock(mutex_);
+    std::byte* data = take_block(block);
     stats_.bytes_in_use += static_cast<int64_t>(block);
     stats_.bytes_peak = std::max(stats_.bytes_peak, stats_.bytes_in_use);
-    if (auto found = free_.find(block); found != free_.end() && !found->second.empty()) {
-      std::byte* data = found->second.back();
-      found->second.pop_back();
-      stats_.bytes_cached -= static_cast<int64_t>(block);
-      return data;
-    }
-    ++stats_.system_calls;
-    return static_cast<std::byte*>(::operator new(block, kAlignment));
+    return data;
   }
 
   void give_back(std::byte* data, size_t bytes) {
@@ -77,6 +71,17 @@ class Pool {
   }
 
  private:
+  std::byte* take_block(size_t block) {
+    if (auto found = free_.find(block); found != free_.end() && !found->second.empty()) {
+      std::byte* data = found->second.back();
+      found->second.pop_back();
+      stats_.bytes_cached -= static_cast<int64_t>(block);
+      return data;
+    }
+    ++stats_.system_calls;
+    return static_cast<std::byte*>(::operator new(block, kAlignment));
+  }
+
   std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   pool::Stats stats_;

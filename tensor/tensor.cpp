@@ -68,6 +68,7 @@ bool view_strides(const Tensor& x, const Shape& shape, Strides& strides) {
         strides[new_axis] = stride;
       } else {
         const int64_t inner = old_axis--;
+        while (x.shape()[old_axis] == 1) --old_axis;
         if (x.strides()[old_axis] != x.strides()[inner] * x.shape()[inner]) return false;
         old_count *= x.shape()[old_axis];
       }
@@ -78,15 +79,29 @@ bool view_strides(const Tensor& x, const Shape& shape, Strides& strides) {
   return true;
 }
 
+Tensor broadcast(const char* op, const Tensor& x, const Shape& shape) {
+  check(broadcastable_to(x.shape(), shape), op, "cannot broadcast ", x.shape(), " to ", shape);
+  Strides strides = Shape::filled(shape.rank(), 0);
+  const int64_t added = shape.rank() - x.rank();
+  for (int64_t axis = 0; axis < x.rank(); ++axis)
+    if (x.shape()[axis] == shape[axis + added]) strides[axis + added] = x.strides()[axis];
+  return x.with_layout(shape, strides, x.offset());
+}
+
 }  // namespace
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
-  for (const int64_t size : shape) check(size >= 0, "empty", "negative size in shape ", shape);
+  int64_t bytes = size_of(dtype);
+  for (const int64_t size : shape) {
+    check(size >= 0, "empty", "negative size in shape ", shape);
+    check(!__builtin_mul_overflow(bytes, size, &bytes), "empty", "shape ", shape,
+          " has more bytes than can be counted");
+  }
   Tensor result;
   result.shape_ = shape;
   result.strides_ = contiguous_strides(shape);
   result.dtype_ = dtype;
-  result.storage_ = Storage::allocate(static_cast<size_t>(shape.numel() * size_of(dtype)));
+  result.storage_ = Storage::allocate(static_cast<size_t>(bytes));
   return result;
 }
 
@@ -156,6 +171,7 @@ Tensor Tensor::reshape(const Shape& wanted) const {
       check(unknown == -1, "reshape", "more than one -1 in shape ", wanted);
       unknown = axis;
     } else {
+      check(shape[axis] >= 0, "reshape", "negative size in shape ", wanted);
       known *= shape[axis];
     }
   }
@@ -212,14 +228,7 @@ Tensor Tensor::select(int64_t axis, int64_t index) const {
   return with_layout(shape_.without(axis), strides_.without(axis), offset_ + index * strides_[axis]);
 }
 
-Tensor Tensor::broadcast_to(const Shape& shape) const {
-  check(broadcastable_to(shape_, shape), "broadcast_to", "cannot broadcast ", shape_, " to ", shape);
-  Strides strides = Shape::filled(shape.rank(), 0);
-  const int64_t added = shape.rank() - rank();
-  for (int64_t axis = 0; axis < rank(); ++axis)
-    if (shape_[axis] == shape[axis + added]) strides[axis + added] = strides_[axis];
-  return with_layout(shape, strides, offset_);
-}
+Tensor Tensor::broadcast_to(const Shape& shape) const { return broadcast("broadcast_to", *this, shape); }
 
 Tensor Tensor::unsqueeze(int64_t axis) const {
   axis = normalize_axis("unsqueeze", axis, rank() + 1);
@@ -248,7 +257,7 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 Tensor& Tensor::copy_(const Tensor& source) {
-  copy_elements(*this, source.broadcast_to(shape_));
+  copy_elements(*this, broadcast("copy_", source, shape_));
   mark_written("copy_");
   return *this;
 }
@@ -261,7 +270,7 @@ Tensor& Tensor::fill_(double value) {
 
 Tensor& Tensor::add_(const Tensor& other, double scale) {
   check_same_dtype("add_", *this, other);
-  const Tensor source = other.broadcast_to(shape_);
+  const Tensor source = broadcast("add_", other, shape_);
   visit_floating("add_", dtype_, [&](auto t) {
     using T = decltype(t);
     const detail::StridedLoop<2> loop(shape_, {strides_, source.strides()});

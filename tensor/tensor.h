@@ -1,9 +1,9 @@
 // The n-dimensional array. No gradients here: see autograd/variable.h.
 #pragma once
 
+#include <algorithm>
 #include <iosfwd>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include <kindling/tensor/dtype.h>
@@ -89,10 +89,12 @@ class Tensor {
   /// This, if it is contiguous, else a contiguous copy.
   Tensor contiguous() const;
   Tensor clone() const;
-  /// Converted element by element; this itself if the dtype is the same already.
+  /// Converted element by element, from floating to integer towards zero (what the integer type cannot hold gives an
+  /// unspecified value); this itself if the dtype is the same already.
   Tensor to(DType dtype) const;
 
-  // In place. Shapes must match or broadcast to this one. They count as a write (see Storage::version).
+  // In place. Shapes must match or broadcast to this one. They count as a write (see Storage::version). The other
+  // operand may be this tensor, but not another view of the same elements.
   Tensor& copy_(const Tensor& source);
   Tensor& fill_(double value);
   /// this += scale * other
@@ -131,6 +133,7 @@ double relative_distance(const Tensor& a, const Tensor& b);
 
 template <class T>
 T* Tensor::data() {
+  check(defined(), "data", "tensor is undefined");
   check(dtype_ == dtype_of<T>(), "data", "tensor is ", dtype_, ", asked for ", dtype_of<T>());
   return reinterpret_cast<T*>(storage_->data()) + offset_;
 }

@@ -39,6 +39,8 @@ namespace kindling::kernels {
   ROW(equal, T(a == b))                                \
   ROW(less, T(a < b))                                  \
   ROW(less_equal, T(a <= b))                           \
+  ROW(greater, T(a > b))                               \
+  ROW(greater_equal, T(a >= b))                        \
   ROW(relu_grad, b > 0 ? a : T(0))
 
 #define KINDLING_NAME(name, value) name,

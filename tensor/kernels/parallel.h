@@ -17,7 +17,7 @@ void set_num_threads(int n);
 /// Denormals are flushed to zero in every thread that runs a body (see flush_denormals).
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
 
-/// Whether the calling thread is inside parallel_for.
+/// Whether the calling thread is inside a parallel_for that runs on several threads.
 bool in_parallel();
 /// Index of the calling thread in [0, num_threads()) inside parallel_for, else 0.
 int thread_index();

@@ -34,16 +34,21 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
     }
 }
 
-/// y[c] = the tap of channel c that argmax[c] names.
+/// y[c] = the tap of channel c that argmax[c] names, 0 if that is not on the image. One pass per tap, picking where it
+/// is the one, has no scattered reads.
 template <class T>
 void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax, const T* x) {
-  for (int64_t c = 0; c < C; ++c) {
-    const int64_t p = argmax[c] / w.kernel_w, q = argmax[c] % w.kernel_w;
-    y[c] = x[w.origin + p * w.row + q * C + c];
-  }
+  for (int64_t c = 0; c < C; ++c) y[c] = 0;
+  for (int64_t p = w.p0; p < w.p1; ++p)
+    for (int64_t q = w.q0; q < w.q1; ++q) {
+      const T* pixel = x + w.origin + p * w.row + q * C;
+      const auto tap = static_cast<uint8_t>(p * w.kernel_w + q);
+#pragma GCC ivdep
+      for (int64_t c = 0; c < C; ++c) y[c] = argmax[c] == tap ? pixel[c] : y[c];
+    }
 }
 
-/// The adjoint: dx[that tap] += grad[c]. One pass per tap, adding where it is the one, has no scattered writes.
+/// The adjoint: dx[that tap] += grad[c].
 template <class T>
 void max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
   for (int64_t p = w.p0; p < w.p1; ++p)
