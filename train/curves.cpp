@@ -70,7 +70,7 @@ constexpr char kStyle[] = R"(
 set border 3 lc rgb '#606060'
 set tics nomirror out scale 0.5 textcolor rgb '#404040'
 set grid lc rgb '#e4e4e4' lw 1 lt 1
-set key Left reverse samplen 1.5 spacing 1.1 textcolor rgb '#404040'
+set key at graph 0, 1.02 left bottom Left reverse horizontal maxcols 3 samplen 1.5 textcolor rgb '#404040'
 set xlabel 'epoch'
 set style line 1 lc rgb '#bcd4ec' lw 1
 set style line 2 lc rgb '#1f6fb5' lw 2 pt 7 ps 0.35
@@ -101,14 +101,14 @@ std::string make_script(const std::vector<Json>& lines) {
   const bool classes = data.has("val_top1") || data.has("train_top1");
   std::ostringstream script;
   data.write(script);
-  script << "set terminal svg size " << (classes ? 1040 : 540) << ",400 font 'Helvetica,13' background '#ffffff'\n"
+  script << "set terminal svg size " << (classes ? 1040 : 540) << ",430 font 'Helvetica,13' background '#ffffff'\n"
          << kStyle << "set xrange [0:" << data.epochs() << "]\n"
          << "set multiplot layout 1," << (classes ? 2 : 1) << " margins " << (classes ? 0.05 : 0.1)
-         << ",0.985,0.16,0.91 spacing 0.07\n"
-         << "set label 1 'loss' at graph 0, 1.05\nset key top right\n"
+         << ",0.985,0.15,0.83 spacing 0.07\n"
+         << "set label 1 'loss' at graph 0, 1.17\n"
          << plot_command(data, {{"steps", "", 1}, {"train_loss", "training", 2}, {"val_loss", "validation", 3}});
   if (classes)
-    script << "set label 1 'accuracy, per cent'\nset key bottom right\nset yrange [*:100]\n"
+    script << "set label 1 'accuracy, per cent'\nset key width -5\nset yrange [*:100]\n"
            << plot_command(data, {{"train_top1", "training top-1", 2},
                                   {"val_top1", "validation top-1", 3},
                                   {"val_top5", "validation top-5", 4}});

@@ -15,8 +15,9 @@ namespace {
 // gradient for nothing.
 constexpr int64_t kSlots = 8;
 // Activations of one micro-batch. Larger ones cost less for each sample, as the weights' gradient is written once for
-// all of them (squeezenet_cifar, one core: 221, 175, 147, 137 ms a batch of 64 for parts of 1, 2, 4, 8; squeezenet1_1
-// at 224 pixels, 11 MB an image, gains no more from 2 on); this bounds the memory, which every thread needs once.
+// all of them: squeezenet_cifar, batch 64, two EPYC cores: 139, 109, 91 and 85 ms a step in parts of 1, 2, 4 and 8, 98
+// ms whole; squeezenet1_1 at 224 pixels, batch 32: 456, 445, 483 and 489 ms in parts of 1 to 4, 506 ms whole. The bound
+// is on memory, which every thread needs once.
 constexpr int64_t kMicroBatchBytes = int64_t{32} << 20;
 
 /// Bytes that a model's parts put out for one sample.
