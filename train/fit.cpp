@@ -71,7 +71,7 @@ TrainResult Fit::run() {
     }
     if (state_.epoch < options_.epochs) end = TrainEnd::early_stopped;
     if (validator_ && !validation_) validation_ = validator_->run(model_);  // a run that had ended is resumed
-    if (options_.test) test_ = evaluate(model_, options_.test, validation_options(how_, options_));
+    if (options_.test) test_ = evaluate_test();
   } catch (const Stopped&) {
     save_last();
     end = TrainEnd::stopped;
@@ -166,6 +166,12 @@ void Fit::finish_epoch() {
   if (best && folder_) save_to(folder_->best_checkpoint());
   save_last();
   draw(/*now=*/false);
+}
+
+Evaluation Fit::evaluate_test() {
+  EvaluateOptions once = validation_options(how_, options_);
+  once.cache_bytes = 0;
+  return evaluate(model_, options_.test, once);
 }
 
 /// Remembers the best value so far: the largest top-1 of a classifier, the smallest loss of others.

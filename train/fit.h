@@ -34,6 +34,7 @@ class Fit {
   bool update();
   Totals add_batches(int64_t first_batch);
   [[noreturn]] void diverged(const std::string& what, int64_t first_batch);
+  Evaluation evaluate_test();
   bool out_of_patience() const;
   bool is_best(const Evaluation& validation);
 

@@ -86,9 +86,11 @@ struct DivergedError : Error {
   using Error::Error;
 };
 
-/// Trains `model`, which must outlive the trainer.
-///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04, .momentum = 0.9}), {.schedule = poly(1.0), .batch_size =
-///     32}); trainer.fit(train, val, {.epochs = 10, .run = "runs/photos"});
+/// Trains `model`, which must outlive the trainer:
+///
+///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04}), {.schedule = poly(1.0), .batch_size = 32});
+///     trainer.fit(train, val, {.epochs = 10, .run = "runs/photos"});
+///
 class Trainer {
  public:
   template <std::derived_from<Optimizer> O>

@@ -1,37 +1,11 @@
 #include <kindling/io/atomic_file.h>
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <csignal>
 
+#include "file_size_limit.h"
 #include "temporary_folder.h"
 
 using namespace kindling;
-
-namespace {
-
-/// No file may grow beyond `bytes` while it lives: what a full disk looks like to a program.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int) = nullptr;
-};
-
-}  // namespace
 
 TEST_CASE("an atomic file appears at commit, whole") {
   const TemporaryFolder folder;

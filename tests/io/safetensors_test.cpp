@@ -44,6 +44,15 @@ std::string entry(const std::string& name, const std::string& dtype, const std::
   return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
 }
 
+std::string object(std::initializer_list<std::string> entries) {
+  std::string text;
+  for (const std::string& entry : entries) {
+    text += text.empty() ? "{" : ",";
+    text += entry;
+  }
+  return text + "}";
+}
+
 std::string data(size_t bytes) { return std::string(bytes, '\0'); }
 
 }  // namespace
@@ -100,9 +109,8 @@ TEST_CASE("half-precision tensors are widened exactly") {
   std::string bytes(2 * (f16.size() + bf16.size()), '\0');
   std::memcpy(bytes.data(), f16.data(), 14);
   std::memcpy(bytes.data() + 14, bf16.data(), 4);
-  write_file(
-      folder / "x",
-      bytes_of("{" + entry("h", "F16", "[7]", "[0,14]") + "," + entry("b", "BF16", "[2]", "[14,18]") + "}", bytes));
+  write_file(folder / "x",
+             bytes_of(object({entry("h", "F16", "[7]", "[0,14]"), entry("b", "BF16", "[2]", "[14,18]")}), bytes));
   const SafetensorsFile file(folder / "x");
   const std::vector<float> expected{1.0F, -2.0F, 65504.0F, 0x1p-24F, -0.0F, INFINITY, 0x1.554p-2F};
   CHECK(bitwise_equal(file.read("h"), Tensor::from(expected)));
@@ -133,7 +141,7 @@ TEST_CASE("a missing file, folder or tensor is named") {
 }
 
 TEST_CASE("a file that is cut short is refused at every length") {
-  const std::string whole = bytes_of("{" + entry("a", "F32", "[2]", "[0,8]") + "}", data(8));
+  const std::string whole = bytes_of(object({entry("a", "F32", "[2]", "[0,8]")}), data(8));
   REQUIRE(refusal(whole).empty());
   for (size_t length = 0; length < whole.size(); ++length) {
     INFO(length);
@@ -161,7 +169,7 @@ TEST_CASE("headers that are not JSON are refused where they go wrong") {
 
 TEST_CASE("names that repeat are refused") {
   const std::string a = entry("a", "F32", "[1]", "[0,4]");
-  CHECK(refusal(bytes_of("{" + a + "," + a + "}", data(4))) == "byte 9: the name \"a\" repeats");
+  CHECK(refusal(bytes_of(object({a, a}), data(4))) == "byte 9: the name \"a\" repeats");
   CHECK(refusal(bytes_of(R"({"a":{"dtype":"F32","dtype":"U8"}})", "")) == "byte 14: the name \"dtype\" repeats");
 }
 
@@ -173,25 +181,24 @@ TEST_CASE("entries that do not describe a tensor are refused") {
         "byte 9: tensor \"a\": dtype is not a string");
   CHECK(say(R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}})", 4) ==
         "byte 9: tensor \"a\": has entries besides dtype, shape and data_offsets");
-  CHECK(say("{" + entry("a", "I32", "[1]", "[0,4]") + "}", 4) ==
+  CHECK(say(object({entry("a", "I32", "[1]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": dtype I32 is not one of F32, F64, F16, BF16, I64, U8");
-  CHECK(say("{" + entry("a", "F32", "[-1]", "[0,4]") + "}", 4) ==
+  CHECK(say(object({entry("a", "F32", "[-1]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
-  CHECK(say("{" + entry("a", "F32", "[1.0]", "[0,4]") + "}", 4) ==
+  CHECK(say(object({entry("a", "F32", "[1.0]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
-  CHECK(say("{" + entry("a", "F32", "[18446744073709551615]", "[0,4]") + "}", 4) ==
+  CHECK(say(object({entry("a", "F32", "[18446744073709551615]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
-  CHECK(say("{" + entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") + "}", 4) ==
+  CHECK(say(object({entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": rank 9 is above the largest, 8");
-  CHECK(say("{" + entry("a", "F32", "[1]", "[0]") + "}", 4) ==
-        "byte 9: tensor \"a\": data_offsets are not two numbers");
+  CHECK(say(object({entry("a", "F32", "[1]", "[0]")}), 4) == "byte 9: tensor \"a\": data_offsets are not two numbers");
   CHECK(say(R"({"__metadata__":{"a":1}})", 0) == "byte 9: \"__metadata__\" entry \"a\" is not a string");
   CHECK(say(R"({"__metadata__":"a"})", 0) == "byte 9: \"__metadata__\" is not an object");
 }
 
 TEST_CASE("byte ranges that do not fit are refused") {
   const auto say = [](const std::string& entries, size_t bytes) {
-    return refusal(bytes_of("{" + entries + "}", data(bytes)));
+    return refusal(bytes_of(object({entries}), data(bytes)));
   };
   CHECK(say(entry("a", "F32", "[2]", "[0,4]"), 4) ==
         "byte 9: tensor \"a\": shape [2] of F32 needs 8 bytes, bytes [0, 4) are 4");
@@ -208,7 +215,7 @@ TEST_CASE("byte ranges that do not fit are refused") {
 
 TEST_CASE("overlaps and holes are refused where they begin") {
   const auto two = [](const std::string& first, const std::string& second) {
-    return "{" + entry("a", "U8", "[4]", first) + "," + entry("b", "U8", "[4]", second) + "}";
+    return object({entry("a", "U8", "[4]", first), entry("b", "U8", "[4]", second)});
   };
   const std::string disjoint = two("[4,8]", "[0,4]");
   const auto begin = static_cast<int>(8 + disjoint.size());
@@ -224,7 +231,7 @@ TEST_CASE("overlaps and holes are refused where they begin") {
 }
 
 TEST_CASE("damaged headers are refused or read, never more") {
-  const std::string header = "{" + entry("a", "F32", "[2]", "[0,8]") + "," + entry("b", "U8", "[3]", "[8,11]") + "}";
+  const std::string header = object({entry("a", "F32", "[2]", "[0,8]"), entry("b", "U8", "[3]", "[8,11]")});
   const std::string whole = bytes_of(header, data(11));
   Rng rng(7);
   int refused = 0;

@@ -95,7 +95,7 @@ TEST_CASE("long lists are shortened") {
   const TemporaryFolder folder;
   const std::string path = folder / "x";
   std::vector<NamedTensor> tensors;
-  for (int i = 10; i < 25; ++i) tensors.push_back({"t" + std::to_string(i), Tensor::ones({1})});
+  for (int i = 10; i < 25; ++i) tensors.push_back({std::string("t").append(std::to_string(i)), Tensor::ones({1})});
   write_safetensors(path, tensors);
   Sequential net;
   try {

@@ -5,6 +5,7 @@
 
 #include <kindling/io/atomic_file.h>
 
+#include "../io/file_size_limit.h"
 #include "../io/temporary_folder.h"
 
 using namespace kindling;
@@ -63,6 +64,24 @@ TEST_CASE("metrics are cut back to a number of lines, then go on") {
   RunFolder run(folder.path(), RunFolder::Open::resume);
   run.cut_metrics(10);
   CHECK(run.metrics_lines() == 3);
+}
+
+TEST_CASE("a disk without space leaves only whole lines") {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path(), RunFolder::Open::create);
+  run.append_metrics({{"step", 1}});
+  std::string message;
+  {
+    const FileSizeLimit limit(64);
+    try {
+      run.append_metrics({{"text", std::string(100, 'x')}});
+    } catch (const FileError& error) {
+      message = error.what();
+    }
+  }
+  CHECK(message == (folder / "metrics.jsonl") + ": cannot be written: no space left");
+  CHECK(read_file(folder / "metrics.jsonl") == "{\"step\":1}\n");
+  CHECK(run.metrics_lines() == 1);
 }
 
 TEST_CASE("what a killed run left half-written is removed") {
