@@ -16,3 +16,5 @@ find_package(Threads REQUIRED)
 if(NOT KINDLING_STD_THREADS)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
+find_package(nlohmann_json 3.11 REQUIRED)  # io, and the headers of train
+find_package(Protobuf REQUIRED)            # train: TensorBoard's event files
