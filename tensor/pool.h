@@ -25,7 +25,8 @@ struct MaxPool2dResult {
 /// Largest pixel of each window; the first (row-major) of equals, NaN counts as largest. Padding never wins.
 /// Throws ShapeError if the kernel has more than 256 pixels or the output would be empty.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
-/// The pixels of x that `argmax` names: [N,H,W,C] -> [N,H',W',C]. Linear in x; adjoint of max_unpool2d.
+/// The pixels of x that `argmax` names, 0 where it names none of its window: [N,H,W,C] -> [N,H',W',C]. Linear in x;
+/// adjoint of max_unpool2d.
 Tensor max_pool2d_at(const Tensor& x, const Tensor& argmax, const Pool2dOptions& options);
 /// Adds each grad [N,H',W',C] at the pixel that `argmax` names: -> x_shape [N,H,W,C]. Max-pooling's gradient.
 Tensor max_unpool2d(const Tensor& grad, const Tensor& argmax, const Shape& x_shape, const Pool2dOptions& options);

@@ -30,6 +30,16 @@ inline Tensor strided(const Tensor& x) {
   return view;
 }
 
+/// Calls f(index) for every index of `shape`, in row-major order.
+template <class F>
+void for_each_index(const Shape& shape, F f) {
+  Shape index = Shape::filled(shape.rank(), 0);
+  for (int64_t i = 0; i < shape.numel(); ++i) {
+    f(index);
+    for (int64_t axis = shape.rank() - 1; axis >= 0 && ++index[axis] == shape[axis]; --axis) index[axis] = 0;
+  }
+}
+
 /// Fails unless shapes are equal and the relative L2 distance is at most `tolerance`.
 inline void check_close(const Tensor& actual, const Tensor& expected, double tolerance) {
   REQUIRE(actual.shape() == expected.shape());

@@ -15,16 +15,35 @@ struct Case {
   Pool2dOptions options;
 };
 
-const std::vector<Case> kCases = {
-    {{2, 7, 8, 3}, {.kernel = 2}},
-    {{2, 7, 8, 3}, {.kernel = 3, .stride = 2}},
-    {{2, 8, 8, 5}, {.kernel = 3, .stride = 2, .ceil_mode = true}},
-    {{1, 6, 7, 17}, {.kernel = 3, .stride = 2, .padding = 1}},
-    {{1, 6, 7, 4}, {.kernel = {2, 3}, .stride = {1, 3}, .padding = {1, 0}, .ceil_mode = true}},
-    {{3, 5, 5, 2}, {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false}},
-    {{1, 1, 1, 1}, {.kernel = 1}},
-    {{1, 2, 2, 2}, {.kernel = 3, .stride = 2, .ceil_mode = true}},  // a window larger than the image
-};
+bool fits(const Case& c) {
+  const auto fits_along = [&](int64_t in, int64_t kernel, int64_t stride, int64_t padding) {
+    const int64_t missing = kernel - in - 2 * padding;
+    return 2 * padding <= kernel &&
+           (missing <= 0 || (c.options.ceil_mode && missing < (stride == 0 ? kernel : stride)));
+  };
+  const Pool2dOptions& o = c.options;
+  return fits_along(c.x[1], o.kernel.h, o.stride.h, o.padding.h) &&
+         fits_along(c.x[2], o.kernel.w, o.stride.w, o.padding.w);
+}
+
+// Every combination of options that fits: windows that overlap, meet, and leave gaps; that hang over the edge or are
+// larger than the image.
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = [] {
+    std::vector<Case> result;
+    for (const Shape& x : {Shape{2, 7, 8, 3}, Shape{1, 6, 5, 17}, Shape{3, 1, 2, 2}})
+      for (const Size2 kernel : {Size2(1), Size2(2), Size2(3), Size2(2, 3), Size2(5, 1)})
+        for (const Size2 stride : {Size2(0), Size2(1), Size2(2), Size2(3, 1)})
+          for (const Size2 padding : {Size2(0), Size2(1), Size2(1, 0)})
+            for (const bool ceil_mode : {false, true})
+              for (const bool count_include_pad : {false, true}) {
+                const Case c{x, {kernel, stride, padding, ceil_mode, count_include_pad}};
+                if (fits(c)) result.push_back(c);
+              }
+    return result;
+  }();
+  return all;
+}
 
 // The definition: looks at every pixel of every window, in double.
 struct Reference {
@@ -63,9 +82,10 @@ struct Reference {
 
 TEST_CASE("pooling is the definition, in both dtypes and on every instruction set") {
   const Poison poison;
-  for (const Case& c : kCases) {
+  for (const Case& c : cases()) {
     INFO("x " << c.x << ", kernel " << c.options.kernel << ", stride " << c.options.stride << ", padding "
-              << c.options.padding);
+              << c.options.padding << ", ceil " << c.options.ceil_mode << ", count padding "
+              << c.options.count_include_pad);
     Rng rng(2);
     const Tensor x = random(c.x, rng);
     const Reference reference(x, c.options);
@@ -82,7 +102,7 @@ TEST_CASE("pooling is the definition, in both dtypes and on every instruction se
 }
 
 TEST_CASE("pooling and unpooling are adjoint") {
-  for (const Case& c : kCases) {
+  for (const Case& c : cases()) {
     Rng rng(9);
     const Tensor x = random(c.x, rng), other = random(c.x, rng);
     const MaxPool2dResult result = max_pool2d(x, c.options);
@@ -95,14 +115,32 @@ TEST_CASE("pooling and unpooling are adjoint") {
 }
 
 TEST_CASE("max_pool2d: the first of equals wins, NaN is largest, padding never wins") {
-  const Tensor ties = Tensor::full({1, 2, 2, 1}, 3);
-  CHECK(max_pool2d(ties, {.kernel = 2}).argmax.item<int64_t>() == 0);
-  Tensor x = Tensor::from<float>({1, NAN, 9, NAN}, {1, 2, 2, 1});
-  const MaxPool2dResult with_nan = max_pool2d(x, {.kernel = 2});
-  CHECK(std::isnan(with_nan.values.item()));
-  CHECK(with_nan.argmax.item<int64_t>() == 1);
-  const Tensor negative = Tensor::full({1, 1, 1, 1}, -5);
-  CHECK(max_pool2d(negative, {.kernel = 3, .padding = 1}).values.item() == -5);
+  // 19 channels: whole vectors and a rest.
+  const auto row = [](const std::vector<float>& pixels, const Pool2dOptions& options) {
+    const int64_t n = static_cast<int64_t>(pixels.size());
+    const Tensor x = Tensor::from(pixels, {1, 1, n, 1}).broadcast_to({1, 1, n, 19});
+    return max_pool2d(x, options);
+  };
+  for_each_isa([&] {
+    const auto expect = [](const MaxPool2dResult& result, float value, int64_t tap) {
+      for (const float y : result.values.to_vector<float>())
+        CHECK((y == value || (std::isnan(y) && std::isnan(value))));
+      for (const int64_t found : result.argmax.to_vector<int64_t>()) CHECK(found == tap);
+    };
+    expect(row({3, 3, 3}, {.kernel = {1, 3}}), 3, 0);
+    expect(row({1, 7, 7}, {.kernel = {1, 3}}), 7, 1);
+    expect(row({0, -0.F}, {.kernel = {1, 2}}), 0, 0);
+    expect(row({1, NAN, 9, NAN}, {.kernel = {1, 4}}), NAN, 1);
+    expect(row({NAN, INFINITY}, {.kernel = {1, 2}}), NAN, 0);
+    expect(row({-INFINITY, -INFINITY}, {.kernel = {1, 2}}), -INFINITY, 0);
+    expect(row({-5}, {.kernel = 3, .padding = 1}), -5, 4);
+  });
+}
+
+TEST_CASE("taps that are not in their window are no pixels") {
+  const Tensor x = Tensor::full({1, 2, 2, 3}, 7), argmax = Tensor::full({1, 1, 1, 3}, 200, DType::u8);
+  CHECK(norm(max_pool2d_at(x, argmax, {.kernel = 2})) == 0);
+  CHECK(norm(max_unpool2d(Tensor::ones({1, 1, 1, 3}), argmax, x.shape(), {.kernel = 2})) == 0);
 }
 
 TEST_CASE("pooled sizes are Caffe's: rounded up, without windows that start outside") {
@@ -113,6 +151,9 @@ TEST_CASE("pooled sizes are Caffe's: rounded up, without windows that start outs
   CHECK(size(111, 3, 2) == 55);
   CHECK(size(109, 3, 2) == 54);
   CHECK(size(54, 3, 2) == 27);
+  CHECK(size(55, 3, 2) == 27);
+  CHECK(size(27, 3, 2) == 13);
+  CHECK(size(113, 3, 2) == 56);
   CHECK(size(32, 3, 2) == 16);
   CHECK(size(4, 2, 2, 1) == 3);
   CHECK(size(5, 2, 3, 1) == 2);  // a third window would start in the padding behind the image
@@ -125,6 +166,8 @@ TEST_CASE("pooling has the same bits for any number of threads, and takes stride
   const MaxPool2dResult result = max_pool2d(x, options);
   check_same_bits_for_all_threads([&] { return max_pool2d(x, options).values; });
   check_same_bits_for_all_threads([&] { return max_unpool2d(result.values, result.argmax, x.shape(), options); });
+  check_same_bits_for_all_threads([&] { return max_pool2d_at(x, result.argmax, options); });
+  check_same_bits_for_all_threads([&] { return avg_pool2d(x, options); });
   check_same_bits_for_all_threads([&] { return avg_pool2d_grad(result.values, x.shape(), options); });
   CHECK(bitwise_equal(max_pool2d(strided(x), options).values, result.values));
   CHECK(bitwise_equal(max_unpool2d(strided(result.values), strided(result.argmax), x.shape(), options),
@@ -137,6 +180,8 @@ TEST_CASE("pooling reports what does not fit") {
                "max_pool2d: output would be empty: input [1, 2, 2, 1], kernel 3, padding 0");
   check_throws([&] { max_pool2d(x, {.kernel = 2, .padding = 2}); },
                "max_pool2d: padding 2 must be at most half the kernel, 2");
+  check_throws([&] { max_pool2d(x, {.kernel = 2, .stride = -1}); },
+               "max_pool2d: kernel 2 and stride -1 must be at least 1");
   check_throws(
       [&] {
         max_pool2d(Tensor::zeros({1, 20, 20, 1}), {.kernel = 17});

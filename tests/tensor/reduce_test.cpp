@@ -1,8 +1,9 @@
 #include <kindling/tensor/reduce.h>
 
 #include <cmath>
-#include <functional>
 
+#include <kindling/tensor/kernels/reduce.h>
+#include <kindling/tensor/kernels/table.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -20,15 +21,13 @@ struct Reference {
       if (reduced[static_cast<size_t>(axis)]) kept[axis] = 1;
     total = Tensor::zeros(kept, DType::f64);
     largest = Tensor::full(kept, -1e300, DType::f64);
-    Shape index = Shape::filled(x.rank(), 0);
-    for (int64_t i = 0; i < x.numel(); ++i) {
+    for_each_index(x.shape(), [&](const Shape& index) {
       Shape target = index;
       for (int64_t axis = 0; axis < x.rank(); ++axis)
         if (kept[axis] == 1) target[axis] = 0;
       total.at<double>(target) += x.at<double>(index);
       largest.at<double>(target) = std::max(largest.at<double>(target), x.at<double>(index));
-      for (int64_t axis = x.rank() - 1; axis >= 0 && ++index[axis] == x.size(axis); --axis) index[axis] = 0;
-    }
+    });
   }
 };
 
@@ -78,6 +77,27 @@ TEST_CASE("sums of many elements stay accurate and have the same bits for any nu
   check_same_bits_for_all_threads([&] { return Tensor::scalar(dot(rows, rows), DType::f64); });
 }
 
+TEST_CASE("the kernels of sums and dot products are the running sums, for every length and instruction set") {
+  Rng rng(7);
+  const Tensor a = random({200}, rng), b = random({200}, rng);
+  for_each_isa([&] {
+    for (int64_t n = 0; n <= 200; ++n) {
+      const double *x = a.data<double>(), *y = b.data<double>();
+      double product = 0;
+      for (int64_t i = 0; i < n; ++i) product += x[i] * y[i];
+      // Sums of up to 200 numbers below 1, in another order.
+      CHECK(std::abs(kernels::table<double>().sum(n, x) - kernels::naive_sum(n, x)) < 1e-13);
+      CHECK(std::abs(kernels::table<double>().dot(n, x, y) - product) < 1e-13);
+    }
+  });
+}
+
+TEST_CASE("sums down few columns stay accurate") {
+  Rng rng(8);
+  const Tensor x = Tensor::uniform({300'000, 2}, 0, 1, rng), exact = sum(x.to(DType::f64), {0});
+  check_close(sum(x, {0}), exact, 1e-6);  // one running sum of f32 a column is off by 1e-5 here
+}
+
 TEST_CASE("reductions of nothing, and of extremes") {
   const Tensor none = Tensor::empty({0, 3});
   CHECK(sum(none).item() == 0);
@@ -119,4 +139,6 @@ TEST_CASE("dot and norm") {
   const Tensor x = Tensor::from<float>({3, 4});
   CHECK(norm(x) == 5);
   check_throws([&] { dot(x, Tensor::zeros({3})); }, "dot: shapes [2] and [3] differ");
+  check_throws([&] { dot(x, x.to(DType::f64)); }, "dot: operands have dtypes f32 and f64; convert one with to()");
+  check_throws([] { sum(Tensor::arange(3)); }, "sum: needs f32 or f64, got i64");
 }

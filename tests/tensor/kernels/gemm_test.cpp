@@ -1,0 +1,33 @@
+#include <kindling/tensor/kernels/gemm.h>
+
+#include <limits>
+
+#include <kindling/tests/support/tensors.h>
+
+using namespace kindling;
+using namespace kindling::testing;
+
+TEST_CASE("gemm agrees with the three loops for every transposition, alpha and beta") {
+  Rng rng(3);
+  const int64_t m = 5, n = 6, k = 7;
+  for (const bool trans_a : {false, true})
+    for (const bool trans_b : {false, true})
+      for (const double beta : {0.0, 1.0, 0.5}) {
+        const Tensor a = random({trans_a ? k : m, trans_a ? m : k}, rng),
+                     b = random({trans_b ? n : k, trans_b ? k : n}, rng);
+        Tensor c = beta == 0 ? Tensor::full({m, n}, std::numeric_limits<double>::quiet_NaN(), DType::f64)
+                             : random({m, n}, rng);
+        Tensor expected = c.clone();
+        const int64_t lda = a.size(1), ldb = b.size(1);
+        kernels::gemm<double>(trans_a, trans_b, m, n, k, 2.0, a.data<double>(), lda, b.data<double>(), ldb, beta,
+                              c.data<double>(), n);
+        kernels::naive_gemm<double>(trans_a, trans_b, m, n, k, 2.0, a.data<double>(), lda, b.data<double>(), ldb, beta,
+                                    expected.data<double>(), n);
+        check_close(c, expected, 1e-14);
+      }
+}
+
+TEST_CASE("OpenBLAS says which it is") {
+  CHECK(std::string(kernels::blas_version()).rfind("OpenBLAS", 0) == 0);
+  CHECK_FALSE(std::string(kernels::blas_core()).empty());
+}

@@ -1,0 +1,118 @@
+#include <kindling/tensor/storage.h>
+
+#include <atomic>
+#include <cmath>
+
+#include <kindling/tests/support/tensors.h>
+
+using namespace kindling;
+using namespace kindling::testing;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kReuse = false;  // every block is the heap's, so that the sanitizer can watch it
+#else
+constexpr bool kReuse = true;
+#endif
+
+}  // namespace
+
+TEST_CASE("blocks are aligned to cache lines and as large as asked for") {
+  for (const size_t bytes : {0, 1, 64, 65, 100, 257, 4097, 1'000'003}) {
+    const auto storage = Storage::allocate(bytes);
+    CHECK(storage->bytes() == bytes);
+    CHECK(reinterpret_cast<uintptr_t>(storage->data()) % 64 == 0);
+  }
+}
+
+TEST_CASE("a block that is given back is the next one of its size") {
+  if (!kReuse) return;
+  auto storage = Storage::allocate(10'000);
+  const std::byte* data = storage->data();
+  storage.reset();
+  const pool::Stats before = pool::stats();
+  storage = Storage::allocate(9'900);  // a little less: the same size class
+  CHECK(storage->data() == data);
+  CHECK(pool::stats().system_calls == before.system_calls);
+  CHECK(pool::stats().bytes_cached < before.bytes_cached);
+  CHECK(Storage::allocate(10'000)->data() != data);
+}
+
+TEST_CASE("stats count what is alive, its peak, and what is kept") {
+  const pool::Stats before = pool::stats();
+  pool::reset_peak();
+  auto a = Storage::allocate(5000), b = Storage::allocate(70'000);
+  const int64_t both = pool::stats().bytes_in_use - before.bytes_in_use;
+  CHECK(both >= 75'000);
+  CHECK(both <= 75'000 * 5 / 4);
+  b.reset();
+  CHECK(pool::stats().bytes_peak == before.bytes_in_use + both);
+  CHECK(pool::stats().bytes_in_use < before.bytes_in_use + both);
+  if (kReuse) CHECK(pool::stats().bytes_cached >= 70'000);
+  pool::reset_peak();
+  CHECK(pool::stats().bytes_peak == pool::stats().bytes_in_use);
+  a.reset();
+  CHECK(pool::stats().bytes_in_use == before.bytes_in_use);
+}
+
+TEST_CASE("trim gives back what is free, and only that") {
+  const Tensor alive = Tensor::full({1000}, 3);
+  const int64_t in_use = pool::stats().bytes_in_use;
+  Tensor::zeros({1000});
+  pool::trim();
+  CHECK(pool::stats().bytes_cached == 0);
+  CHECK(pool::stats().bytes_in_use == in_use);
+  const int64_t calls = pool::stats().system_calls;
+  Tensor::zeros({1000});
+  CHECK(pool::stats().system_calls == calls + 1);
+  CHECK(alive.to_vector<float>() == std::vector<float>(1000, 3.F));
+}
+
+TEST_CASE("batches of ragged sizes do not make the pool grow") {
+  if (!kReuse) return;
+  pool::trim();
+  Rng rng(1);
+  const auto step = [&](int64_t batch) {  // a few activations of one batch, alive together
+    std::vector<Tensor> alive;
+    for (const int64_t channels : {3, 64, 16, 128}) alive.push_back(Tensor::empty({batch, 8, 8, channels}));
+  };
+  for (int64_t batch = 1; batch <= 32; ++batch) step(batch);
+  const pool::Stats before = pool::stats();
+  for (int i = 0; i < 500; ++i) step(1 + rng.next_below(32));
+  CHECK(pool::stats().system_calls == before.system_calls);
+  CHECK(pool::stats().bytes_cached == before.bytes_cached);
+}
+
+TEST_CASE("poisoned blocks are full of NaN, also those that were used before") {
+  const auto all_nan = [](const Tensor& x) {
+    for (const double value : x.to_vector<double>())
+      if (!std::isnan(value)) return false;
+    return true;
+  };
+  Tensor::zeros({100});
+  {
+    const Poison poison;
+    CHECK(all_nan(Tensor::empty({100})));
+    CHECK(all_nan(Tensor::empty({33}, DType::f64)));
+    CHECK(Tensor::empty({1}, DType::u8).item<int64_t>() == 255);
+  }
+  Tensor::zeros({100});
+  if (kReuse) CHECK_FALSE(all_nan(Tensor::empty({100})));
+}
+
+TEST_CASE("threads take and give back blocks at the same time") {
+  const int64_t in_use = pool::stats().bytes_in_use;
+  const Threads threads(4);
+  std::atomic<int> mixed_up{0};
+  parallel_for(64, 1, [&](int64_t begin, int64_t) {
+    std::vector<Tensor> alive;
+    for (int64_t i = 0; i < 50; ++i) {
+      alive.push_back(Tensor::full({1 + (begin * 7 + i) % 40}, static_cast<double>(begin)));
+      if (i % 3 == 0) alive.erase(alive.begin());
+    }
+    for (const Tensor& x : alive) mixed_up += x.data<float>()[0] != static_cast<float>(begin);
+  });
+  CHECK(mixed_up == 0);
+  CHECK(pool::stats().bytes_in_use == in_use);
+}
