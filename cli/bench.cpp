@@ -1,0 +1,72 @@
+// kindling bench: speed on this machine.
+#include <kindling/cli/bench.h>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include <kindling/tensor/kernels/fma_peak.h>
+#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/isa.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling::cli {
+
+PeakMeter::PeakMeter() {
+  constexpr int kSamplesBefore = 5;  // the first ones wake the clocks up
+  for (int i = 0; i < kSamplesBefore; ++i) sample();
+}
+
+void PeakMeter::sample() { best_ = std::max(best_, kernels::sample_fma_peak()); }
+
+double Timing::total() const { return std::accumulate(samples_.begin(), samples_.end(), 0.0); }
+
+double Timing::quantile(double share) const {
+  std::vector<double> sorted = samples_;
+  std::sort(sorted.begin(), sorted.end());
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
+}
+
+double peak_rss_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024e-6;
+}
+
+double current_rss_mb() {
+  int64_t total = 0, resident = 0;  // pages
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE)) * 1e-6;
+}
+
+void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak) {
+  document["fma_peak_gflops"] = peak.gflops();
+  document["threads"] = num_threads();
+  document["isa"] = name_of(isa());
+  document["blas_core"] = kernels::blas_core();
+  document["peak_rss_mb"] = peak_rss_mb();
+}
+
+std::string machine_line(const PeakMeter& peak) {
+  return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {} threads, {}, BLAS kernels {}; at most {:.0f} MB of memory",
+                     peak.gflops(), num_threads(), name_of(isa()), kernels::blas_core(), peak_rss_mb());
+}
+
+void add_bench(Program& program) {
+  CLI::App& bench = program.add_group("bench", "Speed on this machine",
+                                      "kindling bench train --model squeezenet1_1 --batch-size 32 --size 224");
+  add_bench_train(program, bench);
+  add_bench_infer(program, bench);
+  add_bench_gemm(program, bench);
+  add_bench_conv(program, bench);
+}
+
+}  // namespace kindling::cli

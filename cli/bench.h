@@ -1,0 +1,61 @@
+// What the benchmarks share: the peak, timings, and what is said about the machine.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <kindling/cli/program.h>
+
+namespace kindling::cli {
+
+/// The FMA peak of this run: the best of samples taken before, between and after what is measured.
+class PeakMeter {
+ public:
+  PeakMeter();
+  void sample();
+  double gflops() const { return best_; }
+
+ private:
+  double best_ = 0;
+};
+
+/// Durations of the same work, repeated, in milliseconds.
+class Timing {
+ public:
+  void add(double ms) { samples_.push_back(ms); }
+  /// Adds the duration of one call.
+  template <class F>
+  void measure(F&& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    add(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  double median() const { return quantile(0.5); }
+  double low() const { return quantile(0.25); }
+  double high() const { return quantile(0.75); }
+  double total() const;
+  bool empty() const { return samples_.empty(); }
+
+ private:
+  double quantile(double share) const;
+  std::vector<double> samples_;
+};
+
+double peak_rss_mb();
+double current_rss_mb();
+
+/// `document` with "fma_peak_gflops", "threads", "isa", "blas_core" and "peak_rss_mb".
+void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak);
+/// The same for people, in one line.
+std::string machine_line(const PeakMeter& peak);
+
+void add_bench_train(Program& program, CLI::App& bench);
+void add_bench_infer(Program& program, CLI::App& bench);
+void add_bench_gemm(Program& program, CLI::App& bench);
+void add_bench_conv(Program& program, CLI::App& bench);
+
+}  // namespace kindling::cli

@@ -1,0 +1,225 @@
+// kindling bench train and infer: images per second of a model, and the share of the FMA peak that it reaches.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <kindling/cli/bench.h>
+#include <kindling/cli/layer_times.h>
+#include <kindling/cli/output.h>
+#include <kindling/optim/sgd.h>
+#include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/kernels/parallel.h>
+
+namespace kindling::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct ModelBench {
+  Everywhere everywhere;
+  ModelChoice model;
+  int64_t batch_size = 32, steps = 10;
+  bool layers = false, ragged = false;
+};
+
+void declare(ModelBench& options, Settings& settings) {
+  settings.group("Benchmark");
+  settings.add("batch-size", options.batch_size, "N", "Images per step")->check(at_least(1));
+  settings.add("steps", options.steps, "N", "Steps that are timed, after a warm-up")->check(at_least(1));
+  CLI::App& command = settings.command();
+  command.add_flag("--layers", options.layers, "Time, GFLOP/s and share of peak per layer and pass")
+      ->group("Benchmark");
+  command.add_flag("--ragged", options.ragged, "Batches of changing sizes, up to --batch-size: does memory grow?")
+      ->group("Benchmark");
+  options.model.declare(settings);
+}
+
+/// One model with random images, ready to take steps.
+class Workload {
+ public:
+  Workload(const ModelBench& options, bool training)
+      : rng_(options.everywhere.seed), model_(options.model.load(rng_)), training_(training) {
+    const ModelInfo info = options.model.info();
+    const int64_t size = options.model.input_size(), batch = options.batch_size;
+    image_ = {1, size, size, info.channels};
+    images_ = Tensor::normal({batch, size, size, info.channels}, 0, 1, rng_);
+    labels_ = Tensor::zeros({batch}, DType::i64);
+    model_->train(training);
+    model_->name_parts();  // a first call from several threads must not do it
+    plan_ = plan_step(*model_, images_.select(0, 0), batch);
+    if (!training) return;
+    gradient_.emplace(*model_, classification(), plan_);
+    optimizer_.emplace(model_->parameters(), SGDOptions{.lr = 1e-4, .momentum = 0.9});
+  }
+
+  /// A training step, or the outputs, of the first `count` images.
+  void step(int64_t count) {
+    training_ ? train(images_.slice(0, 0, count), labels_.slice(0, 0, count)) : infer(images_.slice(0, 0, count));
+  }
+
+  /// As every share of peak counts them: a multiply-add is two; conv1 needs no gradient of its input.
+  double gflop_per_image() const {
+    int64_t macs = 0;
+    const std::vector<LayerCall> calls = layer_calls(*model_, image_);
+    for (const LayerCall& call : calls) macs += call.macs;
+    return 2e-9 * static_cast<double>(training_ ? 3 * macs - calls.front().macs : macs);
+  }
+
+  Module& model() { return *model_; }
+  const Shape& image() const { return image_; }
+  const StepPlan& plan() const { return plan_; }
+
+ private:
+  void train(const Tensor& images, const Tensor& labels) {
+    gradient_->add(images, labels, steps_++);
+    gradient_->finish();
+    optimizer_->step();
+  }
+
+  void infer(const Tensor& images) {
+    const int64_t count = images.size(0), part = plan_.micro_batch;
+    parallel_for((count + part - 1) / part, 1, [&](int64_t p, int64_t) {
+      const NoGrad no_grad;
+      (*model_)(images.slice(0, p * part, std::min((p + 1) * part, count)));
+    });
+  }
+
+  Rng rng_;
+  std::unique_ptr<Module> model_;
+  bool training_;
+  Shape image_;
+  Tensor images_, labels_;
+  StepPlan plan_;
+  std::optional<GradientStep> gradient_;
+  std::optional<SGD> optimizer_;
+  uint64_t steps_ = 0;
+};
+
+struct ModelSpeed {
+  Timing step;
+  int64_t images = 0;
+  double rss_growth_mb = 0;  ///< from the end of the warm-up to the end
+
+  double images_per_second() const { return 1e3 * static_cast<double>(images) / step.total(); }
+};
+
+ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& peak) {
+  constexpr int64_t kWarmUp = 3;
+  Rng sizes(options.everywhere.seed, /*stream=*/1);
+  const auto next_size = [&] {
+    return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size;
+  };
+  for (int64_t i = 0; i < kWarmUp; ++i) workload.step(options.batch_size);
+  const double rss = current_rss_mb();
+  ModelSpeed speed;
+  for (int64_t i = 0; i < options.steps; ++i) {
+    const int64_t size = next_size();
+    speed.step.measure([&] { workload.step(size); });
+    speed.images += size;
+    peak.sample();
+  }
+  speed.rss_growth_mb = current_rss_mb() - rss;
+  return speed;
+}
+
+Json to_json(const std::vector<LayerTime>& times, const PeakMeter& peak) {
+  Json list = Json::array();
+  for (const LayerTime& time : times)
+    for (const PassTime& pass : time.passes) {
+      Json row{{"name", time.name}, {"kind", time.kind}, {"pass", pass.pass}, {"ms", pass.ms}};
+      const double gflops = 1e3 * pass.gflop / pass.ms;
+      row["gflops"] = pass.gflop > 0 ? Json(gflops) : Json();
+      row["fraction_of_peak"] = pass.gflop > 0 ? Json(gflops / peak.gflops()) : Json();
+      list.push_back(row);
+    }
+  return list;
+}
+
+/// ms, GFLOP/s and share of peak of one pass, in three columns.
+std::vector<std::string> pass_columns(const LayerTime& time, std::initializer_list<const char*> names,
+                                      const PeakMeter& peak) {
+  for (const PassTime& pass : time.passes) {
+    if (std::find(names.begin(), names.end(), pass.pass) == names.end()) continue;
+    if (pass.gflop == 0) return {fmt::format("{:.2f}", pass.ms), "", ""};
+    const double gflops = 1e3 * pass.gflop / pass.ms;
+    return {fmt::format("{:.2f}", pass.ms), fmt::format("{:.0f}", gflops),
+            fmt::format("{:.0f} %", 100 * gflops / peak.gflops())};
+  }
+  return {"", "", ""};
+}
+
+void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const PeakMeter& peak) {
+  Table table({"layer", "kind", "forward ms", "GFLOP/s", "peak", "dx ms", "GFLOP/s", "peak", "dw ms", "GFLOP/s", "peak",
+               "of step"},
+              {0, 1});
+  double total = 0;
+  const auto share = [&](double ms) { return fmt::format("{:.1f} %", 100 * ms / ms_per_step); };
+  for (const LayerTime& time : times) {
+    double ms = 0;
+    for (const PassTime& pass : time.passes) ms += pass.ms;
+    total += ms;
+    std::vector<std::string> row{time.name, time.kind};
+    for (const auto& names : {std::initializer_list<const char*>{"forward"}, {"input gradient", "backward"}, {"weight gradient"}})
+      for (std::string& cell : pass_columns(time, names, peak)) row.push_back(std::move(cell));
+    row.push_back(share(ms));
+    table.add(std::move(row));
+  }
+  fmt::print("{}between layers, loss, optimiser: {}\n\n", table.text(Style(1)), share(ms_per_step - total));
+}
+
+int run(ModelBench& options, bool training) {
+  PeakMeter peak;
+  Workload workload(options, training);
+  std::optional<ConstantWeights> constant;
+  if (!training) constant.emplace();
+  const ModelSpeed speed = measure(workload, options, peak);
+  std::vector<LayerTime> layers;
+  if (options.layers)
+    layers = time_layers(workload.model(), workload.image(), options.batch_size, workload.plan(), options.steps, peak);
+  peak.sample();
+
+  const double gflop = workload.gflop_per_image(), rate = speed.images_per_second();
+  const double fraction = gflop * rate / peak.gflops();
+  if (options.everywhere.json) {
+    Json document{{"model", options.model.model},
+                  {"size", options.model.input_size()},
+                  {"batch_size", options.batch_size},
+                  {"steps", options.steps},
+                  {"images_per_second", rate},
+                  {"ms_per_step", speed.step.median()},
+                  {"ms_quartiles", {speed.step.low(), speed.step.high()}},
+                  {"gflop_per_image", gflop},
+                  {"fraction_of_peak", fraction},
+                  {"rss_growth_mb", speed.rss_growth_mb}};
+    add_machine(document, peak);
+    if (options.layers) document["layers"] = to_json(layers, peak);
+    print_json(document);
+    return kDone;
+  }
+  if (options.layers) print_layers(layers, speed.step.median(), peak);
+  fmt::print("{} {}, {} pixels, batches of {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
+             training ? "training" : "inference", options.model.model, options.model.input_size(), options.batch_size,
+             rate, speed.step.median(), speed.step.low(), speed.step.high());
+  fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
+             Style(1).bold(fmt::format("{:.3f}", fraction)), gflop * rate, gflop, machine_line(peak));
+  fmt::print("memory grew by {:.1f} MB over {} steps\n", speed.rss_growth_mb, options.steps);
+  return kDone;
+}
+
+int run_train(ModelBench& options, Settings&) { return run(options, /*training=*/true); }
+int run_infer(ModelBench& options, Settings&) { return run(options, /*training=*/false); }
+
+}  // namespace
+
+void add_bench_train(Program& program, CLI::App& bench) {
+  program.add<ModelBench>(bench, "train", "Training steps of a model on random images",
+                          "kindling bench train --model squeezenet1_1 --batch-size 32 --size 224 --layers", declare,
+                          run_train);
+}
+
+void add_bench_infer(Program& program, CLI::App& bench) {
+  program.add<ModelBench>(bench, "infer", "Outputs of a model for random images",
+                          "kindling bench infer --model squeezenet1_1 --batch-size 1", declare, run_infer);
+}
+
+}  // namespace kindling::cli

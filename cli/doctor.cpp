@@ -1,0 +1,66 @@
+// kindling doctor: what Kindling sees on this machine, and a proof that its numbers are right here.
+#include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include <kindling/autograd/ops/ops.h>
+#include <kindling/cli/checks.h>
+#include <kindling/cli/output.h>
+#include <kindling/cli/program.h>
+#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/isa.h>
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/run_folder.h>
+
+namespace kindling::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct DoctorOptions {
+  Everywhere everywhere;
+};
+
+void declare(DoctorOptions&, Settings&) {}
+
+int run(DoctorOptions& options, Settings&) {
+  const nlohmann::json machine = describe_machine();
+  const std::vector<Check> checks = check_numbers(options.everywhere.seed);
+  const bool all_ok = std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
+  if (options.everywhere.json) {
+    Json list = Json::array();
+    for (const Check& check : checks) list.push_back({{"name", check.name}, {"ok", check.ok}, {"found", check.found}});
+    print_json({{"version", version()},
+                {"cpu", machine["cpu"]},
+                {"isa", name_of(isa())},
+                {"best_isa", name_of(best_isa())},
+                {"threads", num_threads()},
+                {"blas", kernels::blas_version()},
+                {"blas_core", kernels::blas_core()},
+                {"checks", list}});
+    return all_ok ? kDone : kFailed;
+  }
+  const char* wanted = std::getenv("KINDLING_ISA");
+  const std::string why = wanted != nullptr && *wanted != '\0' ? "by KINDLING_ISA" : "the widest here";
+  fmt::print("Kindling {}\n", version());
+  fmt::print("processor        {}\n", machine["cpu"].get<std::string>());
+  fmt::print("instructions     {} ({})\n", name_of(isa()), why);
+  fmt::print("threads          {}\n", num_threads());
+  fmt::print("BLAS             {}\nBLAS kernels     {}\n\n", kernels::blas_version(), kernels::blas_core());
+  const Style style(1);
+  for (const Check& check : checks)
+    fmt::print("{}  {:<52} {}\n", check.ok ? style.green("ok    ") : style.red("FAILED"), check.name, check.found);
+  fmt::print("\n{}\n", all_ok ? "The numbers are right on this machine."
+                               : "Numbers are WRONG on this machine. Try KINDLING_ISA=avx2 or baseline, and report it.");
+  return all_ok ? kDone : kFailed;
+}
+
+}  // namespace
+
+void add_doctor(Program& program) {
+  program.add<DoctorOptions>(program.root(), "doctor", "What Kindling sees here, and a proof that its numbers are right",
+                             "kindling doctor\nKINDLING_ISA=avx2 kindling doctor", declare, run);
+}
+
+}  // namespace kindling::cli

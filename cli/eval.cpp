@@ -1,0 +1,107 @@
+// kindling eval: accuracy of a checkpoint or weights on a data set.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <kindling/cli/interrupt.h>
+#include <kindling/cli/output.h>
+#include <kindling/cli/program.h>
+#include <kindling/cli/progress.h>
+#include <kindling/cli/recipe.h>
+#include <kindling/train/evaluate.h>
+
+namespace kindling::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct EvalCommand {
+  Everywhere everywhere;
+  ModelChoice model;
+  DataChoice data;
+  Images images;
+  int64_t batch_size = 64;
+};
+
+void declare(EvalCommand& options, Settings& settings) {
+  options.model.declare(settings);
+  options.data.declare(settings);
+  options.images.declare(settings);
+  settings.add("batch-size", options.batch_size, "N", "Images per batch")->check(at_least(1));
+}
+
+/// Class numbers mean the same on both sides only if the names agree.
+void check_classes(const std::optional<RunFacts>& facts, const data::Dataset& dataset, const DataChoice& data) {
+  const std::vector<std::string> names = dataset.classes();
+  if (!facts || facts->class_names.empty() || names.empty() || names == facts->class_names) return;
+  throw Error(fmt::format("the classes of {} are not those of the run ({} here, {} there); --labels FILE can give their "
+                          "order",
+                          data.data, fmt::join(names, " "), fmt::join(facts->class_names, " ")));
+}
+
+void complete(EvalCommand& options, const Settings& settings, const data::Dataset& dataset,
+              const std::optional<RunFacts>& facts) {
+  if (!facts && !settings.is_set("model"))
+    throw UsageError(options.model.weights +
+                     " lies in no run folder: say what model it is for by --model, --bypass, --norm and --classes");
+  const auto classes = static_cast<int64_t>(dataset.classes().size());
+  if (options.model.classes == 0 && classes > 0) options.model.classes = classes;
+  check_classes(facts, dataset, options.data);
+}
+
+Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, const data::DatasetPtr& dataset,
+                                  const data::InputInfo& input) {
+  StatusLine status(options.everywhere.quiet);
+  const Interrupt interrupt;
+  Evaluation result = evaluate(
+      model, dataset,
+      {.batch_size = options.batch_size,
+       .transform = eval_transform(options.model.input_size(), input, options.images),
+       .workers = options.data.workers,
+       .strict = options.data.strict,
+       .progress =
+           [&](int64_t done, int64_t total) {
+             status.show("eval", static_cast<double>(done) / static_cast<double>(total), with_commas(done) + " images");
+           },
+       .stop = interrupt.requested()});
+  for (const std::string& message : result.skipped) status.warn("note: skipped: " + message);
+  return result;
+}
+
+int run(EvalCommand& options, Settings& settings) {
+  if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint or weights to measure");
+  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  const data::DatasetPtr dataset =
+      data::open_for_eval(options.data.data, options.data.open_options(options.everywhere.seed));
+  const data::InputInfo input = data::describe_inputs(*dataset);
+  complete(options, settings, *dataset, facts);
+  options.images.complete(input.channels);
+
+  Rng rng(options.everywhere.seed);
+  const std::unique_ptr<Module> model = options.model.load(rng, input.channels);
+  const Evaluation result = evaluate_with_progress(options, *model, dataset, input);
+  if (options.everywhere.json) {
+    print_json({{"images", result.samples},
+                {"top1", result.top1 ? Json(*result.top1) : Json()},
+                {"top5", result.top5 ? Json(*result.top5) : Json()},
+                {"loss", result.loss},
+                {"images_per_second", result.images_per_second},
+                {"skipped", result.skipped}});
+    return kDone;
+  }
+  fmt::print("{} images of {}: top-1 {}, top-5 {}, loss {:.4f}\n{:.0f} images/s\n", with_commas(result.samples),
+             options.data.data, Style(1).bold(percent(result.top1)), percent(result.top5), result.loss,
+             result.images_per_second);
+  return kDone;
+}
+
+}  // namespace
+
+void add_eval(Program& program) {
+  program.add<EvalCommand>(
+      program.root(), "eval", "Accuracy of a checkpoint or weights on a data set",
+      "kindling eval --weights runs/photos/best.ckpt\n"
+      "kindling eval --weights my.safetensors --model squeezenet1_1 --classes 10 --data folder:photos",
+      declare, run);
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,138 @@
+// kindling info: what a model or a file of weights consists of.
+#include <fmt/format.h>
+
+#include <kindling/cli/output.h>
+#include <kindling/cli/program.h>
+#include <kindling/io/weights.h>
+#include <kindling/nn/summary.h>
+
+namespace kindling::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InfoOptions {
+  Everywhere everywhere;
+  ModelChoice model;
+};
+
+void declare(InfoOptions& options, Settings& settings) { options.model.declare(settings); }
+
+std::vector<int64_t> sizes(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+/// "111 x 111 x 96": the shape without the batch axis.
+std::string image_text(const Shape& shape) {
+  std::string text;
+  for (int64_t axis = 1; axis < shape.rank(); ++axis) text += (axis > 1 ? " x " : "") + std::to_string(shape[axis]);
+  return text;
+}
+
+Json to_json(const LayerSummary& layer) {
+  return {{"name", layer.name},
+          {"kind", layer.kind},
+          {"output_shape", sizes(layer.output_shape)},
+          {"parameters", layer.parameters},
+          {"macs", layer.macs}};
+}
+
+/// The layers of one row of the short summary, if it stands for more than one.
+std::vector<LayerSummary> parts_of(const LayerSummary& row, const Summary& layers) {
+  std::vector<LayerSummary> parts;
+  for (const LayerSummary& layer : layers.layers)
+    if (layer.name.starts_with(row.name + "/")) parts.push_back(layer);
+  return parts;
+}
+
+int64_t bytes_of(Module& model) {
+  int64_t bytes = 0;
+  for (const NamedTensor& tensor : named_tensors(model)) bytes += tensor.value.numel() * size_of(tensor.value.dtype());
+  return bytes;
+}
+
+void add_row(Table& table, const LayerSummary& layer, const std::string& name) {
+  const auto count = [](int64_t number) { return number == 0 ? std::string("-") : with_commas(number); };
+  table.add({name, layer.kind, image_text(layer.output_shape), count(layer.parameters), count(layer.macs)});
+}
+
+/// A model: the rows of Table 1 of the SqueezeNet paper, each followed by the layers in it.
+int describe_model(const InfoOptions& options, int64_t channels) {
+  Rng rng(options.everywhere.seed);
+  const std::unique_ptr<Module> model = options.model.load(rng, channels);
+  const int64_t size = options.model.input_size();
+  const Shape input{1, size, size, channels};
+  const Summary rows = summarize(*model, input, /*depth=*/1), layers = summarize(*model, input);
+  const int64_t bytes = bytes_of(*model);
+
+  if (options.everywhere.json) {
+    Json list = Json::array();
+    for (const LayerSummary& row : rows.layers) {
+      list.push_back(to_json(row));
+      for (const LayerSummary& part : parts_of(row, layers)) list.back()["parts"].push_back(to_json(part));
+    }
+    print_json({{"model", options.model.model},
+                {"input_shape", sizes(input)},
+                {"parameters", rows.parameters},
+                {"macs", rows.macs},
+                {"bytes", bytes},
+                {"layers", list}});
+    return kDone;
+  }
+  Table table({"layer", "kind", "output", "parameters", "MACs"}, {0, 1});
+  table.add({"input", "", image_text(input), "", ""});
+  for (const LayerSummary& row : rows.layers) {
+    add_row(table, row, row.name);
+    for (const LayerSummary& part : parts_of(row, layers)) add_row(table, part, "  " + part.name.substr(row.name.size() + 1));
+  }
+  fmt::print("{}\n{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
+             with_commas(rows.parameters), with_unit(static_cast<double>(bytes), "B"),
+             with_unit(static_cast<double>(rows.macs), "MACs"));
+  return kDone;
+}
+
+/// A file of weights of which nothing more is known.
+int describe_file(const InfoOptions& options) {
+  const SafetensorsFile file(options.model.weights);
+  int64_t parameters = 0, bytes = 0;
+  Json list = Json::array();
+  Table table({"tensor", "dtype", "shape", "numbers", "bytes"}, {0, 1});
+  for (const TensorEntry& entry : file.entries()) {
+    const bool is_weight = !entry.name.starts_with(kStatePrefix);
+    if (is_weight) parameters += entry.shape.numel(), bytes += entry.bytes;
+    table.add({entry.name, entry.dtype, fmt::format("{}", fmt::join(sizes(entry.shape), " x ")),
+               with_commas(entry.shape.numel()), with_commas(entry.bytes)});
+    list.push_back({{"name", entry.name},
+                    {"kind", entry.dtype},
+                    {"output_shape", nullptr},
+                    {"shape", sizes(entry.shape)},
+                    {"parameters", is_weight ? entry.shape.numel() : 0},
+                    {"macs", nullptr}});
+  }
+  if (options.everywhere.json) {
+    print_json({{"weights", file.path()},
+                {"metadata", file.metadata()},
+                {"parameters", parameters},
+                {"macs", nullptr},
+                {"bytes", bytes},
+                {"layers", list}});
+    return kDone;
+  }
+  fmt::print("{}\n{}: {} numbers in weights, {}\n", table.text(Style(1)), file.path(), with_commas(parameters),
+             with_unit(static_cast<double>(bytes), "B"));
+  return kDone;
+}
+
+int run(InfoOptions& options, Settings& settings) {
+  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  if (!options.model.weights.empty() && !settings.is_set("model")) return describe_file(options);
+  return describe_model(options, facts ? facts->channels : options.model.info().channels);
+}
+
+}  // namespace
+
+void add_info(Program& program) {
+  program.add<InfoOptions>(program.root(), "info", "Layers, shapes, parameters, MACs and bytes of a model or a file",
+                           "kindling info --model squeezenet1_0 --size 227\nkindling info --weights runs/photos/best.ckpt",
+                           declare, run);
+}
+
+}  // namespace kindling::cli

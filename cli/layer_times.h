@@ -1,0 +1,39 @@
+// How long every layer of a model takes, pass by pass.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kindling/cli/bench.h>
+#include <kindling/nn/conv.h>
+#include <kindling/nn/module.h>
+#include <kindling/train/step.h>
+
+namespace kindling::cli {
+
+/// A module without parts, as the model calls it.
+struct LayerCall {
+  std::string name;
+  Module* module;
+  Shape input, output;     ///< for one image
+  bool first;              ///< its input is the image, of which no gradient is needed
+  int64_t macs = 0;        ///< for one image
+};
+/// In the order of the calls, from one call of `model` on [1, size, size, channels] in evaluation mode.
+std::vector<LayerCall> layer_calls(Module& model, const Shape& image);
+
+struct PassTime {
+  std::string pass;  ///< "forward", "input gradient", "weight gradient"; or "backward", of layers without products
+  double ms = 0;     ///< for the batch, the median of the repetitions
+  double gflop = 0;  ///< 0 of layers without products
+};
+struct LayerTime {
+  std::string name, kind;
+  std::vector<PassTime> passes;
+};
+/// Runs each layer alone, `repetitions` times, on random inputs, cut into micro-batches on all threads as `plan` says.
+/// Gradients only if the model is in training mode. What is between layers (activations, concatenation, sums) is left out.
+std::vector<LayerTime> time_layers(Module& model, const Shape& image, int64_t batch_size, const StepPlan& plan,
+                                   int64_t repetitions, PeakMeter& peak);
+
+}  // namespace kindling::cli

@@ -1,0 +1,133 @@
+#include <kindling/cli/options.h>
+
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <kindling/io/weights.h>
+#include <kindling/tensor/conv.h>
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/run_folder.h>
+
+namespace kindling::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Position of `word` in a list that its option has been checked against.
+template <class Enum>
+Enum choose(const std::string& word, std::initializer_list<const char*> words) {
+  return static_cast<Enum>(std::find(words.begin(), words.end(), word) - words.begin());
+}
+
+constexpr auto kBypasses = {"none", "simple", "complex"};
+constexpr auto kForms = {"torchvision", "caffe"};
+constexpr auto kNorms = {"none", "batch"};
+constexpr auto kConvs = {"auto", "im2col", "naive"};
+
+std::vector<std::string> words(std::initializer_list<const char*> list) { return {list.begin(), list.end()}; }
+
+std::string check_data(const std::string& spec) {
+  if (spec == "shapes") return "";
+  const std::string kind = spec.substr(0, spec.find(':'));
+  if (kind != "cifar10" && kind != "mnist" && kind != "folder")
+    return fmt::format("there is no \"{}\"; choose one of shapes, cifar10:PATH, mnist:PATH, folder:PATH", spec);
+  if (kind.size() + 1 >= spec.size()) return fmt::format("\"{}\" needs a path: {}:PATH", spec, kind);
+  return "";
+}
+
+}  // namespace
+
+void Everywhere::declare(Settings& settings) {
+  settings.group("Everywhere");
+  CLI::App& command = settings.command();
+  command.add_flag("--json", json, "Print one JSON document instead of text")->group("Everywhere");
+  command.add_flag("--quiet", quiet, "Show no progress")->group("Everywhere");
+  settings.add("threads", threads, "N", "Threads; 0: one per processor")->check(at_least(0));
+  settings.add("seed", seed, "N", "Of everything random");
+}
+
+void Everywhere::use_threads() const {
+  if (threads > 0) set_num_threads(threads);
+}
+
+void ModelChoice::declare(Settings& settings) {
+  settings.group("Model");
+  settings.add("model", model, "NAME", fmt::format("{}", fmt::join(model_names(), ", ")))->check(one_of(model_names()));
+  settings.add("bypass", bypass, "KIND", "Of SqueezeNets: none, simple, complex")->check(one_of(words(kBypasses)));
+  settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(words(kNorms)));
+  settings.add("form", form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(words(kForms)));
+  settings.add("classes", classes, "N", "Outputs; 0: as many as the data or the model has")->check(at_least(0));
+  settings.add("size", size, "PX", "Height and width of the input; 0: the data's or the model's")->check(at_least(0));
+  settings.add("weights", weights, "FILE", "Weights or checkpoint (safetensors) to load");
+  settings.add("conv", conv, "HOW", "Convolutions: auto, im2col, naive")->check(one_of(words(kConvs)));
+}
+
+ModelInfo ModelChoice::info() const { return model_info(model, choose<Form>(form, kForms)); }
+
+std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
+  set_conv_algorithm(choose<ConvAlgorithm>(conv, kConvs));
+  const int64_t smallest = info().smallest_size;
+  if (input_size() < smallest)
+    throw UsageError(fmt::format("--size {}: {} needs at least {} pixels", input_size(), model, smallest));
+  const ModelOptions options{.classes = classes,
+                             .channels = channels,
+                             .size = size,
+                             .bypass = choose<Bypass>(bypass, kBypasses),
+                             .form = choose<Form>(form, kForms),
+                             .norm = choose<Norm>(norm, kNorms)};
+  try {
+    return make_model(model, options, rng);
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
+
+std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
+  std::unique_ptr<Module> result = make(rng, channels);
+  if (!weights.empty()) kindling::load(*result, weights);
+  return result;
+}
+
+void DataChoice::declare(Settings& settings) {
+  settings.group("Data");
+  settings.add("data", data, "SPEC", "shapes, cifar10:PATH, mnist:PATH, folder:PATH")
+      ->check(CLI::Validator(check_data, ""));
+  settings.add("labels", labels, "FILE", "Line i: folder name of class i, and what to call it");
+  settings.add("val-share", val_share, "X", "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder)")
+      ->check(in_range(0, 1));
+  settings.add("workers", workers, "N", "Background threads that read images")->check(at_least(0));
+  settings.add_switch("strict", strict, "Stop at a damaged image instead of skipping and naming it");
+}
+
+data::OpenOptions DataChoice::open_options(uint64_t seed) const {
+  return {.labels = labels, .val_share = val_share, .seed = seed};
+}
+
+std::string DataChoice::absolute() const {
+  const size_t colon = data.find(':');
+  if (colon == std::string::npos) return data;
+  return data.substr(0, colon + 1) + fs::absolute(data.substr(colon + 1)).lexically_normal().string();
+}
+
+nlohmann::json RunFacts::to_json() const { return {{"channels", channels}, {"class_names", class_names}}; }
+
+RunFacts RunFacts::take_from(nlohmann::json& config) {
+  const RunFacts facts{.channels = config.value("channels", int64_t{0}),
+                       .class_names = config.value("class_names", std::vector<std::string>{})};
+  for (const char* key : {"channels", "class_names", "version", "machine"}) config.erase(key);
+  return facts;
+}
+
+std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings) {
+  const fs::path folder = fs::path(weights).parent_path(), run = folder.empty() ? "." : folder;
+  if (weights.empty() || !fs::exists(run / "config.json")) return std::nullopt;
+  nlohmann::json config = RunFolder::read_config(run.string());
+  const RunFacts facts = RunFacts::take_from(config);
+  config.erase("threads");  // of training
+  settings.apply(config, (run / "config.json").string(), Settings::Unknown::pass_over);
+  return facts;
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,71 @@
+// Groups of options that several commands share, and what is made from them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <kindling/cli/settings.h>
+#include <kindling/data/open.h>
+#include <kindling/models/registry.h>
+
+namespace kindling::cli {
+
+/// Of every command.
+struct Everywhere {
+  bool json = false;   ///< one JSON document on standard output and nothing else
+  bool quiet = false;  ///< no progress
+  int threads = 0;     ///< 0: all processors
+  uint64_t seed = 0;
+
+  void declare(Settings& settings);
+  void use_threads() const;
+};
+
+/// Where a model is made.
+struct ModelChoice {
+  std::string model = "squeezenet1_1", bypass = "none", form = "torchvision", norm = "none", conv = "auto";
+  int64_t classes = 0;  ///< 0: of the data, or the model's own
+  int64_t size = 0;     ///< pixels; 0: of the data, or the model's own
+  std::string weights;  ///< file to start from; empty: random
+
+  void declare(Settings& settings);
+  ModelInfo info() const;
+  /// Pixels of the input: `size`, or what the model was published with.
+  int64_t input_size() const { return size > 0 ? size : info().size; }
+  /// Makes it, for images of `channels` (0: the model's own), and sets the convolution algorithm. Throws UsageError for
+  /// a combination that the model does not have.
+  std::unique_ptr<Module> make(Rng& rng, int64_t channels = 0) const;
+  /// make(), then the weights of the file, if one is named.
+  std::unique_ptr<Module> load(Rng& rng, int64_t channels = 0) const;
+};
+
+/// Where data is read.
+struct DataChoice {
+  std::string data = "shapes", labels;
+  std::optional<double> val_share;  ///< nothing: each kind's own
+  int workers = 1;
+  bool strict = false;
+
+  void declare(Settings& settings);
+  data::OpenOptions open_options(uint64_t seed) const;
+  /// As `data`, but with an absolute path, so that it can be found from another folder.
+  std::string absolute() const;
+};
+
+/// What config.json holds beside options: facts about the run.
+struct RunFacts {
+  int64_t channels = 0;                  ///< of the images
+  std::vector<std::string> class_names;  ///< empty if the data gave none
+
+  nlohmann::json to_json() const;
+  /// Takes the facts (and "version" and "machine") out of `config`, so that options are left.
+  static RunFacts take_from(nlohmann::json& config);
+};
+
+/// The run that the checkpoint `weights` lies in: its model and data become the settings' next layer. Nothing if it lies
+/// in none.
+std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings);
+
+}  // namespace kindling::cli

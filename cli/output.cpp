@@ -1,0 +1,92 @@
+#include <kindling/cli/output.h>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace kindling::cli {
+namespace {
+
+bool has_value(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+bool is_dumb_terminal() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && std::string(term) == "dumb";
+}
+
+}  // namespace
+
+Style::Style(int descriptor) : on_(is_terminal(descriptor) && !has_value("NO_COLOR") && !is_dumb_terminal()) {}
+
+std::string Style::wrapped(const char* code, const std::string& text) const {
+  return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+}
+
+bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+
+int terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+Table::Table(std::vector<std::string> headings, std::vector<size_t> left) : left_(std::move(left)) {
+  rows_.push_back(std::move(headings));
+}
+
+void Table::add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+
+bool Table::is_left(size_t column) const { return std::find(left_.begin(), left_.end(), column) != left_.end(); }
+
+std::string Table::text(const Style& style) const {
+  std::vector<size_t> widths(rows_.front().size());
+  for (const auto& row : rows_)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string result;
+  for (const auto& row : rows_) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line += "  ";
+      line += is_left(i) ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    result += (&row == &rows_.front() ? style.bold(line) : line) + "\n";
+  }
+  return result;
+}
+
+std::string with_commas(int64_t number) {
+  std::string digits = std::to_string(number);
+  const size_t first = number < 0 ? 1 : 0;
+  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
+  return digits;
+}
+
+std::string with_unit(double number, const std::string& unit) {
+  size_t thousands = 0;
+  constexpr const char* kPrefixes[] = {"", "k", "M", "G", "T"};
+  while (std::abs(number) >= 999.95 && thousands + 1 < std::size(kPrefixes)) {
+    number /= 1000;
+    ++thousands;
+  }
+  const int decimals = thousands == 0 ? 0 : std::abs(number) < 9.995 ? 2 : 1;
+  return fmt::format("{:.{}f} {}{}", number, decimals, kPrefixes[thousands], unit);
+}
+
+std::string duration(double seconds) {
+  const auto total = static_cast<int64_t>(std::llround(seconds));
+  if (total < 60) return fmt::format("{} s", total);
+  if (total < 3600) return fmt::format("{}:{:02}", total / 60, total % 60);
+  return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
+}
+
+void print_json(const nlohmann::ordered_json& document) { fmt::print("{}\n", document.dump(2)); }
+
+}  // namespace kindling::cli

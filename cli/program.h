@@ -1,0 +1,66 @@
+// The command line as a whole: sub-commands, help, errors, exit codes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <kindling/cli/options.h>
+#include <kindling/cli/settings.h>
+
+namespace kindling::cli {
+
+enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kInterrupted = 130 };
+
+/// What one command line is made of. Each sub-command has a file, with a function add_NAME(Program&) that adds it.
+class Program {
+ public:
+  Program();
+
+  /// A sub-command that only holds others.
+  CLI::App& add_group(const std::string& name, const std::string& description, const std::string& examples);
+
+  /// Adds the sub-command `name` to `parent`. `Options` is a struct with a member `everywhere`; `declare` adds the rest of
+  /// its members as options, `run` does the work and returns an exit code. The help ends with `examples`.
+  template <class Options>
+  void add(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples,
+           void (*declare)(Options&, Settings&), int (*run)(Options&, Settings&)) {
+    CLI::App& command = add_command(parent, name, description, examples);
+    auto options = std::make_shared<Options>();
+    auto settings = std::make_shared<Settings>(command);
+    declare(*options, *settings);
+    options->everywhere.declare(*settings);
+    command.callback([this, options, settings, run] {
+      run_ = [options, settings, run] {
+        options->everywhere.use_threads();
+        return run(*options, *settings);
+      };
+    });
+  }
+
+  CLI::App& root() { return root_; }
+  /// Parses, runs, reports errors on standard error; the result is the exit code.
+  int run(int argc, const char* const* argv);
+
+ private:
+  CLI::App& add_command(CLI::App& parent, const std::string& name, const std::string& description,
+                        const std::string& examples);
+  int parse(int argc, const char* const* argv);
+  int run_command();
+  int report_wrong_usage(const std::string& message) const;
+  int report_failure(const std::string& message) const;
+  std::string command_name() const;
+
+  CLI::App root_;
+  std::function<int()> run_;
+};
+
+void add_bench(Program& program);
+void add_doctor(Program& program);
+void add_eval(Program& program);
+void add_gradcheck(Program& program);
+void add_graph(Program& program);
+void add_info(Program& program);
+void add_train(Program& program);
+
+}  // namespace kindling::cli

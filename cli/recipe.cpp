@@ -1,0 +1,141 @@
+#include <kindling/cli/recipe.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <kindling/optim/adam.h>
+#include <kindling/optim/sgd.h>
+
+namespace kindling::cli {
+namespace {
+
+constexpr size_t kColours = 3;
+// torchvision's mean and std of ImageNet, 0.485 0.456 0.406 and 0.229 0.224 0.225, times 255.
+const std::vector<float> kImageNetMean{123.675F, 116.28F, 103.53F}, kImageNetStd{58.395F, 57.12F, 57.375F};
+
+int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+bool is_square(const data::InputInfo& input) { return input.size && input.size->h == input.size->w; }
+
+}  // namespace
+
+void Images::declare(Settings& settings) {
+  settings.group("Images");
+  settings.add("mean", mean, "R,G,B", "Subtracted from pixels 0..255 (default ImageNet's)");
+  settings.add("std", std, "R,G,B", "Divided by afterwards");
+}
+
+void Images::complete(int64_t channels) {
+  const auto count = static_cast<size_t>(channels);
+  if (mean.empty()) mean = count == kColours ? kImageNetMean : std::vector<float>(count, 127.5F);
+  if (std.empty()) std = count == kColours ? kImageNetStd : std::vector<float>(count, 127.5F);
+  if (mean.size() != count || std.size() != count)
+    throw UsageError(fmt::format("--mean has {} values and --std {}, but the images have {} channels", mean.size(),
+                                 std.size(), channels));
+}
+
+data::Transform fit_to_square(int64_t size, const data::InputInfo& input) {
+  if (is_square(input)) return data::resize(size);
+  return data::compose({data::resize_shorter(size * 8 / 7), data::center_crop(size)});
+}
+
+void Recipe::declare(Settings& settings) {
+  settings.group("Training");
+  settings.add("epochs", epochs, "N", "Times through the training set")->check(at_least(1));
+  settings.add("batch-size", batch_size, "N", "Images per batch")->check(at_least(1));
+  settings.add("accumulate", accumulate, "N", "Batches per update")->check(at_least(1));
+  settings.add("micro-batch", micro_batch, "N", "Images a thread works on at once; 0: chosen")->check(at_least(0));
+  settings.add_switch("drop-last", drop_last, "Leave out an epoch's last batch if it is smaller");
+  settings.add("optimizer", optimizer, "NAME", "sgd, adam, adamw")->check(one_of({"sgd", "adam", "adamw"}));
+  settings.add("lr", lr, "X", "Learning rate, the schedule's highest (default 0.01, of Adam 0.001)")->check(at_least(0));
+  settings.add("momentum", momentum, "X", "Of sgd; beta1 of adam")->check(in_range(0, 1));
+  settings.add_switch("nesterov", nesterov, "Nesterov's momentum");
+  settings.add("momentum-form", momentum_form, "FORM", "pytorch: lr times the velocity; caffe: lr inside it")
+      ->check(one_of({"pytorch", "caffe"}));
+  settings.add("weight-decay", weight_decay, "X", "L2 penalty on all parameters; decoupled in adamw")
+      ->check(at_least(0));
+  settings.add("clip-norm", clip_norm, "X", "Longest gradient; 0: no limit")->check(at_least(0));
+  settings.add("label-smoothing", label_smoothing, "X", "Share of the target spread over all classes")
+      ->check(in_range(0, 1));
+
+  settings.group("Schedule of the learning rate");
+  settings.add("schedule", schedule, "NAME", "constant, poly, step, multistep, cosine, onecycle")
+      ->check(one_of(schedule_names()));
+  settings.add("warmup", warmup, "N", "Updates in which it first rises in a line")->check(at_least(0));
+  settings.add("power", power, "X", "Of poly")->check(at_least(0));
+  settings.add("gamma", gamma, "X", "Of step and multistep: the factor each time")->check(at_least(0));
+  settings.add("step-every", step_every, "N", "Of step: epochs between")->check(at_least(1));
+  settings.add("milestones", milestones, "N,N", "Of multistep: epochs");
+  settings.add("pct-start", pct_start, "X", "Of onecycle: share of the updates in which it rises")->check(in_range(0, 1));
+  settings.add("div-factor", div_factor, "X", "Of onecycle: starts at lr / X")->check(at_least(1));
+  settings.add("final-div-factor", final_div_factor, "X", "Of onecycle: ends X times below its start")
+      ->check(at_least(1));
+
+  settings.group("Images");
+  settings
+      .add("augment", augment, "KIND,KIND",
+           "pad-crop, resized-crop, flip, color, or none (default resized-crop,flip for\n"
+           "photographs of different sizes, else none)")
+      ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color"}));
+  settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side")->check(at_least(0));
+}
+
+void Recipe::complete(const data::InputInfo& input) {
+  if (!lr) lr = optimizer == "sgd" ? 0.01 : 0.001;
+  if (augment.empty())
+    augment = input.size ? std::vector<std::string>{"none"} : std::vector<std::string>{"resized-crop", "flip"};
+  if (augments_by("none") && augment.size() > 1) throw UsageError("--augment: none goes with nothing else");
+  if (augments_by("color") && input.channels == 2) throw UsageError("--augment: color needs 1 or 3 channels");
+  if (schedule == "multistep" && milestones.empty()) throw UsageError("--schedule multistep needs --milestones");
+  if (!std::is_sorted(milestones.begin(), milestones.end())) throw UsageError("--milestones must be in ascending order");
+  if (nesterov && momentum == 0 && optimizer == "sgd") throw UsageError("--nesterov needs a --momentum above 0");
+}
+
+bool Recipe::augments_by(const std::string& kind) const {
+  return std::find(augment.begin(), augment.end(), kind) != augment.end();
+}
+
+std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
+  if (optimizer == "sgd")
+    return std::make_unique<SGD>(
+        model.parameters(), SGDOptions{.lr = *lr,
+                                       .momentum = momentum,
+                                       .weight_decay = weight_decay,
+                                       .nesterov = nesterov,
+                                       .form = momentum_form == "caffe" ? MomentumForm::caffe : MomentumForm::pytorch});
+  const AdamOptions options{.lr = *lr, .beta1 = momentum, .weight_decay = weight_decay};
+  if (optimizer == "adam") return std::make_unique<Adam>(model.parameters(), options);
+  return std::make_unique<AdamW>(model.parameters(), options);
+}
+
+Schedule Recipe::make_schedule(int64_t samples) const {
+  const int64_t batches = drop_last ? samples / batch_size : groups(samples, batch_size);
+  const int64_t updates = groups(batches, accumulate);  // in one epoch
+  ScheduleOptions options{.power = power,
+                          .every = step_every * updates,
+                          .gamma = gamma,
+                          .one_cycle = {.pct_start = pct_start,
+                                        .div_factor = div_factor,
+                                        .final_div_factor = final_div_factor},
+                          .warmup = warmup};
+  for (const int64_t epoch : milestones) options.milestones.push_back(epoch * updates);
+  return kindling::make_schedule(schedule, options);
+}
+
+// Colours are changed on pixels 0..255. The crop comes last, so that what it pads with is the mean colour.
+data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
+  std::vector<data::Transform> steps;
+  steps.push_back(augments_by("resized-crop") ? data::random_resized_crop(size) : fit_to_square(size, input));
+  if (augments_by("color")) steps.push_back(data::color_jitter());
+  if (augments_by("flip")) steps.push_back(data::random_flip());
+  steps.push_back(images.normalize());
+  if (augments_by("pad-crop")) steps.push_back(data::pad_and_crop(crop_padding));
+  return data::compose(std::move(steps));
+}
+
+data::Transform eval_transform(int64_t size, const data::InputInfo& input, const Images& images) {
+  return data::compose({fit_to_square(size, input), images.normalize()});
+}
+
+}  // namespace kindling::cli

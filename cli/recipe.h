@@ -1,0 +1,67 @@
+// How to learn: the options of `train`, and optimiser, schedule and transforms made from them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kindling/cli/settings.h>
+#include <kindling/data/open.h>
+#include <kindling/data/transforms.h>
+#include <kindling/nn/module.h>
+#include <kindling/optim/optimizer.h>
+#include <kindling/optim/schedule.h>
+
+namespace kindling::cli {
+
+/// How images become inputs.
+struct Images {
+  std::vector<float> mean, std;  ///< per channel, in 0..255; empty: complete() chooses
+
+  void declare(Settings& settings);
+  /// Fills what is open: ImageNet's mean and std for colours, 127.5 and 127.5 for other numbers of channels. Throws
+  /// UsageError for other numbers of values than channels.
+  void complete(int64_t channels);
+  data::Transform normalize() const { return data::normalize(mean, std); }
+};
+
+/// What is done to images before they are normalised: to a square of `size` pixels. Images of that size stay as they are;
+/// square ones are resized; of others the middle is cut out, an eighth larger beforehand (torchvision's 256 to 224).
+data::Transform fit_to_square(int64_t size, const data::InputInfo& input);
+
+struct Recipe {
+  int64_t epochs = 10, batch_size = 32, accumulate = 1, micro_batch = 0;
+  bool drop_last = false;
+  std::string optimizer = "sgd", momentum_form = "pytorch";
+  std::optional<double> lr;  ///< complete() chooses
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 0.0002, clip_norm = 1.0, label_smoothing = 0.0;
+  std::string schedule = "poly";
+  int64_t warmup = 0;               ///< updates
+  double power = 1.0, gamma = 0.1;  ///< of poly; of step and multistep
+  int64_t step_every = 10;          ///< epochs
+  std::vector<int64_t> milestones;  ///< epochs
+  double pct_start = 0.3, div_factor = 25.0, final_div_factor = 1e4;
+  std::vector<std::string> augment;  ///< empty: complete() chooses
+  int64_t crop_padding = 4;          ///< pixels
+
+  void declare(Settings& settings);
+  /// Fills what is open: the learning rate (0.01 for SGD, 0.001 for Adam and AdamW); crops and flips for photographs of
+  /// different sizes, nothing for others. Throws UsageError for settings that do not go together.
+  void complete(const data::InputInfo& input);
+
+  std::unique_ptr<Optimizer> make_optimizer(Module& model) const;
+  /// For a training set of so many samples.
+  Schedule make_schedule(int64_t samples) const;
+  data::Transform train_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
+
+ private:
+  bool augments_by(const std::string& kind) const;
+};
+
+data::Transform eval_transform(int64_t size, const data::InputInfo& input, const Images& images);
+
+}  // namespace kindling::cli

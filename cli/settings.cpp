@@ -1,0 +1,105 @@
+#include <kindling/cli/settings.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace kindling::cli {
+namespace {
+
+std::string key_of(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::string text_of(const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::optional<double> number_in(const std::string& text) {
+  double value = 0;
+  if (!CLI::detail::lexical_cast(text, value)) return std::nullopt;
+  return value;
+}
+
+/// A check of a number; `requirement` ends the sentence "must be ...".
+template <class Accepts>
+CLI::Validator number_check(const std::string& requirement, Accepts accepts) {
+  const auto check = [=](const std::string& text) {
+    const std::optional<double> value = number_in(text);
+    if (value && accepts(*value)) return std::string();
+    return fmt::format("must be {}, not {}", requirement, text);
+  };
+  return CLI::Validator(check, "");
+}
+
+}  // namespace
+
+CLI::Option* Settings::add_switch(const std::string& name, bool& variable, const std::string& help) {
+  CLI::Option* option = command_.add_flag(fmt::format("--{0},!--no-{0}", name), variable, help)->group(group_);
+  return remember(name, option, [&variable] { return nlohmann::json(variable); });
+}
+
+CLI::Option* Settings::remember(const std::string& name, CLI::Option* option, std::function<nlohmann::json()> value) {
+  entries_.push_back({name, key_of(name), option, std::move(value)});
+  return option;
+}
+
+const Settings::Entry* Settings::find(const std::string& key) const {
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+void Settings::apply(const nlohmann::json& values, const std::string& source, Unknown unknown) {
+  for (const auto& [key, value] : values.items()) {
+    const Entry* entry = find(key);
+    if (entry == nullptr && unknown == Unknown::refuse)
+      throw UsageError(fmt::format("{}: there is no option \"{}\"", source, key));
+    if (entry == nullptr || value.is_null() || entry->option->count() > 0) continue;
+    if (value.is_array())
+      for (const auto& element : value) entry->option->add_result(text_of(element));
+    else
+      entry->option->add_result(text_of(value));
+    try {
+      entry->option->run_callback();
+    } catch (const CLI::ParseError& error) {
+      throw UsageError(fmt::format("{}: {}", source, error.what()));
+    }
+  }
+}
+
+bool Settings::is_set(const std::string& name) const {
+  const Entry* entry = find(key_of(name));
+  return entry != nullptr && entry->option->count() > 0;
+}
+
+std::vector<std::string> Settings::names_set() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_)
+    if (entry.option->count() > 0) names.push_back(entry.name);
+  return names;
+}
+
+nlohmann::json Settings::values() const {
+  nlohmann::json result = nlohmann::json::object();
+  for (const Entry& entry : entries_) result[entry.key] = entry.value();
+  return result;
+}
+
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  const auto check = [words](const std::string& text) {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
+    return fmt::format("there is no \"{}\"; choose one of {}", text, fmt::join(words, ", "));
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator at_least(double smallest) {
+  return number_check(fmt::format("at least {}", smallest), [smallest](double x) { return x >= smallest; });
+}
+
+CLI::Validator in_range(double low, double high) {
+  return number_check(fmt::format("in [{}, {})", low, high), [=](double x) { return x >= low && x < high; });
+}
+
+}  // namespace kindling::cli

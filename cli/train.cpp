@@ -1,0 +1,262 @@
+// kindling train: trains a model into a run folder.
+#include <ctime>
+#include <filesystem>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <kindling/cli/interrupt.h>
+#include <kindling/cli/output.h>
+#include <kindling/cli/presets.h>
+#include <kindling/cli/program.h>
+#include <kindling/cli/progress.h>
+#include <kindling/cli/recipe.h>
+#include <kindling/io/atomic_file.h>
+#include <kindling/io/weights.h>
+#include <kindling/tensor/kernels/isa.h>
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/run_folder.h>
+#include <kindling/train/trainer.h>
+
+namespace kindling::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct TrainCommand {
+  Everywhere everywhere;
+  ModelChoice model;
+  DataChoice data;
+  Images images;
+  Recipe recipe;
+  std::string preset, config, out, resume;
+  int64_t checkpoint_every = 0, log_every = 100, patience = 0, histograms_every = 0;
+  bool tensorboard = false;
+};
+
+void declare(TrainCommand& options, Settings& settings) {
+  settings.group("Run");
+  std::string list;
+  for (const Preset& preset : presets()) list += fmt::format("\n{}: {}", preset.name, preset.summary);
+  settings.add("preset", options.preset, "NAME", "Values for everything not given otherwise:" + list)
+      ->check(one_of(preset_names()));
+  settings.add("config", options.config, "FILE", "JSON of option values, as config.json of a run");
+  settings.add("out", options.out, "RUN", "Run folder (default runs/<date>-<time>)");
+  settings.add("resume", options.resume, "RUN", "Go on with a run, as if it had never stopped");
+  settings.add("checkpoint-every", options.checkpoint_every, "N", "Updates between checkpoints; 0: at epochs' ends")
+      ->check(at_least(0));
+  settings.add("log-every", options.log_every, "N", "Updates between lines of metrics.jsonl; 0: at epochs' ends")
+      ->check(at_least(0));
+  settings.add("patience", options.patience, "N", "Stop after N epochs without a new best; 0: never")
+      ->check(at_least(0));
+  settings.add_switch("tensorboard", options.tensorboard, "Write event files for TensorBoard");
+  settings.add("histograms-every", options.histograms_every, "N", "Epochs between histograms in them; 0: none")
+      ->check(at_least(0));
+  options.model.declare(settings);
+  options.data.declare(settings);
+  options.recipe.declare(settings);
+  options.images.declare(settings);
+}
+
+/// What may be said anew when a run is resumed: nothing that changes what has been trained so far.
+const std::vector<std::string> kResumable{"resume",    "threads", "workers",   "strict",      "epochs",
+                                          "patience",  "checkpoint-every", "log-every", "tensorboard", "histograms-every"};
+
+void apply_run_to_resume(TrainCommand& options, Settings& settings) {
+  for (const std::string& name : settings.names_set())
+    if (std::find(kResumable.begin(), kResumable.end(), name) == kResumable.end())
+      throw UsageError(fmt::format("--{} cannot be changed when a run is resumed; only --{} can", name,
+                                   fmt::join(kResumable.begin() + 1, kResumable.end(), ", --")));
+  if (!fs::exists(options.resume + "/config.json"))
+    throw FileError(options.resume + ": is no run folder: it has no config.json");
+  nlohmann::json config = RunFolder::read_config(options.resume);
+  RunFacts::take_from(config);
+  settings.apply(config, options.resume + "/config.json");
+  options.out = options.resume;
+}
+
+void apply_config_file(const TrainCommand& options, Settings& settings) {
+  nlohmann::json config;
+  try {
+    config = nlohmann::json::parse(read_file(options.config));
+  } catch (const nlohmann::json::parse_error& error) {
+    throw FileError(fmt::format("{}: byte {}: is not JSON", options.config, error.byte));
+  }
+  if (!config.is_object()) throw FileError(options.config + ": is not a JSON object of option values");
+  RunFacts::take_from(config);
+  settings.apply(config, options.config);
+}
+
+/// Command line over run or --config over --preset over defaults. Who says nothing about what to train gets `shapes`.
+void apply_layers(TrainCommand& options, Settings& settings) {
+  if (!options.resume.empty()) return apply_run_to_resume(options, settings);
+  if (!options.config.empty()) apply_config_file(options, settings);
+  if (options.config.empty() && !settings.is_set("preset") && !settings.is_set("model") && !settings.is_set("data"))
+    options.preset = "shapes";
+  if (!options.preset.empty())
+    settings.apply(find_preset(options.preset).values, "preset " + options.preset);
+}
+
+std::string new_run_name() {
+  const std::string name = fmt::format("runs/{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
+  std::string free = name;
+  for (int i = 2; fs::exists(free); ++i) free = fmt::format("{}-{}", name, i);
+  return free;
+}
+
+/// Pixels of the model's input where none are asked for: those of the data if all images are one small square that the
+/// model takes, else what the model was published with.
+int64_t choose_size(const ModelChoice& model, const data::InputInfo& input) {
+  const ModelInfo info = model.info();
+  if (!input.size || input.size->h != input.size->w) return info.size;
+  const bool fits = input.size->h >= info.smallest_size && (input.size->h <= info.size || info.channels == 1);
+  return fits ? input.size->h : info.size;
+}
+
+/// Fills what the options leave open from the data.
+RunFacts complete(TrainCommand& options, const data::Splits& data, const data::InputInfo& input) {
+  const RunFacts facts{.channels = input.channels, .class_names = data.train->classes()};
+  const auto classes = static_cast<int64_t>(facts.class_names.size());
+  if (options.model.classes == 0) options.model.classes = classes > 0 ? classes : options.model.info().classes;
+  if (options.model.classes < classes)
+    throw UsageError(fmt::format("--classes {}: the data has {} classes", options.model.classes, classes));
+  if (options.model.size == 0) options.model.size = choose_size(options.model, input);
+  if (options.recipe.batch_size > data.train->size())
+    throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
+                                 options.recipe.batch_size, data.train->size()));
+  options.recipe.complete(input);
+  options.images.complete(input.channels);
+  options.data.data = options.data.absolute();
+  if (options.out.empty()) options.out = new_run_name();
+  return facts;
+}
+
+/// For config.json: every option and the facts.
+nlohmann::json config_of(const Settings& settings, const RunFacts& facts) {
+  nlohmann::json config = settings.values();
+  for (const char* key : {"out", "resume", "config"}) config.erase(key);  // where, not what
+  config.update(facts.to_json());
+  return config;
+}
+
+std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels) {
+  Rng rng(options.everywhere.seed);
+  const bool has_checkpoint = !options.resume.empty() && fs::exists(options.out + "/last.ckpt");
+  return has_checkpoint ? options.model.make(rng, channels) : options.model.load(rng, channels);
+}
+
+std::string introduction(const TrainCommand& options, Module& model, const data::Splits& data) {
+  const auto count = [](const data::DatasetPtr& set) { return with_commas(set ? set->size() : 0); };
+  std::string text = fmt::format("{} ({} parameters) on {}: {} images of {} classes, {} for validation",
+                                 options.model.model, with_commas(model.parameter_count()), options.data.data,
+                                 count(data.train), options.model.classes, count(data.val));
+  if (data.test) text += fmt::format(", {} for the test", count(data.test));
+  return text + fmt::format("\n{} threads, {}; run folder {}", num_threads(), name_of(isa()), options.out);
+}
+
+TrainResult fit(TrainCommand& options, const Settings& settings, TrainProgress& progress) {
+  const data::Splits data = data::open_dataset(options.data.data, options.data.open_options(options.everywhere.seed));
+  const data::InputInfo input = data::describe_inputs(*data.train);
+  const RunFacts facts = complete(options, data, input);
+  const std::unique_ptr<Module> model = make_model(options, input.channels);
+  const Recipe& recipe = options.recipe;
+  const int64_t size = options.model.size;
+  Trainer trainer(*model, recipe.make_optimizer(*model),
+                  {.schedule = recipe.make_schedule(data.train->size()),
+                   .batch_size = recipe.batch_size,
+                   .accumulate = recipe.accumulate,
+                   .micro_batch = recipe.micro_batch,
+                   .clip_norm = recipe.clip_norm,
+                   .loss = classification({.label_smoothing = recipe.label_smoothing}),
+                   .drop_last = recipe.drop_last,
+                   .train_transform = recipe.train_transform(size, input, options.images),
+                   .eval_transform = eval_transform(size, input, options.images),
+                   .seed = options.everywhere.seed});
+  const Interrupt interrupt;
+  progress.print(introduction(options, *model, data));
+  return trainer.fit(data.train, data.val,
+                     {.epochs = recipe.epochs,
+                      .run = options.out,
+                      .resume = !options.resume.empty(),
+                      .checkpoint_every = options.checkpoint_every,
+                      .log_every = options.log_every,
+                      .patience = options.patience,
+                      .test = data.test,
+                      .workers = options.data.workers,
+                      .strict = options.data.strict,
+                      .config = config_of(settings, facts),
+                      .tensorboard = options.tensorboard,
+                      .histograms_every = options.histograms_every,
+                      .listener = &progress,
+                      .stop = interrupt.requested()});
+}
+
+Json to_json(const TrainResult& result) {
+  constexpr const char* kEnds[] = {"finished", "early_stopped", "stopped"};
+  const auto or_null = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
+  return {{"run", result.run},
+          {"end", kEnds[static_cast<int>(result.end)]},
+          {"epochs", result.epochs},
+          {"steps", result.steps},
+          {"train_loss", result.train_loss},
+          {"val_loss", or_null(result.val_loss)},
+          {"val_top1", or_null(result.val_top1)},
+          {"val_top5", or_null(result.val_top5)},
+          {"best_epoch", result.best_epoch},
+          {"best_val_top1", or_null(result.best)},
+          {"test_loss", or_null(result.test_loss)},
+          {"test_top1", or_null(result.test_top1)},
+          {"test_top5", or_null(result.test_top5)},
+          {"images_per_second", result.images_per_second},
+          {"peak_rss_mb", result.peak_rss_mb}};
+}
+
+void print_result(const TrainResult& result) {
+  const Style style(1);
+  const auto accuracy = [&](const char* set, const std::optional<double>& top1, const std::optional<double>& top5) {
+    if (top1) fmt::print("{} top-1 {}, top-5 {}\n", set, style.bold(percent(top1)), percent(top5));
+  };
+  if (result.end == TrainEnd::early_stopped) fmt::print("stopped early: no better epoch since {}\n", result.best_epoch);
+  accuracy("validation", result.val_top1, result.val_top5);
+  if (result.best) fmt::print("best       top-1 {} after epoch {}\n", percent(result.best), result.best_epoch);
+  accuracy("test      ", result.test_top1, result.test_top5);
+  fmt::print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
+  fmt::print("{0}/best.ckpt and curves.svg are there; kindling eval --weights {0}/best.ckpt measures it\n", result.run);
+}
+
+int run(TrainCommand& options, Settings& settings) {
+  apply_layers(options, settings);
+  options.everywhere.use_threads();
+  TrainProgress progress(options.everywhere.quiet);
+  TrainResult result;
+  try {
+    result = fit(options, settings, progress);
+  } catch (const DivergedError& error) {
+    throw Error(fmt::format("{}\nA smaller --lr, or --clip-norm 1, may help.", error.what()));
+  }
+  progress.finish();
+  const bool stopped = result.end == TrainEnd::stopped;
+  if (options.everywhere.json)
+    print_json(to_json(result));
+  else if (!stopped)
+    print_result(result);
+  if (stopped)
+    fmt::print(stderr, "stopped after step {}; go on with: kindling train --resume {}\n", result.steps, result.run);
+  return stopped ? kInterrupted : kDone;
+}
+
+}  // namespace
+
+void add_train(Program& program) {
+  program.add<TrainCommand>(
+      program.root(), "train", "Trains a model into a run folder; without options, on drawn figures",
+      "kindling train\n"
+      "kindling train --model squeezenet1_1 --bypass simple --data folder:photos --epochs 30 --out runs/photos\n"
+      "kindling train --preset cifar --bypass complex --data folder:CIFAR --out runs/complex\n"
+      "kindling train --resume runs/photos",
+      declare, run);
+}
+
+}  // namespace kindling::cli
