@@ -106,6 +106,13 @@ std::string prints_or_exits(const Source&, const std::string& line) {
   return std::regex_search(line, match, call) ? "the library must not use " + match.str() : "";
 }
 
+// CMake's lists, in which Catch2's tests reach ctest, are cut at semicolons and kept together by brackets: such a name
+// would take others with it. One that starts with a dash is an option to the test's program.
+std::string test_name_lost_to_ctest(const Source&, const std::string& line) {
+  static const std::regex name(R"_(TEST_CASE\("(-|~|[^"]*[\[\];]))_");
+  return std::regex_search(line, name) ? "ctest cannot run a test of this name" : "";
+}
+
 }  // namespace
 
 TEST_CASE("every folder of the library has its place among the arrows") {
@@ -124,12 +131,15 @@ TEST_CASE("OpenMP is used in one place") { CHECK(violations_in_library(openmp_ou
 TEST_CASE("compute code starts no threads") { CHECK(violations_in_library(thread_in_compute_code) == Strings{}); }
 TEST_CASE("the library never prints and never exits") { CHECK(violations_in_library(prints_or_exits) == Strings{}); }
 
+TEST_CASE("ctest finds every test") { CHECK(violations(sources_of("tests"), test_name_lost_to_ctest) == Strings{}); }
+
 TEST_CASE("the checks find what they look for, with file and line") {
-  const Source source{"nn/conv.cpp",
-                      {"#include <kindling/nn/conv.h>", "#include <vector>", "#include <kindling/io/weights.h>",
-                       "#include \"../models/lenet.h\"", "#include <kindling/kindling.h>", "#include <omp.h>",
-                       "#pragma omp parallel for  // fast", "// std::thread, omp_get_num_threads() and printf(",
-                       "std::jthread worker;", "std::printf(\"hello\");", "snprintf(text, size, \"%d\", 1);"}};
+  const Source source{
+      "nn/conv.cpp",
+      {"#include <kindling/nn/conv.h>", "#include <vector>", "#include <kindling/io/weights.h>",
+       "#include \"../models/lenet.h\"", "#include <kindling/kindling.h>", "#include <omp.h>",
+       "#pragma omp parallel for  // fast", "// std::thread, omp_get_num_threads() and printf(", "std::jthread worker;",
+       "std::printf(\"hello\");", "snprintf(text, size, \"%d\", 1);", std::string("TEST_CASE") + "(\"in [0, 1)\") {"}};
   CHECK(violations({source}, include_arrow) == Strings{"nn/conv.cpp:3: nn must not include kindling/io/weights.h",
                                                        "nn/conv.cpp:4: include \"../models/lenet.h\" as <kindling/...>",
                                                        "nn/conv.cpp:5: nn must not include kindling/kindling.h"});
@@ -139,5 +149,7 @@ TEST_CASE("the checks find what they look for, with file and line") {
   CHECK(violations({source}, thread_in_compute_code) ==
         Strings{"nn/conv.cpp:9: a thread outside tensor/kernels/parallel"});
   CHECK(violations({source}, prints_or_exits) == Strings{"nn/conv.cpp:10: the library must not use printf("});
+  CHECK(violations({source}, test_name_lost_to_ctest) ==
+        Strings{"nn/conv.cpp:12: ctest cannot run a test of this name"});
   CHECK(violations({{"tensor/kernels/parallel.cpp", source.lines}}, openmp_outside_parallel).empty());
 }

@@ -250,7 +250,7 @@ TEST_CASE("Bypasses go around the right Fire modules and are summed before the p
   }
 }
 
-TEST_CASE("Caffe's v1.0 pads conv10, whose border counts in the average; its v1.1 does not", "[model]") {
+TEST_CASE("Caffe's v1.0 pads conv10, whose border counts in the average, and its v1.1 does not", "[model]") {
   const auto conv10_shape = [](Make model, Form form) {
     SqueezeNet net = make(model, {.classes = 10, .form = form});
     return calls(net, Tensor::zeros({1, 227, 227, 3})).at("conv10").output.shape();

@@ -102,7 +102,7 @@ TEST_CASE("Masks have the same bits for any number of threads") {
   CHECK(bitwise_equal(layer.mask({64, 1000}, DType::f64, 5).to(DType::f32), one));
 }
 
-TEST_CASE("Dropout refuses probabilities outside [0, 1)") {
+TEST_CASE("Dropout refuses probabilities below 0, and 1 and above") {
   CHECK_THROWS_WITH(layer_of_seed(1, 1.0), "dropout: probability must be in [0, 1), got 1");
   CHECK_THROWS_WITH(layer_of_seed(1, -0.5), "dropout: probability must be in [0, 1), got -0.5");
 }

@@ -121,7 +121,7 @@ TEST_CASE("Parameters without a gradient, frozen or not, are left alone") {
   CHECK(optimizer.state().count("velocity/1") == 0);
 }
 
-TEST_CASE("zero_grad forgets gradients; step marks parameters as written") {
+TEST_CASE("zero_grad forgets gradients, and step marks parameters as written") {
   const Variable p = scalar_parameter(1.0);
   SGD optimizer({p}, {});
   set_grad(p, 1.0);

@@ -32,7 +32,7 @@ TEST_CASE("Plain SGD with weight decay: w -= lr (g + wd w)") {
   check_trajectory(optimizer, p, kGrads, [&](double g) { return w -= kLr * (g + kDecay * w); });
 }
 
-TEST_CASE("Momentum, PyTorch's form: v = mu v + g; w -= lr v") {
+TEST_CASE("Momentum, PyTorch's form: v = mu v + g, w -= lr v") {
   const Variable p = scalar_parameter(2.0);
   SGD optimizer({p}, {.lr = kLr, .momentum = kMu, .weight_decay = kDecay});
   double w = 2.0, v = 0;
@@ -42,7 +42,7 @@ TEST_CASE("Momentum, PyTorch's form: v = mu v + g; w -= lr v") {
   });
 }
 
-TEST_CASE("Momentum, Caffe's form: v = mu v + lr g; w -= v, where a falling rate makes the difference") {
+TEST_CASE("Momentum, Caffe's form: v = mu v + lr g, w -= v, where a falling rate makes the difference") {
   const Variable p = scalar_parameter(2.0), q = scalar_parameter(2.0);
   SGD caffe({p}, {.lr = kLr, .momentum = kMu, .form = MomentumForm::caffe});
   SGD pytorch({q}, {.lr = kLr, .momentum = kMu});

@@ -142,7 +142,7 @@ TEST_CASE("conv2d and its gradients are the definition, for every option, algori
   }
 }
 
-TEST_CASE("--conv naive is the definition") {
+TEST_CASE("the naive algorithm of conv2d is the definition") {
   const Algorithm naive(ConvAlgorithm::naive);
   for (const Case& c : cases()) {
     if (c.x.numel() * c.w.numel() > 100'000) continue;

@@ -83,7 +83,7 @@ TEST_CASE("split gives a new stream each time and fork the same one, without dra
   CHECK(elements.size() == 10'000);
 }
 
-TEST_CASE("uniform numbers are in [0, 1), evenly spread, and do not follow their neighbours") {
+TEST_CASE("uniform numbers are at least 0, below 1, evenly spread, and do not follow their neighbours") {
   Rng rng(2);
   std::vector<int64_t> counts(100), pairs(100);
   double before = rng.next_uniform();

@@ -161,7 +161,7 @@ TEST_CASE("any number of threads gives the same bits") {
   }
 }
 
-TEST_CASE("parameters that share a gradient tensor do not share its sum; unused ones have none") {
+TEST_CASE("parameters that share a gradient tensor do not share its sum, and unused ones have none") {
   Shared net;
   const Loss loss = [](const Variable& y, const Tensor&) { return mul(sum(y), 1.0 / static_cast<double>(y.size(0))); };
   const Data data{Tensor::ones({4, 3}, DType::f64), Tensor::zeros({4}, DType::f64)};
