@@ -17,7 +17,7 @@ bool stop_requested(const EvaluateOptions& options) { return options.stop != nul
 
 data::LoaderOptions loader_options(const EvaluateOptions& options) {
   return {.batch_size = options.batch_size,
-          .transform = options.transform ? options.transform : data::Transform(pixels_to_unit_range),
+          .transform = options.transform ? options.transform : data::Transform(standardize_pixels),
           .workers = options.workers,
           .strict = options.strict,
           .cache_bytes = options.cache_bytes};
@@ -50,9 +50,13 @@ Totals measure_batch(Module& model, const EvaluateOptions& options, const data::
 
 }  // namespace
 
-Tensor pixels_to_unit_range(const Tensor& input, Rng& rng) {
-  static const data::Transform scale = data::to_unit_range();
-  return input.dtype() == DType::u8 ? scale(input, rng) : input;
+Tensor standardize_pixels(const Tensor& input, Rng&) {
+  if (input.dtype() != DType::u8) return input;
+  const Tensor pixels = input.contiguous();
+  Tensor result = Tensor::empty(pixels.shape());
+  std::transform(pixels.data<uint8_t>(), pixels.data<uint8_t>() + pixels.numel(), result.data<float>(),
+                 [](uint8_t x) { return (static_cast<float>(x) - 127.5F) / 63.75F; });
+  return result;
 }
 
 Evaluator::Evaluator(data::DatasetPtr dataset, EvaluateOptions options)

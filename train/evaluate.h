@@ -17,7 +17,7 @@ struct EvaluateOptions {
   Loss loss = classification();
   std::vector<Metric> metrics = {};
   int64_t batch_size = 32;
-  data::Transform transform = {};  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
+  data::Transform transform = {};  ///< empty: standardize_pixels
   int workers = 1;                 ///< background threads that read and decode
   bool strict = false;             ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = 0;         ///< see data::LoaderOptions
@@ -25,8 +25,9 @@ struct EvaluateOptions {
   const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };
 
-/// The transform that stands for an empty one: u8 0..255 to f32 0..1, other inputs as they are.
-Tensor pixels_to_unit_range(const Tensor& input, Rng& rng);
+/// The transform that stands for an empty one: u8 pixels x to f32 (x - 127.5) / 63.75, in -2..2, so that photographs
+/// have a mean near 0 and a deviation near 1; other inputs as they are.
+Tensor standardize_pixels(const Tensor& input, Rng& rng);
 
 /// Thrown when a stop was asked for in the middle of something that has no partial result.
 struct Stopped : Error {

@@ -11,7 +11,7 @@ namespace {
 int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 data::Transform or_default(const data::Transform& transform) {
-  return transform ? transform : data::Transform(pixels_to_unit_range);
+  return transform ? transform : data::Transform(standardize_pixels);
 }
 
 data::LoaderOptions train_loader(const TrainerOptions& how, const FitOptions& options) {

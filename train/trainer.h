@@ -31,7 +31,7 @@ struct TrainerOptions {
   Loss loss = classification();
   std::vector<Metric> metrics = {};      ///< of validation and test, besides loss, top-1 and top-5
   bool drop_last = false;                ///< leave out an epoch's last batch if it is smaller
-  data::Transform train_transform = {};  ///< empty: u8 pixels are scaled to 0..1, other inputs taken as they are
+  data::Transform train_transform = {};  ///< empty: standardize_pixels
   data::Transform eval_transform = {};   ///< alike, for validation and test
   uint64_t seed = 0;                     ///< of order, augmentation and dropout
 };
