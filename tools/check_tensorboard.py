@@ -25,7 +25,8 @@ def scalar_faults(events: EventAccumulator, metrics: list[dict]) -> list[str]:
     epochs = [line for line in metrics if "val_loss" in line]
     steps = [event.step for event in events.Scalars("train/loss")]
     if steps != list(range(1, epochs[-1]["step"] + 1)):
-        faults.append(f"train/loss: steps {steps[0]} to {steps[-1]}, {len(steps)} in all, metrics.jsonl ends at {epochs[-1]['step']}")
+        faults.append(f"train/loss: {len(steps)} steps from {steps[0]} to {steps[-1]}, "
+                      f"metrics.jsonl ends at {epochs[-1]['step']}")
     for tag, key in SCALARS.items():
         expected = {line["step"]: line[key] for line in epochs if line[key] is not None}
         found = {event.step: event.value for event in events.Scalars(tag)} if tag in tags else {}
