@@ -32,3 +32,28 @@ TEST_CASE("ConstantWeights packs once, in all threads, and forgets at its end") 
   w.mul_(2);
   check_close(conv2d(x, w), before * 2.0, 1e-6);
 }
+
+TEST_CASE("ConstantWeights tells weights apart that share memory, and conv2d from its input gradient") {
+  Rng rng(9);
+  const Tensor x = random({2, 5, 5, 4}, rng), both = random({2, 4, 3, 3, 4}, rng);
+  const Conv2dOptions options{.padding = 1};
+  const auto results = [&] {
+    std::vector<Tensor> all;
+    for (const Tensor& w : {both.select(0, 0), both.select(0, 1), both.select(0, 1).reshape({12, 3, 1, 4})}) {
+      const Tensor y = conv2d(x, w, {}, options);
+      all.push_back(y);
+      all.push_back(conv2d_input_grad(y, w, x.shape(), options));
+    }
+    return all;
+  };
+  const Conv2dOptions grouped{.padding = 1, .groups = 2};
+  const Tensor w = both.select(0, 0), wide = random({2, 5, 5, 8}, rng);
+  const std::vector<Tensor> expected = results();
+  const Tensor expected_grouped = conv2d(wide, w, {}, grouped);
+  const ConstantWeights constant;
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    const std::vector<Tensor> found = results();
+    for (size_t i = 0; i < expected.size(); ++i) CHECK(bitwise_equal(found[i], expected[i]));
+    CHECK(bitwise_equal(conv2d(wide, w, {}, grouped), expected_grouped));
+  }
+}

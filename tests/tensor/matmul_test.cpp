@@ -44,6 +44,16 @@ TEST_CASE("matmul broadcasts leading axes") {
       check_close(c.select(0, i).select(0, j), naive(a.select(0, i).select(0, 0), b.select(0, j)), 1e-14);
 }
 
+TEST_CASE("matmul takes rows and columns that share memory") {
+  Rng rng(4);
+  const Tensor b = random({4, 5}, rng), row = random({1, 4}, rng), column = random({3, 1}, rng);
+  const Tensor windows = random({6}, rng).with_layout({3, 4}, {1, 1}, 0);
+  for (const Tensor& a : {windows, row.broadcast_to({3, 4}), column.broadcast_to({3, 4})}) {
+    check_close(matmul(a, b), naive(a, b), 1e-14);
+    check_close(matmul(b.transpose(), a.transpose()), naive(a, b).transpose(), 1e-14);
+  }
+}
+
 TEST_CASE("matmul of nothing is zero, or empty") {
   CHECK(matmul(Tensor::empty({2, 0}), Tensor::empty({0, 3})).to_vector<float>() == std::vector<float>(6, 0.f));
   CHECK(matmul(Tensor::empty({0, 2}), Tensor::empty({2, 3})).shape() == Shape{0, 3});

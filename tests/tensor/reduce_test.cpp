@@ -116,6 +116,8 @@ TEST_CASE("argmax takes the first of equals along any axis") {
   CHECK(argmax(x).to_vector<int64_t>() == std::vector<int64_t>{1, 0});
   CHECK(argmax(x, 0).to_vector<int64_t>() == std::vector<int64_t>{1, 0, 1, 1});
   CHECK(argmax(x, 1, true).shape() == Shape{2, 1});
+  CHECK(argmax(Tensor::from<float>({INFINITY, NAN, 1, NAN})).item<int64_t>() == 1);
+  CHECK(argmax(Tensor::from<int64_t>({-3, -1, -1})).item<int64_t>() == 1);
   CHECK(argmax(x.transpose(), 0).to_vector<int64_t>() == std::vector<int64_t>{1, 0});
   Rng rng(3);
   const Tensor y = random({3, 4, 5}, rng);
