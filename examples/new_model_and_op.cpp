@@ -20,7 +20,8 @@ class ShortcutNet : public Module {
       : conv1_(3, 16, {.kernel = 5, .stride = 2, .padding = 2}, rng),
         conv2_(16, 16, {.kernel = 3, .padding = 1}, rng),
         pool_({.kernel = 3, .stride = 2}),
-        conv3_(16, 10, {.kernel = 3, .padding = 1}, rng) {}
+        conv3_(16, 32, {.kernel = 3, .padding = 1}, rng),
+        fc_(32 * 7 * 7, 10, rng) {}
 
   std::string kind() const override { return "ShortcutNet"; }
   void visit(Visitor& v) override {
@@ -28,19 +29,22 @@ class ShortcutNet : public Module {
     v("conv2", conv2_);
     v("pool", pool_);
     v("conv3", conv3_);
+    v("fc", fc_);
   }
 
  protected:
   Variable forward(const Variable& image) override {
     const Variable x = softsign(conv1_(image));  // [N, 16, 16, 16]
     const Variable y = x + softsign(conv2_(x));
-    return global_avg_pool(conv3_(pool_(y)));    // [N, 10]
+    const Variable z = relu(conv3_(pool_(y)));   // [N, 7, 7, 32]
+    return fc_(flatten(z));                      // [N, 10]
   }
 
  private:
   Conv2d conv1_, conv2_;
   MaxPool2d pool_;
   Conv2d conv3_;
+  Linear fc_;
 };
 
 int main() {
@@ -53,7 +57,7 @@ int main() {
   if (!proof.ok) return 1;
 
   ShortcutNet net(rng);
-  const data::Splits shapes = data::shapes({.count = 2000, .val_count = 500});
+  const data::Splits shapes = data::shapes({.count = 4000, .val_count = 500});
   Trainer trainer(net, Adam(net.parameters(), {.lr = 3e-3}), {.batch_size = 32});
   const TrainResult result = trainer.fit(shapes.train, shapes.val, {.epochs = 3});
   std::printf("ShortcutNet: loss %.3f after %ld steps, validation top-1 %.1f %%\n", result.train_loss,
