@@ -56,8 +56,9 @@ void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak) {
 }
 
 std::string machine_line(const PeakMeter& peak) {
-  return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {} threads, {}, BLAS kernels {}; at most {:.0f} MB of memory",
-                     peak.gflops(), num_threads(), name_of(isa()), kernels::blas_core(), peak_rss_mb());
+  return fmt::format(
+      "FMA peak of this run {:.1f} GFLOP/s; {} threads, {}, BLAS kernels {}; at most {:.0f} MB of memory",
+      peak.gflops(), num_threads(), name_of(isa()), kernels::blas_core(), peak_rss_mb());
 }
 
 void add_bench(Program& program) {

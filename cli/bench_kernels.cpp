@@ -209,9 +209,8 @@ std::vector<ConvShape> conv_shapes(const KernelBench& o) {
     if (conv == nullptr) continue;
     Shape x = call.input;
     x[0] = o.batch_size;
-    const bool known = std::any_of(shapes.begin(), shapes.end(), [&](const ConvShape& s) {
-      return s.x == x && s.w == conv->weight.shape();
-    });
+    const bool known = std::any_of(shapes.begin(), shapes.end(),
+                                   [&](const ConvShape& s) { return s.x == x && s.w == conv->weight.shape(); });
     if (!known) shapes.push_back({call.name, x, conv->weight.shape(), conv->options()});
   }
   return shapes;

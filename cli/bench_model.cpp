@@ -106,9 +106,7 @@ struct ModelSpeed {
 ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& peak) {
   constexpr int64_t kWarmUp = 3;
   Rng sizes(options.everywhere.seed, /*stream=*/1);
-  const auto next_size = [&] {
-    return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size;
-  };
+  const auto next_size = [&] { return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size; };
   for (int64_t i = 0; i < kWarmUp; ++i) workload.step(options.batch_size);
   const double rss = current_rss_mb();
   ModelSpeed speed;
@@ -159,7 +157,8 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
     for (const PassTime& pass : time.passes) ms += pass.ms;
     total += ms;
     std::vector<std::string> row{time.name, time.kind};
-    for (const auto& names : {std::initializer_list<const char*>{"forward"}, {"input gradient", "backward"}, {"weight gradient"}})
+    for (const auto& names :
+         {std::initializer_list<const char*>{"forward"}, {"input gradient", "backward"}, {"weight gradient"}})
       for (std::string& cell : pass_columns(time, names, peak)) row.push_back(std::move(cell));
     row.push_back(share(ms));
     table.add(std::move(row));
@@ -200,8 +199,8 @@ int run(ModelBench& options, bool training) {
   fmt::print("{} {}, {} pixels, batches of {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
              training ? "training" : "inference", options.model.model, options.model.input_size(), options.batch_size,
              rate, speed.step.median(), speed.step.low(), speed.step.high());
-  fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
-             Style(1).bold(fmt::format("{:.3f}", fraction)), gflop * rate, gflop, machine_line(peak));
+  fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n", Style(1).bold(fmt::format("{:.3f}", fraction)),
+             gflop * rate, gflop, machine_line(peak));
   fmt::print("memory grew by {:.1f} MB over {} steps\n", speed.rss_growth_mb, options.steps);
   return kDone;
 }

@@ -56,10 +56,10 @@ struct ConvCase {
 };
 
 std::vector<ConvCase> conv_cases() {
-  return {{{2, 13, 13, 24}, {20, 1, 1, 24}, {}},                                   // a squeeze or expand1x1 layer
-          {{2, 13, 13, 16}, {36, 3, 3, 16}, {.padding = 1}},                       // expand3x3
-          {{1, 31, 29, 3}, {40, 7, 7, 3}, {.stride = 2}},                          // conv1
-          {{1, 15, 15, 8}, {12, 5, 5, 4}, {.padding = 2, .groups = 2}},            // AlexNet's groups
+  return {{{2, 13, 13, 24}, {20, 1, 1, 24}, {}},                         // a squeeze or expand1x1 layer
+          {{2, 13, 13, 16}, {36, 3, 3, 16}, {.padding = 1}},             // expand3x3
+          {{1, 31, 29, 3}, {40, 7, 7, 3}, {.stride = 2}},                // conv1
+          {{1, 15, 15, 8}, {12, 5, 5, 4}, {.padding = 2, .groups = 2}},  // AlexNet's groups
           {{1, 15, 15, 5}, {7, 3, 3, 5}, {.stride = 2, .padding = 2, .dilation = 2}}};
 }
 
@@ -102,8 +102,8 @@ Check check_gradients(uint64_t seed) {
   return {"gradients of first and second order, f64", result.ok, result.message};
 }
 
-/// Philox4x32-10's answers to counters and keys of all zeros and all ones, from the authors' known-answer file (Random123,
-/// kat_vectors).
+/// Philox4x32-10's answers to counters and keys of all zeros and all ones, from the authors' known-answer file
+/// (Random123, kat_vectors).
 Check check_random_numbers() {
   constexpr uint64_t kOnes = ~uint64_t{0};
   const bool known = Rng(0, 0).bits(0) == 0xe169c58d6627e8d5 && Rng(kOnes, kOnes).bits(kOnes) == 0x41c83b0e408f276d;

@@ -52,14 +52,15 @@ int run(DoctorOptions& options, Settings&) {
   for (const Check& check : checks)
     fmt::print("{}  {:<52} {}\n", check.ok ? style.green("ok    ") : style.red("FAILED"), check.name, check.found);
   fmt::print("\n{}\n", all_ok ? "The numbers are right on this machine."
-                               : "Numbers are WRONG on this machine. Try KINDLING_ISA=avx2 or baseline, and report it.");
+                              : "Numbers are WRONG on this machine. Try KINDLING_ISA=avx2 or baseline, and report it.");
   return all_ok ? kDone : kFailed;
 }
 
 }  // namespace
 
 void add_doctor(Program& program) {
-  program.add<DoctorOptions>(program.root(), "doctor", "What Kindling sees here, and a proof that its numbers are right",
+  program.add<DoctorOptions>(program.root(), "doctor",
+                             "What Kindling sees here, and a proof that its numbers are right",
                              "kindling doctor\nKINDLING_ISA=avx2 kindling doctor", declare, run);
 }
 

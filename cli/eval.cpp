@@ -33,9 +33,10 @@ void declare(EvalCommand& options, Settings& settings) {
 void check_classes(const std::optional<RunFacts>& facts, const data::Dataset& dataset, const DataChoice& data) {
   const std::vector<std::string> names = dataset.classes();
   if (!facts || facts->class_names.empty() || names.empty() || names == facts->class_names) return;
-  throw Error(fmt::format("the classes of {} are not those of the run ({} here, {} there); --labels FILE can give their "
-                          "order",
-                          data.data, fmt::join(names, " "), fmt::join(facts->class_names, " ")));
+  throw Error(
+      fmt::format("the classes of {} are not those of the run ({} here, {} there); --labels FILE can give their "
+                  "order",
+                  data.data, fmt::join(names, " "), fmt::join(facts->class_names, " ")));
 }
 
 void complete(EvalCommand& options, const Settings& settings, const data::Dataset& dataset,
@@ -52,17 +53,17 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
                                   const data::InputInfo& input) {
   StatusLine status(options.everywhere.quiet);
   const Interrupt interrupt;
-  Evaluation result = evaluate(
-      model, dataset,
-      {.batch_size = options.batch_size,
-       .transform = eval_transform(options.model.input_size(), input, options.images),
-       .workers = options.data.workers,
-       .strict = options.data.strict,
-       .progress =
-           [&](int64_t done, int64_t total) {
-             status.show("eval", static_cast<double>(done) / static_cast<double>(total), with_commas(done) + " images");
-           },
-       .stop = interrupt.requested()});
+  Evaluation result = evaluate(model, dataset,
+                               {.batch_size = options.batch_size,
+                                .transform = eval_transform(options.model.input_size(), input, options.images),
+                                .workers = options.data.workers,
+                                .strict = options.data.strict,
+                                .progress =
+                                    [&](int64_t done, int64_t total) {
+                                      status.show("eval", static_cast<double>(done) / static_cast<double>(total),
+                                                  with_commas(done) + " images");
+                                    },
+                                .stop = interrupt.requested()});
   for (const std::string& message : result.skipped) status.warn("note: skipped: " + message);
   return result;
 }

@@ -44,7 +44,7 @@ class Report {
 
   void add(const std::string& name, GradcheckResult result) {
     if (!options_.everywhere.json)
-      fmt::print("{}  {:<44} {}\n", result.ok ? style_.green("ok    ") : style_.red("FAILED"), name, result.message);
+      fmt::print("{}  {:<52} {}\n", result.ok ? style_.green("ok    ") : style_.red("FAILED"), name, result.message);
     std::fflush(stdout);
     rows_.push_back({name, std::move(result)});
   }
@@ -129,9 +129,10 @@ GradcheckResult check_model(const GradcheckCommand& options) {
     return cross_entropy((*model)(images), labels);
   };
   const std::vector<NamedParameter> parameters = model->named_parameters();  // before they are replaced
-  // 1e-7: a loss behind ten layers is more curved than one operation, so differences are less exact.
+  // A loss behind ten layers is more curved than one operation, so differences are less exact: errors up to 1e-7 were
+  // seen where rules are right. A wrong rule is off by far more than 1e-6.
   GradcheckResult result = gradcheck(loss, model->parameters(),
-                                     {.order = options.order, .tolerance = 1e-7, .seed = options.everywhere.seed});
+                                     {.order = options.order, .tolerance = 1e-6, .seed = options.everywhere.seed});
   const auto input = static_cast<size_t>(result.worst.input);
   if (input < parameters.size()) result.message += " in " + parameters[input].name;
   return result;
@@ -147,7 +148,8 @@ int run(GradcheckCommand& options, Settings& settings) {
   }
   const std::vector<std::string> names = op_names();
   if (one_op && std::find(names.begin(), names.end(), options.op) == names.end())
-    throw UsageError(fmt::format("--op: there is no operation \"{}\"; there are {}", options.op, fmt::join(names, ", ")));
+    throw UsageError(
+        fmt::format("--op: there is no operation \"{}\"; there are {}", options.op, fmt::join(names, ", ")));
   for (const OpCase& op_case : op_table())
     if (options.all || op_case.op == options.op)
       report.add(op_case.name(), gradcheck(op_case, options.order, options.everywhere.seed));
@@ -157,7 +159,8 @@ int run(GradcheckCommand& options, Settings& settings) {
 }  // namespace
 
 void add_gradcheck(Program& program) {
-  program.add<GradcheckCommand>(program.root(), "gradcheck", "Proves gradients against differences, in double precision",
+  program.add<GradcheckCommand>(program.root(), "gradcheck",
+                                "Proves gradients against differences, in double precision",
                                 "kindling gradcheck --all --order 2\nkindling gradcheck --op conv2d\n"
                                 "kindling gradcheck --model squeezenet_cifar --bypass complex",
                                 declare, run);

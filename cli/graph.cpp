@@ -50,8 +50,8 @@ int run(GraphOptions& options, Settings& settings) {
 
 void add_graph(Program& program) {
   program.add<GraphOptions>(program.root(), "graph", "The model's or the autograd graph as DOT",
-                            "kindling graph --model squeezenet1_0 --bypass simple | dot -Tsvg > squeezenet.svg", declare,
-                            run);
+                            "kindling graph --model squeezenet1_0 --bypass simple | dot -Tsvg > squeezenet.svg",
+                            declare, run);
 }
 
 }  // namespace kindling::cli

@@ -81,7 +81,8 @@ int describe_model(const InfoOptions& options, int64_t channels) {
   table.add({"input", "", image_text(input), "", ""});
   for (const LayerSummary& row : rows.layers) {
     add_row(table, row, row.name);
-    for (const LayerSummary& part : parts_of(row, layers)) add_row(table, part, "  " + part.name.substr(row.name.size() + 1));
+    for (const LayerSummary& part : parts_of(row, layers))
+      add_row(table, part, "  " + part.name.substr(row.name.size() + 1));
   }
   fmt::print("{}\n{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
              with_commas(rows.parameters), with_unit(static_cast<double>(bytes), "B"),
@@ -130,9 +131,9 @@ int run(InfoOptions& options, Settings& settings) {
 }  // namespace
 
 void add_info(Program& program) {
-  program.add<InfoOptions>(program.root(), "info", "Layers, shapes, parameters, MACs and bytes of a model or a file",
-                           "kindling info --model squeezenet1_0 --size 227\nkindling info --weights runs/photos/best.ckpt",
-                           declare, run);
+  program.add<InfoOptions>(
+      program.root(), "info", "Layers, shapes, parameters, MACs and bytes of a model or a file",
+      "kindling info --model squeezenet1_0 --size 227\nkindling info --weights runs/photos/best.ckpt", declare, run);
 }
 
 }  // namespace kindling::cli

@@ -15,9 +15,9 @@ namespace kindling::cli {
 struct LayerCall {
   std::string name;
   Module* module;
-  Shape input, output;     ///< for one image
-  bool first;              ///< its input is the image, of which no gradient is needed
-  int64_t macs = 0;        ///< for one image
+  Shape input, output;  ///< for one image
+  bool first;           ///< its input is the image, of which no gradient is needed
+  int64_t macs = 0;     ///< for one image
 };
 /// In the order of the calls, from one call of `model` on [1, size, size, channels] in evaluation mode.
 std::vector<LayerCall> layer_calls(Module& model, const Shape& image);
@@ -32,7 +32,8 @@ struct LayerTime {
   std::vector<PassTime> passes;
 };
 /// Runs each layer alone, `repetitions` times, on random inputs, cut into micro-batches on all threads as `plan` says.
-/// Gradients only if the model is in training mode. What is between layers (activations, concatenation, sums) is left out.
+/// Gradients only if the model is in training mode. What is between layers (activations, concatenation, sums) is left
+/// out.
 std::vector<LayerTime> time_layers(Module& model, const Shape& image, int64_t batch_size, const StepPlan& plan,
                                    int64_t repetitions, PeakMeter& peak);
 

@@ -44,7 +44,8 @@ struct Box {
   std::string label, frame;
 };
 
-/// What is drawn: boxes in the order of the data, each standing for one node of the autograd graph or all of a module's.
+/// What is drawn: boxes in the order of the data, each standing for one node of the autograd graph or all of a
+/// module's.
 class Picture {
  public:
   Picture(int64_t depth, std::map<std::string, std::string> kinds) : depth_(depth), kinds_(std::move(kinds)) {}
@@ -112,9 +113,8 @@ class Picture {
 std::string model_to_dot(Module& model, const Tensor& input, int64_t depth) {
   const EvaluationMode evaluation(model);
   std::map<std::string, std::string> kinds;
-  const CallObserver observer([&](Module& module, const std::string& path, const Variable&, const Variable&) {
-    kinds[path] = module.kind();
-  });
+  const CallObserver observer(
+      [&](Module& module, const std::string& path, const Variable&, const Variable&) { kinds[path] = module.kind(); });
   const Variable image(input, /*requires_grad=*/true);
   const Variable output = model(image);
   Picture picture(depth, std::move(kinds));

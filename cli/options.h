@@ -64,8 +64,8 @@ struct RunFacts {
   static RunFacts take_from(nlohmann::json& config);
 };
 
-/// The run that the checkpoint `weights` lies in: its model and data become the settings' next layer. Nothing if it lies
-/// in none.
+/// The run that the checkpoint `weights` lies in: its model and data become the settings' next layer. Nothing if it
+/// lies in none.
 std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings);
 
 }  // namespace kindling::cli

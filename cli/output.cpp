@@ -65,7 +65,10 @@ std::string Table::text(const Style& style) const {
 std::string with_commas(int64_t number) {
   std::string digits = std::to_string(number);
   const size_t first = number < 0 ? 1 : 0;
-  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
+  for (size_t i = digits.size(); i > first + 3;) {
+    i -= 3;
+    digits.insert(digits.begin() + static_cast<std::ptrdiff_t>(i), ',');
+  }
   return digits;
 }
 

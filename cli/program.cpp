@@ -1,11 +1,15 @@
 #include <kindling/cli/program.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <new>
+#include <numeric>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <kindling/cli/output.h>
 #include <kindling/train/evaluate.h>
@@ -21,7 +25,11 @@ class HelpFormatter : public CLI::Formatter {
 
   std::string make_usage(const CLI::App* command, std::string name) const override {
     const bool has_commands = !command->get_subcommands({}).empty();
-    return fmt::format("\nUsage: {} {}\n", name, has_commands ? "COMMAND [OPTION ...]" : "[OPTION ...]");
+    return fmt::format("\nUsage: {} {}\n\n", name, has_commands ? "COMMAND [OPTION ...]" : "[OPTION ...]");
+  }
+  std::string make_group(std::string group, bool is_positional,
+                         std::vector<const CLI::Option*> options) const override {
+    return CLI::Formatter::make_group(group, is_positional, options).substr(1);  // without the empty line in front
   }
   std::string make_option_name(const CLI::Option* option, bool) const override {
     const bool has_opposite = !option->get_fnames().empty();
@@ -31,8 +39,8 @@ class HelpFormatter : public CLI::Formatter {
     return option->get_option_text().empty() ? "" : " " + option->get_option_text();
   }
   std::string make_option_desc(const CLI::Option* option) const override {
-    const std::string& value = option->get_default_str();
-    return option->get_description() + (value.empty() ? "" : fmt::format(" (default {})", value));
+    const std::string value = option->get_default_str();
+    return option->get_description() + (value.empty() || value == "[]" ? "" : fmt::format(" (default {})", value));
   }
 };
 
@@ -45,10 +53,39 @@ std::string indented(const std::string& lines) {
   return result;
 }
 
-std::string names_of(const CLI::App& group) {
-  std::string names;
-  for (const CLI::App* command : group.get_subcommands({})) names += (names.empty() ? "" : ", ") + command->get_name();
+std::vector<std::string> command_names(const CLI::App& group) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : group.get_subcommands({})) names.push_back(command->get_name());
   return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+/// Letters to insert, delete or replace to get from one word to the other.
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+    }
+  }
+  return row[b.size()];
+}
+
+/// " Did you mean ...?" if a word is near.
+std::string suggestion(const std::string& word, const std::vector<std::string>& words) {
+  constexpr size_t kFar = 3;
+  const auto distance = [&](const std::string& other) { return edit_distance(word, other); };
+  const auto nearest = std::ranges::min_element(words, {}, distance);
+  return nearest != words.end() && distance(*nearest) < kFar ? fmt::format("; did you mean {}?", *nearest) : "";
 }
 
 }  // namespace
@@ -56,8 +93,7 @@ std::string names_of(const CLI::App& group) {
 Program::Program() : root_("Kindling: trains and examines neural networks on the CPU you have") {
   root_.name("kindling");
   root_.formatter(std::make_shared<HelpFormatter>());
-  root_.set_help_flag("-h,--help", "Print this help");
-  root_.set_version_flag("--version", version());
+  add_help_and_version(root_);
   root_.option_defaults()->always_capture_default();
   root_.footer("Every command has --help with an example. To begin with:\n" + indented("kindling train"));
 }
@@ -65,14 +101,20 @@ Program::Program() : root_("Kindling: trains and examines neural networks on the
 CLI::App& Program::add_command(CLI::App& parent, const std::string& name, const std::string& description,
                                const std::string& examples) {
   CLI::App& command = *parent.add_subcommand(name, description)->group("Commands");
-  command.set_version_flag("--version", version())->group("Everywhere");
-  command.get_help_ptr()->group("Everywhere");
+  command.set_help_flag();
   command.footer("Example:\n" + indented(examples));
   return command;
 }
 
 CLI::App& Program::add_group(const std::string& name, const std::string& description, const std::string& examples) {
-  return add_command(root_, name, description, examples);
+  CLI::App& group = add_command(root_, name, description, examples);
+  add_help_and_version(group);
+  return group;
+}
+
+void Program::add_help_and_version(CLI::App& command) {
+  command.set_help_flag("-h,--help", "Print this help")->group("Everywhere");
+  command.set_version_flag("--version", version(), "Print the version")->group("Everywhere");
 }
 
 int Program::run(int argc, const char* const* argv) {
@@ -88,12 +130,24 @@ int Program::parse(int argc, const char* const* argv) {
     root_.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
     return root_.exit(request);
+  } catch (const CLI::ExtrasError&) {
+    return report_unknown_word();
   } catch (const CLI::ParseError& error) {
     return report_wrong_usage(error.what());
   }
   if (run_) return kDone;
-  const std::vector<CLI::App*> chosen = root_.get_subcommands();
-  return report_wrong_usage("which one? There are " + names_of(chosen.empty() ? root_ : *chosen.front()));
+  return report_wrong_usage(fmt::format("a command is needed: {}", fmt::join(command_names(chosen_command()), ", ")));
+}
+
+/// The first word that is neither an option nor a command.
+int Program::report_unknown_word() const {
+  const std::string word = root_.remaining(/*recurse=*/true).front();
+  const CLI::App& command = chosen_command();
+  if (word.starts_with("-"))
+    return report_wrong_usage(fmt::format("there is no option {}{}", word, suggestion(word, option_names(command))));
+  const std::vector<std::string> commands = command_names(command);
+  if (commands.empty()) return report_wrong_usage(fmt::format("what is \"{}\" for?", word));
+  return report_wrong_usage(fmt::format("there is no command \"{}\"{}", word, suggestion(word, commands)));
 }
 
 int Program::run_command() {
@@ -120,13 +174,17 @@ int Program::report_failure(const std::string& message) const {
   return kFailed;
 }
 
+const CLI::App& Program::chosen_command() const {
+  const CLI::App* command = &root_;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  return *command;
+}
+
 /// "kindling bench train", as far as it was understood.
 std::string Program::command_name() const {
-  std::string name = root_.get_name();
-  for (const CLI::App* command = &root_; !command->get_subcommands().empty();) {
-    command = command->get_subcommands().front();
-    name += " " + command->get_name();
-  }
+  std::string name;
+  for (const CLI::App* command = &chosen_command(); command != nullptr; command = command->get_parent())
+    name = command->get_name() + (name.empty() ? "" : " " + name);
   return name;
 }
 

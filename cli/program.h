@@ -20,8 +20,8 @@ class Program {
   /// A sub-command that only holds others.
   CLI::App& add_group(const std::string& name, const std::string& description, const std::string& examples);
 
-  /// Adds the sub-command `name` to `parent`. `Options` is a struct with a member `everywhere`; `declare` adds the rest of
-  /// its members as options, `run` does the work and returns an exit code. The help ends with `examples`.
+  /// Adds the sub-command `name` to `parent`. `Options` is a struct with a member `everywhere`; `declare` adds the rest
+  /// of its members as options, `run` does the work and returns an exit code. The help ends with `examples`.
   template <class Options>
   void add(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples,
            void (*declare)(Options&, Settings&), int (*run)(Options&, Settings&)) {
@@ -30,6 +30,7 @@ class Program {
     auto settings = std::make_shared<Settings>(command);
     declare(*options, *settings);
     options->everywhere.declare(*settings);
+    add_help_and_version(command);
     command.callback([this, options, settings, run] {
       run_ = [options, settings, run] {
         options->everywhere.use_threads();
@@ -45,10 +46,14 @@ class Program {
  private:
   CLI::App& add_command(CLI::App& parent, const std::string& name, const std::string& description,
                         const std::string& examples);
+  static void add_help_and_version(CLI::App& command);
   int parse(int argc, const char* const* argv);
   int run_command();
+  int report_unknown_word() const;
   int report_wrong_usage(const std::string& message) const;
   int report_failure(const std::string& message) const;
+  /// The innermost command that was understood.
+  const CLI::App& chosen_command() const;
   std::string command_name() const;
 
   CLI::App root_;

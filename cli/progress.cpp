@@ -27,7 +27,8 @@ void StatusLine::show(const std::string& label, double done, const std::string& 
     line += fmt::format("[{:#<{}}{:.<{}}]  ", "", filled, "", width - filled);
   }
   line += text;
-  line.resize(std::min(line.size(), static_cast<size_t>(terminal_columns() - 1)));  // a wrapped line cannot be repainted
+  line.resize(
+      std::min(line.size(), static_cast<size_t>(terminal_columns() - 1)));  // a wrapped line cannot be repainted
   fmt::print(stderr, "\r{}\x1b[K", line);
   std::fflush(stderr);
 }

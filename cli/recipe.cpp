@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kColours = 3;
 // torchvision's mean and std of ImageNet, 0.485 0.456 0.406 and 0.229 0.224 0.225, times 255.
-const std::vector<float> kImageNetMean{123.675F, 116.28F, 103.53F}, kImageNetStd{58.395F, 57.12F, 57.375F};
+const std::vector<double> kImageNetMean{123.675, 116.28, 103.53}, kImageNetStd{58.395, 57.12, 57.375};
 
 int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
@@ -28,11 +28,15 @@ void Images::declare(Settings& settings) {
 
 void Images::complete(int64_t channels) {
   const auto count = static_cast<size_t>(channels);
-  if (mean.empty()) mean = count == kColours ? kImageNetMean : std::vector<float>(count, 127.5F);
-  if (std.empty()) std = count == kColours ? kImageNetStd : std::vector<float>(count, 127.5F);
+  if (mean.empty()) mean = count == kColours ? kImageNetMean : std::vector<double>(count, 127.5);
+  if (std.empty()) std = count == kColours ? kImageNetStd : std::vector<double>(count, 127.5);
   if (mean.size() != count || std.size() != count)
     throw UsageError(fmt::format("--mean has {} values and --std {}, but the images have {} channels", mean.size(),
                                  std.size(), channels));
+}
+
+data::Transform Images::normalize() const {
+  return data::normalize({mean.begin(), mean.end()}, {std.begin(), std.end()});
 }
 
 data::Transform fit_to_square(int64_t size, const data::InputInfo& input) {
@@ -48,7 +52,8 @@ void Recipe::declare(Settings& settings) {
   settings.add("micro-batch", micro_batch, "N", "Images a thread works on at once; 0: chosen")->check(at_least(0));
   settings.add_switch("drop-last", drop_last, "Leave out an epoch's last batch if it is smaller");
   settings.add("optimizer", optimizer, "NAME", "sgd, adam, adamw")->check(one_of({"sgd", "adam", "adamw"}));
-  settings.add("lr", lr, "X", "Learning rate, the schedule's highest (default 0.01, of Adam 0.001)")->check(at_least(0));
+  settings.add("lr", lr, "X", "Learning rate, the schedule's highest (default 0.01, of Adam 0.001)")
+      ->check(at_least(0));
   settings.add("momentum", momentum, "X", "Of sgd; beta1 of adam")->check(in_range(0, 1));
   settings.add_switch("nesterov", nesterov, "Nesterov's momentum");
   settings.add("momentum-form", momentum_form, "FORM", "pytorch: lr times the velocity; caffe: lr inside it")
@@ -67,7 +72,8 @@ void Recipe::declare(Settings& settings) {
   settings.add("gamma", gamma, "X", "Of step and multistep: the factor each time")->check(at_least(0));
   settings.add("step-every", step_every, "N", "Of step: epochs between")->check(at_least(1));
   settings.add("milestones", milestones, "N,N", "Of multistep: epochs");
-  settings.add("pct-start", pct_start, "X", "Of onecycle: share of the updates in which it rises")->check(in_range(0, 1));
+  settings.add("pct-start", pct_start, "X", "Of onecycle: share of the updates in which it rises")
+      ->check(in_range(0, 1));
   settings.add("div-factor", div_factor, "X", "Of onecycle: starts at lr / X")->check(at_least(1));
   settings.add("final-div-factor", final_div_factor, "X", "Of onecycle: ends X times below its start")
       ->check(at_least(1));
@@ -88,7 +94,8 @@ void Recipe::complete(const data::InputInfo& input) {
   if (augments_by("none") && augment.size() > 1) throw UsageError("--augment: none goes with nothing else");
   if (augments_by("color") && input.channels == 2) throw UsageError("--augment: color needs 1 or 3 channels");
   if (schedule == "multistep" && milestones.empty()) throw UsageError("--schedule multistep needs --milestones");
-  if (!std::is_sorted(milestones.begin(), milestones.end())) throw UsageError("--milestones must be in ascending order");
+  if (!std::is_sorted(milestones.begin(), milestones.end()))
+    throw UsageError("--milestones must be in ascending order");
   if (nesterov && momentum == 0 && optimizer == "sgd") throw UsageError("--nesterov needs a --momentum above 0");
 }
 
@@ -112,13 +119,12 @@ std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
 Schedule Recipe::make_schedule(int64_t samples) const {
   const int64_t batches = drop_last ? samples / batch_size : groups(samples, batch_size);
   const int64_t updates = groups(batches, accumulate);  // in one epoch
-  ScheduleOptions options{.power = power,
-                          .every = step_every * updates,
-                          .gamma = gamma,
-                          .one_cycle = {.pct_start = pct_start,
-                                        .div_factor = div_factor,
-                                        .final_div_factor = final_div_factor},
-                          .warmup = warmup};
+  ScheduleOptions options{
+      .power = power,
+      .every = step_every * updates,
+      .gamma = gamma,
+      .one_cycle = {.pct_start = pct_start, .div_factor = div_factor, .final_div_factor = final_div_factor},
+      .warmup = warmup};
   for (const int64_t epoch : milestones) options.milestones.push_back(epoch * updates);
   return kindling::make_schedule(schedule, options);
 }

@@ -18,17 +18,18 @@ namespace kindling::cli {
 
 /// How images become inputs.
 struct Images {
-  std::vector<float> mean, std;  ///< per channel, in 0..255; empty: complete() chooses
+  std::vector<double> mean, std;  ///< per channel, in 0..255; empty: complete() chooses
 
   void declare(Settings& settings);
   /// Fills what is open: ImageNet's mean and std for colours, 127.5 and 127.5 for other numbers of channels. Throws
   /// UsageError for other numbers of values than channels.
   void complete(int64_t channels);
-  data::Transform normalize() const { return data::normalize(mean, std); }
+  data::Transform normalize() const;
 };
 
-/// What is done to images before they are normalised: to a square of `size` pixels. Images of that size stay as they are;
-/// square ones are resized; of others the middle is cut out, an eighth larger beforehand (torchvision's 256 to 224).
+/// What is done to images before they are normalised: to a square of `size` pixels. Images of that size stay as they
+/// are; square ones are resized; of others the middle is cut out, an eighth larger beforehand (torchvision's 256 to
+/// 224).
 data::Transform fit_to_square(int64_t size, const data::InputInfo& input);
 
 struct Recipe {

@@ -55,7 +55,7 @@ void Settings::apply(const nlohmann::json& values, const std::string& source, Un
     const Entry* entry = find(key);
     if (entry == nullptr && unknown == Unknown::refuse)
       throw UsageError(fmt::format("{}: there is no option \"{}\"", source, key));
-    if (entry == nullptr || value.is_null() || entry->option->count() > 0) continue;
+    if (entry == nullptr || value.empty() || entry->option->count() > 0) continue;
     if (value.is_array())
       for (const auto& element : value) entry->option->add_result(text_of(element));
     else

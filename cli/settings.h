@@ -19,6 +19,11 @@ struct UsageError : Error {
   using Error::Error;
 };
 
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = true;
+
 /// Options under their names: --batch-size on the command line is "batch_size" in JSON. Values come in layers; what an
 /// upper layer has set the lower ones leave alone. The command line is the first.
 class Settings {
@@ -30,7 +35,10 @@ class Settings {
   template <class T>
   CLI::Option* add(const std::string& name, T& variable, const std::string& placeholder, const std::string& help) {
     CLI::Option* option = command_.add_option("--" + name, variable, help)->option_text(placeholder)->group(group_);
-    if constexpr (requires { variable.push_back({}); } && !std::is_same_v<T, std::string>) option->delimiter(',');
+    if constexpr (is_list<T>)
+      option->delimiter(',');
+    else
+      option->take_last();
     return remember(name, option, [&variable] { return to_json(variable); });
   }
   /// Adds the switches --`name` and --no-`name`.
@@ -41,8 +49,8 @@ class Settings {
   CLI::App& command() { return command_; }
 
   enum class Unknown { refuse, pass_over };
-  /// The next layer: sets what `values` names and nothing has set yet; null is no value. Throws UsageError "SOURCE: ..."
-  /// for a value that does not fit and, if told to refuse it, a key that is no option.
+  /// The next layer: sets what `values` names and nothing has set yet; null is no value. Throws UsageError "SOURCE:
+  /// ..." for a value that does not fit and, if told to refuse it, a key that is no option.
   void apply(const nlohmann::json& values, const std::string& source, Unknown unknown = Unknown::refuse);
   /// Whether a layer so far has set --`name`.
   bool is_set(const std::string& name) const;
@@ -60,10 +68,10 @@ class Settings {
 
   template <class T>
   static nlohmann::json to_json(const T& value) {
-    return value;
-  }
-  static nlohmann::json to_json(const std::string& value) {
-    return value.empty() ? nlohmann::json() : nlohmann::json(value);
+    if constexpr (is_list<T> || std::is_same_v<T, std::string>)
+      return value.empty() ? nlohmann::json() : nlohmann::json(value);
+    else
+      return value;
   }
   template <class T>
   static nlohmann::json to_json(const std::optional<T>& value) {

@@ -61,8 +61,9 @@ void declare(TrainCommand& options, Settings& settings) {
 }
 
 /// What may be said anew when a run is resumed: nothing that changes what has been trained so far.
-const std::vector<std::string> kResumable{"resume",    "threads", "workers",   "strict",      "epochs",
-                                          "patience",  "checkpoint-every", "log-every", "tensorboard", "histograms-every"};
+const std::vector<std::string> kResumable{"resume",      "threads",         "workers",          "strict",
+                                          "epochs",      "patience",        "checkpoint-every", "log-every",
+                                          "tensorboard", "histograms-every"};
 
 void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   for (const std::string& name : settings.names_set())
@@ -95,8 +96,7 @@ void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.config.empty()) apply_config_file(options, settings);
   if (options.config.empty() && !settings.is_set("preset") && !settings.is_set("model") && !settings.is_set("data"))
     options.preset = "shapes";
-  if (!options.preset.empty())
-    settings.apply(find_preset(options.preset).values, "preset " + options.preset);
+  if (!options.preset.empty()) settings.apply(find_preset(options.preset).values, "preset " + options.preset);
 }
 
 std::string new_run_name() {
@@ -106,13 +106,14 @@ std::string new_run_name() {
   return free;
 }
 
-/// Pixels of the model's input where none are asked for: those of the data if all images are one small square that the
-/// model takes, else what the model was published with.
+/// Pixels of the model's input where none are asked for: those of the data if all images are squares of one size that
+/// the model takes and that is no larger than what it was made for, or than a small image; else what it was made for.
 int64_t choose_size(const ModelChoice& model, const data::InputInfo& input) {
+  constexpr int64_t kSmallImage = 64;
   const ModelInfo info = model.info();
   if (!input.size || input.size->h != input.size->w) return info.size;
-  const bool fits = input.size->h >= info.smallest_size && (input.size->h <= info.size || info.channels == 1);
-  return fits ? input.size->h : info.size;
+  const int64_t size = input.size->h;
+  return size >= info.smallest_size && size <= std::max(info.size, kSmallImage) ? size : info.size;
 }
 
 /// Fills what the options leave open from the data.

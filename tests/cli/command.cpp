@@ -1,0 +1,142 @@
+#include "command.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <kindling/io/atomic_file.h>
+#include <kindling/tensor/rng.h>
+
+namespace kindling::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+// Longer than any command here takes on a busy machine.
+constexpr std::chrono::seconds kTimeout{120};
+
+/// The child's part, after fork: never returns.
+[[noreturn]] void execute(const std::vector<std::string>& arguments, const CommandOptions& options,
+                          const std::string& out, const std::string& err) {
+  const int in = ::open("/dev/null", O_RDONLY);
+  const int out_file = ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (::dup2(in, 0) < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0) ::_exit(99);
+  for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  if (options.largest_file > 0) {
+    const rlimit limit{static_cast<rlim_t>(options.largest_file), static_cast<rlim_t>(options.largest_file)};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    ::signal(SIGXFSZ, SIG_IGN);  // then a write beyond the limit fails, as on a full disk
+  }
+  std::vector<char*> words;
+  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  ::execv(KINDLING_COMMAND, words.data());
+  ::_exit(98);
+}
+
+// A 24-bit Windows bitmap, rows from the bottom, padded to four bytes.
+std::string make_bmp(int size, const std::function<uint8_t(int y, int x, int channel)>& pixel) {
+  const int row = (3 * size + 3) / 4 * 4;
+  std::string bytes(static_cast<size_t>(54 + row * size), '\0');
+  const auto put = [&](size_t at, uint32_t value) {
+    for (size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i));
+  };
+  bytes[0] = 'B';
+  bytes[1] = 'M';
+  put(2, static_cast<uint32_t>(bytes.size()));
+  put(10, 54);
+  put(14, 40);
+  put(18, static_cast<uint32_t>(size));
+  put(22, static_cast<uint32_t>(size));
+  put(26, 1 | 24 << 16);
+  for (int y = 0; y < size; ++y)
+    for (int x = 0; x < size; ++x)
+      for (int c = 0; c < 3; ++c)
+        bytes[static_cast<size_t>(54 + y * row + 3 * x + c)] = static_cast<char>(pixel(y, x, c));
+  return bytes;
+}
+
+}  // namespace
+
+nlohmann::json Outcome::json() const {
+  INFO("standard output: " << out << "\nstandard error: " << err);
+  const nlohmann::json document = nlohmann::json::parse(out, nullptr, /*allow_exceptions=*/false);
+  REQUIRE_FALSE(document.is_discarded());
+  return document;
+}
+
+Command::Command(std::vector<std::string> arguments, const CommandOptions& options) {
+  arguments.insert(arguments.begin(), "kindling");
+  process_ = ::fork();
+  REQUIRE(process_ >= 0);
+  if (process_ == 0) execute(arguments, options, folder_ / "out", folder_ / "err");
+}
+
+Command::~Command() {
+  if (has_ended()) return;
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, &status_, 0);
+}
+
+bool Command::has_ended() {
+  if (!ended_) ended_ = ::waitpid(process_, &status_, WNOHANG) == process_;
+  return ended_;
+}
+
+void Command::signal(int number) const { ::kill(process_, number); }
+
+bool Command::wait_until(const std::function<bool()>& condition) {
+  const auto deadline = Clock::now() + kTimeout;
+  while (!condition()) {
+    if (has_ended()) return condition();
+    REQUIRE(Clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+Outcome Command::wait() {
+  wait_until([this] { return has_ended(); });
+  const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
+  return {code, contents(folder_ / "out"), contents(folder_ / "err")};
+}
+
+Outcome kindling_command(std::vector<std::string> arguments, const CommandOptions& options) {
+  return Command(std::move(arguments), options).wait();
+}
+
+std::string contents(const std::string& path) { return fs::exists(path) ? read_file(path) : ""; }
+
+std::vector<nlohmann::json> json_lines(const std::string& path) {
+  std::istringstream text(contents(path));
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+void write_images(const std::string& path, const std::vector<std::string>& classes, int count, int size) {
+  Rng rng(1);
+  for (size_t label = 0; label < classes.size(); ++label) {
+    const std::string folder = path + "/" + classes[label];
+    fs::create_directories(folder);
+    for (int i = 0; i < count; ++i) {
+      const std::string bmp = make_bmp(size, [&](int, int, int channel) {
+        const bool bright = static_cast<size_t>(channel) == label % 3;
+        return static_cast<uint8_t>((bright ? 150 : 50) + rng.next_below(80));
+      });
+      std::ofstream(folder + "/" + std::to_string(1000 + i) + ".bmp", std::ios::binary) << bmp;
+    }
+  }
+}
+
+}  // namespace kindling::testing

@@ -1,0 +1,200 @@
+// info, gradcheck, doctor, graph and bench.
+#include <catch2/catch.hpp>
+
+#include "command.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+using nlohmann::json;
+
+TEST_CASE("info: Table 1 of the SqueezeNet paper", "[model]") {
+  const json info = kindling_command({"info", "--model", "squeezenet1_0", "--size", "227", "--json"}).json();
+  CHECK(info["parameters"] == 1'248'424);
+  CHECK(info["bytes"] == 4 * 1'248'424);
+  struct Row {
+    std::string name;
+    std::vector<int64_t> shape;
+    int64_t parameters;
+  };
+  const std::vector<Row> table{{"conv1", {1, 111, 111, 96}, 14'208}, {"maxpool1", {1, 55, 55, 96}, 0},
+                               {"fire2", {1, 55, 55, 128}, 11'920},  {"fire3", {1, 55, 55, 128}, 12'432},
+                               {"fire4", {1, 55, 55, 256}, 45'344},  {"maxpool4", {1, 27, 27, 256}, 0},
+                               {"fire5", {1, 27, 27, 256}, 49'440},  {"fire6", {1, 27, 27, 384}, 104'880},
+                               {"fire7", {1, 27, 27, 384}, 111'024}, {"fire8", {1, 27, 27, 512}, 188'992},
+                               {"maxpool8", {1, 13, 13, 512}, 0},    {"fire9", {1, 13, 13, 512}, 197'184},
+                               {"dropout9", {1, 13, 13, 512}, 0},    {"conv10", {1, 13, 13, 1000}, 513'000},
+                               {"avgpool10", {1, 1000}, 0}};
+  REQUIRE(info["layers"].size() == table.size());
+  int64_t macs = 0;
+  for (size_t i = 0; i < table.size(); ++i) {
+    const json& layer = info["layers"][i];
+    INFO(layer);
+    CHECK(layer["name"] == table[i].name);
+    CHECK(layer["output_shape"] == table[i].shape);
+    CHECK(layer["parameters"] == table[i].parameters);
+    macs += layer["macs"].get<int64_t>();
+  }
+  CHECK(info["macs"] == macs);
+  const json& parts = info["layers"][2]["parts"];
+  REQUIRE(parts.size() == 3);
+  CHECK(parts[2]["name"] == "fire2/expand3x3");
+  CHECK(parts[2]["kind"] == "Conv2d");
+  CHECK(parts[2]["output_shape"] == std::vector<int64_t>{1, 55, 55, 64});
+
+  const Outcome text = kindling_command({"info", "--model", "squeezenet1_0", "--size", "227"});
+  CHECK(text.code == 0);
+  CHECK_THAT(text.out, Contains("conv1        Conv2d         111 x 111 x 96      14,208") &&
+                           Contains("  expand3x3  Conv2d           55 x 55 x 64       9,280") &&
+                           Contains("squeezenet1_0: 1,248,424 parameters, 4.99 MB"));
+}
+
+TEST_CASE("info: parameters and multiply-accumulates of every published model", "[model]") {
+  struct Case {
+    std::vector<std::string> options;
+    int64_t parameters;
+    double macs;  // in millions, rounded to tenths
+  };
+  for (const Case& c : std::vector<Case>{{{"--model", "squeezenet1_0", "--form", "caffe"}, 1'248'424, 861.3},
+                                         {{"--model", "squeezenet1_1", "--form", "caffe"}, 1'235'496, 387.7},
+                                         {{"--model", "squeezenet1_0"}, 1'248'424, 818.9},
+                                         {{"--model", "squeezenet1_1"}, 1'235'496, 349.2},
+                                         {{"--model", "squeezenet1_0", "--bypass", "simple"}, 1'248'424, 818.9},
+                                         {{"--model", "squeezenet1_0", "--bypass", "complex"}, 1'589'672, 0},
+                                         {{"--model", "squeezenet1_1", "--bypass", "complex"}, 1'572'648, 0},
+                                         {{"--model", "alexnet", "--form", "caffe"}, 60'965'224, 0},
+                                         {{"--model", "alexnet"}, 61'100'840, 0},
+                                         {{"--model", "lenet"}, 431'080, 0}}) {
+    std::vector<std::string> arguments{"info", "--json"};
+    arguments.insert(arguments.end(), c.options.begin(), c.options.end());
+    const json info = kindling_command(arguments).json();
+    INFO(json(c.options));
+    CHECK(info["parameters"] == c.parameters);
+    if (c.macs > 0) CHECK(std::round(info["macs"].get<double>() / 1e5) / 10 == c.macs);
+  }
+}
+
+TEST_CASE("gradcheck: one operation, all of its rows") {
+  const json report = kindling_command({"gradcheck", "--op", "relu", "--order", "2", "--json"}).json();
+  CHECK(report["checked"].get<size_t>() == report["results"].size());
+  CHECK(report["checked"] >= 1);
+  CHECK(report["failed"] == 0);
+  CHECK(report["order"] == 2);
+  CHECK(report["worst"]["error"].is_number());
+  CHECK_THAT(report["worst"]["name"].get<std::string>(), StartsWith("relu"));
+}
+
+TEST_CASE("gradcheck: every operation of the table, to second order", "[grad]") {
+  const Outcome outcome = kindling_command({"gradcheck", "--all", "--order", "2", "--json"});
+  CHECK(outcome.code == 0);
+  const json report = outcome.json();
+  CHECK(report["failed"] == 0);
+  std::set<std::string> ops;
+  for (const json& row : report["results"]) {
+    const std::string name = row["name"];
+    ops.insert(name.substr(0, name.find(' ')));
+  }
+  for (const std::string op : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad", "matmul", "max_pool2d", "softmax",
+                               "cross_entropy", "batch_norm", "local_response_norm", "gather", "concat"})
+    CHECK(ops.contains(op));
+}
+
+TEST_CASE("gradcheck: the parameters of a model", "[grad]") {
+  const Outcome outcome = kindling_command({"gradcheck", "--model", "lenet", "--size", "16", "--json"});
+  CHECK(outcome.code == 0);
+  const json report = outcome.json();
+  CHECK(report["checked"] == 1);
+  CHECK(report["failed"] == 0);
+  CHECK(report["worst"]["name"] == "lenet");
+}
+
+TEST_CASE("doctor: proves the numbers on this machine") {
+  const Outcome outcome = kindling_command({"doctor", "--json", "--threads", "2"});
+  CHECK(outcome.code == 0);
+  const json report = outcome.json();
+  for (const char* key : {"cpu", "isa", "blas", "blas_core"}) CHECK_FALSE(report[key].get<std::string>().empty());
+  CHECK(report["threads"] == 2);
+  CHECK(report["checks"].size() >= 10);
+  for (const json& check : report["checks"]) {
+    INFO(check);
+    CHECK(check["ok"] == true);
+  }
+}
+
+TEST_CASE("doctor: on every instruction set") {
+  for (const std::string isa : {"baseline", "avx2", "avx512"}) {
+    const Outcome outcome = kindling_command({"doctor", "--json"}, {.environment = {{"KINDLING_ISA", isa}}});
+    if (outcome.code == 1 && outcome.err.find("this processor lacks") != std::string::npos) continue;
+    CHECK(outcome.code == 0);
+    CHECK(outcome.json()["isa"] == isa);
+  }
+  const Outcome unknown = kindling_command({"doctor"}, {.environment = {{"KINDLING_ISA", "mmx"}}});
+  CHECK(unknown.code == 1);
+  CHECK(unknown.err == "kindling doctor: isa: KINDLING_ISA is \"mmx\"; use baseline, avx2 or avx512\n");
+}
+
+TEST_CASE("graph: a model's layers, with the sums of its bypasses", "[model]") {
+  const Outcome outcome = kindling_command({"graph", "--model", "squeezenet1_1", "--bypass", "simple", "--size", "32"});
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, StartsWith("digraph model {") && Contains("label=\"image\\n[1, 32, 32, 3]\"") &&
+                              Contains("label=\"fire9\\nFire\\n") && !Contains("expand3x3"));
+  size_t sums = 0;
+  for (size_t at = 0; (at = outcome.out.find("label=\"add", at)) != std::string::npos; ++at) ++sums;
+  CHECK(sums == 4);
+
+  const Outcome opened = kindling_command({"graph", "--model", "squeezenet1_1", "--size", "32", "--depth", "2"});
+  CHECK_THAT(opened.out, Contains("subgraph \"cluster_fire2\"") && Contains("label=\"fire2/expand3x3\\nConv2d"));
+}
+
+TEST_CASE("graph: the autograd graph") {
+  const Outcome outcome = kindling_command({"graph", "--model", "lenet", "--autograd"});
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, StartsWith("digraph autograd {") && Contains("label=\"conv1/weight\\n[20, 5, 5, 1]\""));
+  const Outcome as_json = kindling_command({"graph", "--model", "lenet", "--autograd", "--json"});
+  CHECK(as_json.json()["dot"] == outcome.out);
+}
+
+TEST_CASE("bench: train and infer report speed, peak and machine") {
+  for (const std::string what : {"train", "infer"}) {
+    const json report = kindling_command({"bench", what, "--model", "squeezenet_cifar", "--batch-size", "4", "--steps",
+                                          "2", "--layers", "--threads", "2", "--json"})
+                            .json();
+    INFO(report);
+    for (const char* key : {"images_per_second", "ms_per_step", "fma_peak_gflops", "fraction_of_peak", "peak_rss_mb"})
+      CHECK(report[key].get<double>() > 0);
+    CHECK(report["fraction_of_peak"] < 1.0);
+    CHECK(report["threads"] == 2);
+    CHECK(report["isa"].is_string());
+    std::set<std::string> passes;
+    for (const json& row : report["layers"])
+      if (row["name"] == "fire2/squeeze") passes.insert(row["pass"].get<std::string>());
+    CHECK(passes == (what == "train" ? std::set<std::string>{"forward", "input gradient", "weight gradient"}
+                                     : std::set<std::string>{"forward"}));
+  }
+}
+
+TEST_CASE("bench: the work of a training step is counted without conv1's input gradient") {
+  const json report = kindling_command({"bench", "train", "--model", "squeezenet1_1", "--size", "32", "--batch-size",
+                                        "1", "--steps", "1", "--json"})
+                          .json();
+  const json info = kindling_command({"info", "--model", "squeezenet1_1", "--size", "32", "--json"}).json();
+  const double macs = info["macs"], conv1 = info["layers"][0]["macs"];
+  CHECK_THAT(report["gflop_per_image"].get<double>(), Catch::WithinRel(2e-9 * (3 * macs - conv1), 1e-12));
+}
+
+TEST_CASE("bench: gemm and conv check before they time") {
+  const json gemm =
+      kindling_command({"bench", "gemm", "--m", "65", "--n", "33", "--k", "17", "--steps", "2", "--json"}).json();
+  REQUIRE(gemm["results"].size() == 2);
+  CHECK(gemm["results"][0]["algorithm"] == "openblas");
+  CHECK(gemm["results"][1]["algorithm"] == "naive");
+
+  const json conv = kindling_command({"bench", "conv", "--channels", "8", "--filters", "12", "--size", "9", "--padding",
+                                      "1", "--batch-size", "2", "--steps", "2", "--json", "--model", "lenet"})
+                        .json();
+  REQUIRE(conv["results"].size() == 9);  // three passes by three algorithms
+  for (const json& row : conv["results"]) CHECK(row["error"].get<double>() < 1e-5);
+  for (const char* key : {"images_per_second", "ms_per_step", "fma_peak_gflops", "fraction_of_peak", "peak_rss_mb"})
+    CHECK(conv[key].get<double>() > 0);
+}

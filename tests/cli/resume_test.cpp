@@ -1,0 +1,100 @@
+// Ctrl-C, kill -9, and going on afterwards.
+#include <catch2/catch.hpp>
+
+#include <csignal>
+
+#include "command.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+namespace {
+
+/// Long enough to be stopped in the middle: `epochs` of 8 updates each, with a checkpoint after every third.
+std::vector<std::string> long_run(const std::string& data, const std::string& run, const std::string& epochs) {
+  return {"train",     "--data",       "folder:" + data,
+          "--model",   "lenet",        "--out",
+          run,         "--batch-size", "6",
+          "--epochs",  epochs,         "--checkpoint-every",
+          "3",         "--log-every",  "1",
+          "--augment", "flip",         "--lr",
+          "0.01"};
+}
+
+/// metrics.jsonl without what depends on the clock.
+std::vector<json> timeless(const std::string& run) {
+  std::vector<json> lines = json_lines(run + "/metrics.jsonl");
+  for (json& line : lines) line.erase("images_per_second");
+  return lines;
+}
+
+bool has_lines(const std::string& run, int64_t count) {
+  const std::string text = contents(run + "/metrics.jsonl");
+  return std::count(text.begin(), text.end(), '\n') >= count;
+}
+
+}  // namespace
+
+TEST_CASE("kill -9 in the middle of an epoch, then --resume: bit for bit as if nothing had happened") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "whole", "6")).code == 0);
+
+  Command killed(long_run(folder / "data", folder / "killed", "6"));
+  REQUIRE(killed.wait_until([&] { return has_lines(folder / "killed", 14); }));  // step 13, in the second epoch
+  killed.signal(SIGKILL);
+  REQUIRE(killed.wait().code == -SIGKILL);
+
+  const Outcome resumed = kindling_command({"train", "--resume", folder / "killed", "--json"});
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  CHECK(resumed.json()["epochs"] == 6);
+  CHECK(contents(folder / "killed/last.ckpt") == contents(folder / "whole/last.ckpt"));
+  CHECK(contents(folder / "killed/best.ckpt") == contents(folder / "whole/best.ckpt"));
+  CHECK(timeless(folder / "killed") == timeless(folder / "whole"));
+  CHECK(timeless(folder / "whole").size() == 6 * 9);
+}
+
+TEST_CASE("Ctrl-C saves a checkpoint, says how to go on, and exits with 130") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  Command stopped(long_run(folder / "data", folder / "run", "100000"));
+  REQUIRE(stopped.wait_until([&] { return has_lines(folder / "run", 12); }));
+  stopped.signal(SIGINT);
+  const Outcome outcome = stopped.wait();
+  CHECK(outcome.code == 130);
+  CHECK_THAT(outcome.err, Contains("stopping; Ctrl-C again quits at once") &&
+                              Contains("go on with: kindling train --resume " + (folder / "run")));
+  const size_t lines = timeless(folder / "run").size();
+  CHECK_FALSE(contents(folder / "run/last.ckpt").empty());
+
+  // To an end that the interrupted run has passed already: nothing is left to do, and nothing is lost.
+  const json before = timeless(folder / "run").back();
+  const Outcome resumed = kindling_command(
+      {"train", "--resume", folder / "run", "--epochs", std::to_string(before["epoch"].get<int64_t>() + 1), "--json"});
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK(timeless(folder / "run").size() > lines);
+  CHECK(resumed.json()["steps"].get<int64_t>() == 8 * (before["epoch"].get<int64_t>() + 1));
+}
+
+TEST_CASE("a second Ctrl-C quits at once") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  Command stopped(long_run(folder / "data", folder / "run", "100000"));
+  REQUIRE(stopped.wait_until([&] { return has_lines(folder / "run", 1); }));
+  stopped.signal(SIGINT);
+  stopped.signal(SIGINT);
+  CHECK(stopped.wait().code == 130);
+}
+
+TEST_CASE("--resume takes no options that would change what was trained") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "1")).code == 0);
+  const Outcome outcome = kindling_command({"train", "--resume", folder / "run", "--lr", "0.1"});
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, Contains("--lr cannot be changed when a run is resumed; only --threads, --workers"));
+}

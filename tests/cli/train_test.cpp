@@ -1,0 +1,242 @@
+// kindling train and eval: what they write, and where options come from.
+#include <catch2/catch.hpp>
+
+#include <fstream>
+
+#include <kindling/io/atomic_file.h>
+
+#include "command.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+namespace {
+
+/// Options of a run that takes a fraction of a second: LeNet on 16 pixels, 60 images of three colours.
+std::vector<std::string> small_run(const std::string& data, const std::string& run,
+                                   const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"train",        "--data", "folder:" + data, "--model", "lenet", "--out", run,
+                                     "--batch-size", "8",      "--epochs",       "3",       "--lr",  "0.02"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+json config_of(const std::string& run) { return json::parse(contents(run + "/config.json")); }
+
+}  // namespace
+
+TEST_CASE("train: a run folder with everything in it, and one JSON document") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run", {"--json"}));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json result = outcome.json();
+  CHECK(result["run"] == folder / "run");
+  CHECK(result["epochs"] == 3);
+  CHECK(result["steps"] == 18);  // 48 images, 12 held out
+  CHECK(result["train_loss"].get<double>() > 0);
+  CHECK(result["val_top1"].get<double>() > 90);  // one colour a class
+  CHECK(result["val_top5"].is_number());
+  CHECK(result["test_top1"].is_null());
+  CHECK(result["images_per_second"].get<double>() > 0);
+  CHECK(result["peak_rss_mb"].get<double>() > 1);
+  CHECK_THAT(outcome.err, Contains("lenet (") && Contains("48 images of 3 classes, 12 for validation") &&
+                              Contains("epoch 1/3  loss ") && Contains("epoch 3/3  loss ") && !Contains("\x1b"));
+
+  for (const char* file : {"config.json", "metrics.jsonl", "curves.svg", "last.ckpt", "best.ckpt"})
+    CHECK_FALSE(contents(folder / "run/" + file).empty());
+  const std::vector<json> lines = json_lines(folder / "run/metrics.jsonl");
+  REQUIRE(lines.size() == 3);
+  for (const char* key : {"epoch", "step", "lr", "train_loss", "val_loss", "val_top1", "val_top5", "images_per_second"})
+    CHECK(lines.back()[key].is_number());
+  CHECK(lines.back()["step"] == 18);
+}
+
+TEST_CASE("train: --quiet says nothing while it works") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const Outcome outcome =
+      kindling_command(small_run(folder / "data", folder / "run", {"--json", "--quiet", "--epochs=1"}));
+  CHECK(outcome.code == 0);
+  CHECK(outcome.err.empty());
+}
+
+TEST_CASE("train: test/ is read at the end") {
+  const TemporaryFolder folder;
+  for (const std::string part : {"train", "val", "test"})
+    write_images(folder / "data/" + part, {"blue", "green", "red"}, part == "train" ? 20 : 4);
+  const json result = kindling_command(small_run(folder / "data", folder / "run", {"--json"})).json();
+  CHECK(result["steps"] == 24);  // 60 images
+  CHECK(result["test_top1"].get<double>() > 90);
+  CHECK(result["test_top5"] == 100.0);
+}
+
+TEST_CASE("train: command line over --config over --preset over defaults") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  write_file(folder / "options.json",
+             R"({"preset": "cifar", "model": "lenet", "batch_size": 8, "epochs": 2, "lr": 0.01, "augment": ["flip"]})");
+  const Outcome outcome =
+      kindling_command({"train", "--config", folder / "options.json", "--data", "folder:" + (folder / "data"), "--out",
+                        folder / "run", "--lr", "0.02", "--no-nesterov"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json config = config_of(folder / "run");
+  CHECK(config["lr"] == 0.02);         // command line, over --config and preset
+  CHECK(config["nesterov"] == false);  // command line, over preset
+  CHECK(config["batch_size"] == 8);    // --config, over preset
+  CHECK(config["epochs"] == 2);        // --config, over preset
+  CHECK(config["augment"] == json{"flip"});
+  CHECK(config["weight_decay"] == 0.0005);  // preset, over default
+  CHECK(config["schedule"] == "onecycle");
+  CHECK(config["mean"] == json{125.3, 123.0, 113.9});
+  CHECK(config["val_share"] == 0.05);
+  CHECK(config["log_every"] == 100);  // default
+}
+
+TEST_CASE("train: config.json holds every option, what was chosen, the seed, the version and the machine") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--seed", "7", "--epochs=1"})).code == 0);
+  const json config = config_of(folder / "run");
+  CHECK(config["seed"] == 7);
+  CHECK(config["version"] == "0.1.0");
+  for (const char* key : {"cpu", "isa", "blas", "threads"}) CHECK(config["machine"].contains(key));
+  CHECK(config["data"] == "folder:" + (folder / "data"));
+  CHECK(config["classes"] == 3);
+  CHECK(config["size"] == 16);
+  CHECK(config["channels"] == 3);
+  CHECK(config["class_names"] == json{"blue", "green", "red"});
+  CHECK(config["augment"] == json{"none"});
+  for (const char* key :
+       {"model", "bypass", "norm", "form", "optimizer", "momentum", "schedule", "warmup", "clip_norm"})
+    CHECK(config.contains(key));
+  // It is also a --config for the same run again.
+  const Outcome again = kindling_command({"train", "--config", folder / "run/config.json", "--out", folder / "again"});
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(contents(folder / "again/last.ckpt") == contents(folder / "run/last.ckpt"));
+}
+
+TEST_CASE("train: preset cifar is the stated recipe") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 24, 32);
+  const Outcome outcome = kindling_command({"train", "--preset", "cifar", "--data", "folder:" + (folder / "data"),
+                                            "--out", folder / "run", "--epochs", "1"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json config = config_of(folder / "run");
+  const json expected = R"({"model": "squeezenet_cifar", "batch_size": 64, "optimizer": "sgd", "momentum": 0.9,
+    "nesterov": true, "weight_decay": 0.0005, "schedule": "onecycle", "lr": 0.04, "pct_start": 0.2, "div_factor": 25,
+    "final_div_factor": 10000, "drop_last": true, "clip_norm": 1, "crop_padding": 4, "augment": ["pad-crop", "flip"],
+    "val_share": 0.05, "form": "torchvision", "size": 32})"_json;
+  for (const auto& [key, value] : expected.items()) {
+    INFO(key);
+    CHECK(config[key] == value);
+  }
+}
+
+TEST_CASE("train: an unknown key of --config is wrong usage") {
+  const TemporaryFolder folder;
+  write_file(folder / "options.json", R"({"learning_rate": 0.1})");
+  const Outcome unknown = kindling_command({"train", "--config", folder / "options.json"});
+  CHECK(unknown.code == 2);
+  CHECK(unknown.err == "kindling train: " + (folder / "options.json") +
+                           ": there is no option \"learning_rate\"\nTry 'kindling train --help'.\n");
+  write_file(folder / "options.json", R"({"epochs": 0})");
+  const Outcome value = kindling_command({"train", "--config", folder / "options.json"});
+  CHECK(value.code == 2);
+  CHECK_THAT(value.err, Contains("options.json: --epochs: must be at least 1, not 0"));
+  write_file(folder / "options.json", "{epochs: 3}");
+  const Outcome damaged = kindling_command({"train", "--config", folder / "options.json"});
+  CHECK(damaged.code == 1);
+  CHECK_THAT(damaged.err, Contains("options.json: byte 2: is not JSON"));
+}
+
+TEST_CASE("train: a folder that holds a run is not written over") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const std::vector<std::string> arguments = small_run(folder / "data", folder / "run", {"--epochs=1"});
+  REQUIRE(kindling_command(arguments).code == 0);
+  const std::string before = contents(folder / "run/last.ckpt");
+  const Outcome again = kindling_command(arguments);
+  CHECK(again.code == 1);
+  CHECK_THAT(again.err, Contains((folder / "run") + ": holds a run already: resume it, or choose another folder"));
+  CHECK(contents(folder / "run/last.ckpt") == before);
+}
+
+TEST_CASE("train: the same bytes on one thread and on two") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20, 17);
+  for (const std::string threads : {"1", "2"}) {
+    const Outcome outcome = kindling_command({"train", "--data", "folder:" + (folder / "data"), "--model",
+                                              "squeezenet1_1", "--bypass", "complex", "--epochs", "1", "--batch-size",
+                                              "8", "--threads", threads, "--out", folder / ("threads" + threads)});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+  }
+  CHECK(contents(folder / "threads1/last.ckpt") == contents(folder / "threads2/last.ckpt"));
+}
+
+TEST_CASE("train: drawn figures without any option", "[slow]") {
+  const TemporaryFolder folder;
+  const json result = kindling_command({"train", "--out", folder / "run", "--json", "--quiet"}).json();
+  CHECK(result["val_top1"].get<double>() > 95);
+}
+
+TEST_CASE("eval: takes model and data from the run") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const json trained = kindling_command(small_run(folder / "data", folder / "run", {"--json"})).json();
+  const Outcome outcome = kindling_command({"eval", "--weights", folder / "run/best.ckpt", "--json"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json result = outcome.json();
+  CHECK(result["images"] == 60);  // a flat folder is used whole
+  CHECK(result["top1"].get<double>() > 90);
+  CHECK(result["top5"] == 100.0);
+  CHECK(result["loss"].get<double>() > 0);
+  CHECK(result["images_per_second"].get<double>() > 0);
+  CHECK(trained["best_val_top1"].is_number());
+
+  const json info = kindling_command({"info", "--weights", folder / "run/best.ckpt", "--json"}).json();
+  CHECK(info["model"] == "lenet");
+  CHECK(info["input_shape"] == std::vector<int64_t>{1, 16, 16, 3});
+}
+
+TEST_CASE("eval: validation data of a split folder, with the accuracy that training saw") {
+  const TemporaryFolder folder;
+  write_images(folder / "data/train", {"blue", "green", "red"}, 20);
+  write_images(folder / "data/val", {"blue", "green", "red"}, 5);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run")).code == 0);
+  const json result = kindling_command({"eval", "--weights", folder / "run/last.ckpt", "--json"}).json();
+  const json last = json_lines(folder / "run/metrics.jsonl").back();
+  CHECK(result["images"] == 15);
+  CHECK(result["top1"] == last["val_top1"]);
+  CHECK_THAT(result["loss"].get<double>(), Catch::WithinRel(last["val_loss"].get<double>(), 1e-6));  // other batches
+}
+
+TEST_CASE("eval: weights without a run need to be explained, and classes must be those of the run") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--epochs=1"})).code == 0);
+  std::filesystem::copy_file(folder / "run/best.ckpt", folder / "weights.safetensors");
+  const Outcome unknown = kindling_command({"eval", "--weights", folder / "weights.safetensors"});
+  CHECK(unknown.code == 2);
+  CHECK_THAT(unknown.err, Contains("lies in no run folder: say what model it is for by --model"));
+
+  const Outcome explained = kindling_command({"eval", "--weights", folder / "weights.safetensors", "--model", "lenet",
+                                              "--size", "16", "--data", "folder:" + (folder / "data"), "--json"});
+  INFO(explained.err);
+  CHECK(explained.code == 0);
+  CHECK(explained.json()["images"] == 60);
+
+  write_images(folder / "other", {"green", "red", "yellow"}, 5);
+  const Outcome other =
+      kindling_command({"eval", "--weights", folder / "run/best.ckpt", "--data", "folder:" + (folder / "other")});
+  CHECK(other.code == 1);
+  CHECK_THAT(other.err, Contains("are not those of the run (green red yellow here, blue green red there)"));
+}
