@@ -117,7 +117,8 @@ TEST_CASE("weights that do not fit, and files that are no weights") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
   REQUIRE(kindling_command(small_run(folder / "data", folder / "run")).code == 0);
-  const Outcome other = kindling_command({"info", "--model", "squeezenet1_1", "--weights", folder / "run/last.ckpt"});
+  const Outcome other =
+      kindling_command({"info", "--model", "squeezenet_cifar", "--weights", folder / "run/last.ckpt"});
   CHECK(other.code == 1);
   CHECK_THAT(other.err, Contains(folder / "run/last.ckpt") && Contains("fire2/squeeze/weight"));
 
