@@ -90,7 +90,7 @@ TEST_CASE("a second Ctrl-C quits at once") {
   CHECK(stopped.wait().code == 130);
 }
 
-TEST_CASE("--resume takes no options that would change what was trained") {
+TEST_CASE("train --resume takes no options that would change what was trained") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
   REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "1")).code == 0);
