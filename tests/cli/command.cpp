@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 // Longer than any command here takes on a busy machine.
-constexpr std::chrono::seconds kTimeout{120};
+constexpr std::chrono::seconds kTimeout{900};
 
 /// The child's part, after fork: never returns.
 [[noreturn]] void execute(const std::vector<std::string>& arguments, const CommandOptions& options,
