@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -23,8 +23,6 @@ PeakMeter::PeakMeter() {
 }
 
 void PeakMeter::sample() { best_ = std::max(best_, kernels::sample_fma_peak()); }
-
-double Timing::total() const { return std::accumulate(samples_.begin(), samples_.end(), 0.0); }
 
 double Timing::quantile(double share) const {
   std::vector<double> sorted = samples_;

@@ -27,17 +27,18 @@ class PeakMeter {
 class Timing {
  public:
   void add(double ms) { samples_.push_back(ms); }
-  /// Adds the duration of one call.
+  /// Adds the duration of one call, and returns it.
   template <class F>
-  void measure(F&& work) {
+  double measure(F&& work) {
     const auto begin = std::chrono::steady_clock::now();
     work();
-    add(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    const auto end = std::chrono::steady_clock::now();
+    add(std::chrono::duration<double, std::milli>(end - begin).count());
+    return samples_.back();
   }
   double median() const { return quantile(0.5); }
   double low() const { return quantile(0.25); }
   double high() const { return quantile(0.75); }
-  double total() const;
   bool empty() const { return samples_.empty(); }
 
  private:

@@ -24,9 +24,9 @@ struct KernelBench {
   Everywhere everywhere;
   ModelChoice model;
   int64_t batch_size = 8, steps = 5;
-  int64_t m = 0, n = 0, k = 0;                                              // gemm
-  int64_t channels = 0, filters = 64, kernel = 3, stride = 1, padding = 0;  // conv
-  int64_t groups = 1;
+  std::optional<int64_t> m, n, k;   // of gemm
+  std::optional<int64_t> channels;  // of conv, as what follows
+  int64_t filters = 64, kernel = 3, stride = 1, padding = 0, groups = 1;
 };
 
 void declare_common(KernelBench& options, Settings& settings) {
@@ -122,10 +122,8 @@ struct GemmShape {
 };
 
 std::vector<GemmShape> gemm_shapes(const KernelBench& options) {
-  if (options.m > 0 || options.n > 0 || options.k > 0) {
-    if (options.m == 0 || options.n == 0 || options.k == 0) throw UsageError("--m, --n and --k go together");
-    return {{"gemm", options.m, options.n, options.k}};
-  }
+  if (options.m && options.n && options.k) return {{"gemm", *options.m, *options.n, *options.k}};
+  if (options.m || options.n || options.k) throw UsageError("--m, --n and --k go together");
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.make(rng);
   const int64_t size = options.model.input_size();
@@ -191,13 +189,13 @@ struct ConvShape {
 };
 
 std::vector<ConvShape> conv_shapes(const KernelBench& o) {
-  if (o.channels > 0) {
+  if (o.channels) {
     const int64_t size = o.model.input_size();
-    if (o.channels % o.groups != 0 || o.filters % o.groups != 0)
+    if (*o.channels % o.groups != 0 || o.filters % o.groups != 0)
       throw UsageError("--groups must divide --channels and --filters");
     return {{"conv",
-             {o.batch_size, size, size, o.channels},
-             {o.filters, o.kernel, o.kernel, o.channels / o.groups},
+             {o.batch_size, size, size, *o.channels},
+             {o.filters, o.kernel, o.kernel, *o.channels / o.groups},
              {.stride = o.stride, .padding = o.padding, .groups = o.groups}}};
   }
   Rng rng(o.everywhere.seed);

@@ -97,10 +97,10 @@ class Workload {
 
 struct ModelSpeed {
   Timing step;
-  int64_t images = 0;
+  Timing image;              ///< a step's time over the number of its images
   double rss_growth_mb = 0;  ///< from the end of the warm-up to the end
 
-  double images_per_second() const { return 1e3 * static_cast<double>(images) / step.total(); }
+  double images_per_second() const { return 1e3 / image.median(); }
 };
 
 ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& peak) {
@@ -112,8 +112,8 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& pea
   ModelSpeed speed;
   for (int64_t i = 0; i < options.steps; ++i) {
     const int64_t size = next_size();
-    speed.step.measure([&] { workload.step(size); });
-    speed.images += size;
+    const double ms = speed.step.measure([&] { workload.step(size); });
+    speed.image.add(ms / static_cast<double>(size));
     peak.sample();
   }
   speed.rss_growth_mb = current_rss_mb() - rss;
@@ -166,6 +166,50 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
   fmt::print("{}between layers, loss, optimiser: {}\n\n", table.text(Style(1)), share(ms_per_step - total));
 }
 
+/// Everything there is to report.
+struct ModelReport {
+  const ModelBench& options;
+  bool training;
+  ModelSpeed speed;
+  std::vector<LayerTime> layers;
+  double gflop_per_image;
+  PeakMeter peak;
+
+  double gflops() const { return gflop_per_image * speed.images_per_second(); }
+  double fraction_of_peak() const { return gflops() / peak.gflops(); }
+};
+
+void print_document(const ModelReport& report) {
+  const Timing& step = report.speed.step;
+  Json document{{"model", report.options.model.model},
+                {"size", report.options.model.input_size()},
+                {"batch_size", report.options.batch_size},
+                {"steps", report.options.steps},
+                {"images_per_second", report.speed.images_per_second()},
+                {"ms_per_step", step.median()},
+                {"ms_quartiles", {step.low(), step.high()}},
+                {"gflop_per_image", report.gflop_per_image},
+                {"fraction_of_peak", report.fraction_of_peak()},
+                {"rss_growth_mb", report.speed.rss_growth_mb}};
+  add_machine(document, report.peak);
+  if (report.options.layers) document["layers"] = to_json(report.layers, report.peak);
+  print_json(document);
+}
+
+void print_text(const ModelReport& report) {
+  const ModelBench& options = report.options;
+  const Timing& step = report.speed.step;
+  if (options.layers) print_layers(report.layers, step.median(), report.peak);
+  fmt::print("{} {}, {} pixels, {} {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
+             report.training ? "training" : "inference", options.model.model, options.model.input_size(),
+             options.ragged ? "batches of at most" : "batches of", options.batch_size, report.speed.images_per_second(),
+             step.median(), step.low(), step.high());
+  fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
+             Style(1).bold(fmt::format("{:.3f}", report.fraction_of_peak())), report.gflops(), report.gflop_per_image,
+             machine_line(report.peak));
+  fmt::print("memory grew by {:.1f} MB over {} steps\n", report.speed.rss_growth_mb, options.steps);
+}
+
 int run(ModelBench& options, bool training) {
   PeakMeter peak;
   Workload workload(options, training);
@@ -176,32 +220,8 @@ int run(ModelBench& options, bool training) {
   if (options.layers)
     layers = time_layers(workload.model(), workload.image(), options.batch_size, workload.plan(), options.steps, peak);
   peak.sample();
-
-  const double gflop = workload.gflop_per_image(), rate = speed.images_per_second();
-  const double fraction = gflop * rate / peak.gflops();
-  if (options.everywhere.json) {
-    Json document{{"model", options.model.model},
-                  {"size", options.model.input_size()},
-                  {"batch_size", options.batch_size},
-                  {"steps", options.steps},
-                  {"images_per_second", rate},
-                  {"ms_per_step", speed.step.median()},
-                  {"ms_quartiles", {speed.step.low(), speed.step.high()}},
-                  {"gflop_per_image", gflop},
-                  {"fraction_of_peak", fraction},
-                  {"rss_growth_mb", speed.rss_growth_mb}};
-    add_machine(document, peak);
-    if (options.layers) document["layers"] = to_json(layers, peak);
-    print_json(document);
-    return kDone;
-  }
-  if (options.layers) print_layers(layers, speed.step.median(), peak);
-  fmt::print("{} {}, {} pixels, batches of {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
-             training ? "training" : "inference", options.model.model, options.model.input_size(), options.batch_size,
-             rate, speed.step.median(), speed.step.low(), speed.step.high());
-  fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n", Style(1).bold(fmt::format("{:.3f}", fraction)),
-             gflop * rate, gflop, machine_line(peak));
-  fmt::print("memory grew by {:.1f} MB over {} steps\n", speed.rss_growth_mb, options.steps);
+  const ModelReport report{options, training, speed, layers, workload.gflop_per_image(), peak};
+  options.everywhere.json ? print_document(report) : print_text(report);
   return kDone;
 }
 

@@ -1,6 +1,7 @@
 #include <kindling/cli/layer_times.h>
 
 #include <kindling/nn/dropout.h>
+#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling::cli {
@@ -105,6 +106,7 @@ std::vector<LayerCall> layer_calls(Module& model, const Shape& image) {
 
 std::vector<LayerTime> time_layers(Module& model, const Shape& image, int64_t batch_size, const StepPlan& plan,
                                    int64_t repetitions, PeakMeter& peak) {
+  const ConstantWeights constant;  // as in a step, which packs each weight once for all parts
   std::vector<LayerTime> times;
   for (const LayerCall& call : layer_calls(model, image)) {
     times.push_back(LayerBench(call, batch_size, plan).run(model.training(), repetitions));

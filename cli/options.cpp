@@ -39,12 +39,16 @@ std::string check_data(const std::string& spec) {
 
 }  // namespace
 
+std::string absolute_path(const std::string& path) {
+  return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+}
+
 void Everywhere::declare(Settings& settings) {
   settings.group("Everywhere");
   CLI::App& command = settings.command();
   command.add_flag("--json", json, "Print one JSON document instead of text")->group("Everywhere");
   command.add_flag("--quiet", quiet, "Show no progress")->group("Everywhere");
-  settings.add("threads", threads, "N", "Threads; 0: one per processor")->check(at_least(0));
+  settings.add("threads", threads, "N", "Threads; 0: one per processor")->check(in_range(0, 1025));
   settings.add("seed", seed, "N", "Of everything random");
 }
 
@@ -97,7 +101,7 @@ void DataChoice::declare(Settings& settings) {
   settings.add("labels", labels, "FILE", "Line i: folder name of class i, and what to call it");
   settings.add("val-share", val_share, "X", "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder)")
       ->check(in_range(0, 1));
-  settings.add("workers", workers, "N", "Background threads that read images")->check(at_least(0));
+  settings.add("workers", workers, "N", "Background threads that read images")->check(in_range(0, 257));
   settings.add_switch("strict", strict, "Stop at a damaged image instead of skipping and naming it");
 }
 
@@ -105,10 +109,10 @@ data::OpenOptions DataChoice::open_options(uint64_t seed) const {
   return {.labels = labels, .val_share = val_share, .seed = seed};
 }
 
-std::string DataChoice::absolute() const {
+void DataChoice::make_absolute() {
   const size_t colon = data.find(':');
-  if (colon == std::string::npos) return data;
-  return data.substr(0, colon + 1) + fs::absolute(data.substr(colon + 1)).lexically_normal().string();
+  if (colon != std::string::npos) data = data.substr(0, colon + 1) + absolute_path(data.substr(colon + 1));
+  labels = absolute_path(labels);
 }
 
 nlohmann::json RunFacts::to_json() const { return {{"channels", channels}, {"class_names", class_names}}; }

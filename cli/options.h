@@ -12,6 +12,9 @@
 
 namespace kindling::cli {
 
+/// "" stays "".
+std::string absolute_path(const std::string& path);
+
 /// Of every command.
 struct Everywhere {
   bool json = false;   ///< one JSON document on standard output and nothing else
@@ -50,8 +53,8 @@ struct DataChoice {
 
   void declare(Settings& settings);
   data::OpenOptions open_options(uint64_t seed) const;
-  /// As `data`, but with an absolute path, so that it can be found from another folder.
-  std::string absolute() const;
+  /// Paths become absolute, so that a run can be resumed from another folder.
+  void make_absolute();
 };
 
 /// What config.json holds beside options: facts about the run.

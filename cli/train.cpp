@@ -129,7 +129,8 @@ RunFacts complete(TrainCommand& options, const data::Splits& data, const data::I
                                  options.recipe.batch_size, data.train->size()));
   options.recipe.complete(input);
   options.images.complete(input.channels);
-  options.data.data = options.data.absolute();
+  options.data.make_absolute();
+  options.model.weights = absolute_path(options.model.weights);
   if (options.out.empty()) options.out = new_run_name();
   return facts;
 }
@@ -224,7 +225,7 @@ void print_result(const TrainResult& result) {
   if (result.best) fmt::print("best       top-1 {} after epoch {}\n", percent(result.best), result.best_epoch);
   accuracy("test      ", result.test_top1, result.test_top5);
   fmt::print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
-  fmt::print("{0}/best.ckpt and curves.svg are there; kindling eval --weights {0}/best.ckpt measures it\n", result.run);
+  fmt::print("curves are in {0}/curves.svg; measure with: kindling eval --weights {0}/best.ckpt\n", result.run);
 }
 
 int run(TrainCommand& options, Settings& settings) {
