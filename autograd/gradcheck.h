@@ -21,9 +21,9 @@ struct GradcheckOptions {
 
 struct GradcheckResult {
   bool ok = true;
-  /// The comparison with the largest error: the slope of <v, f(inputs)> along one element of one input, or along a
-  /// random direction (then `index` is empty). At order k > 1 the functions' inputs are followed by the upstream
-  /// gradients.
+  /// The comparison with the largest error: the slope of <v, f(inputs)> along one
+  /// element of one input, or along a random direction (then `index` is empty).
+  /// At order k > 1 the functions' inputs are followed by the upstream gradients.
   struct Worst {
     int order = 1;
     int64_t input = -1;  ///< -1: nothing was compared
@@ -41,12 +41,12 @@ struct GradcheckResult {
 /// Compares the gradients of f with respect to its inputs against differences. Inputs of type f32 are converted to f64;
 /// integers are passed as they are. f must compute in the dtype of its inputs and be deterministic (Error otherwise).
 ///
-/// For a random v the scalar <v, f(x)> is differentiated along one random direction u of each input: <v, J u>, by
-/// central differences of 4th order. Where the two disagree the elements of that input (a random 1000 of them if there
-/// are more) are compared one by one, to find the worst. A kink (a ReLU or max that crosses inside the step) is no
-/// failure: as the step shrinks, differences approach a right gradient and stay away from a wrong one. At a kink
-/// itself, where the slopes left and right differ however small the step, there is nothing to compare. Both are counted
-/// in `kinks`.
+/// For a random v the scalar <v, f(x)> is differentiated along one random direction u of each input:
+/// <v, J u>, by central differences of 4th order. Where the two disagree the elements of that input
+/// (a random 1000 of them if there are more) are compared one by one, to find the worst. A kink (a
+/// ReLU or max that crosses inside the step) is no failure: as the step shrinks, differences approach
+/// a right gradient and stay away from a wrong one. At a kink itself, where the slopes left and right
+/// differ however small the step, there is nothing to compare. Both are counted in `kinks`.
 GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Variable>& inputs,
                           const GradcheckOptions& options = {});
 

@@ -14,8 +14,8 @@ namespace kindling {
 
 class Step;
 
-/// Which tensors the gradient rules of an operation will ask for; other tensors are not kept alive for them. Shapes are
-/// always there.
+/// Which tensors the gradient rules of an operation will ask for;
+/// other tensors are not kept alive for them. Shapes are always there.
 enum class Keep : uint8_t {
   nothing = 0,
   inputs = 1,

@@ -121,10 +121,10 @@ Variable record_joint(const char* name, Tensor value, const std::vector<Variable
   return detail::record_as<detail::JointNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
 
-/// For rules of operations that are a function of other operations: computes y = f(inputs), which f records whether or
-/// not recording is on, and returns the partial derivatives of <y, grad> with respect to `inputs`, each taken alone
-/// even where one depends on another. They are themselves recorded if recording is on. One that y does not depend on is
-/// undefined.
+/// For rules of operations that are a function of other operations: computes y = f(inputs),
+/// which f records whether or not recording is on, and returns the partial derivatives of <y,
+/// grad> with respect to `inputs`, each taken alone even where one depends on another. They
+/// are themselves recorded if recording is on. One that y does not depend on is undefined.
 std::vector<Variable> gradients_of(const std::function<Variable()>& f, const std::vector<Variable>& inputs,
                                    const Variable& grad);
 

@@ -44,11 +44,11 @@ class Variable {
   /// Forgets the gradient, so that the next backward() starts from nothing.
   void zero_grad();
 
-  /// d(this)/d(leaf), added to grad() of every leaf that this depends on. `seed` is dL/d(this), of this shape; it may
-  /// be left out for a single element (1). What is stored are plain values that share memory with nothing else. Frees
-  /// the graph unless `retain_graph`; a second call through freed operations throws Error. Leaves that several graphs
-  /// share may be read by threads at will, but only one of them may call backward(): the others take gradients from
-  /// grad().
+  /// d(this)/d(leaf), added to grad() of every leaf that this depends on. `seed` is dL/d(this), of
+  /// this shape; it may be left out for a single element (1). What is stored are plain values that
+  /// share memory with nothing else. Frees the graph unless `retain_graph`; a second call through
+  /// freed operations throws Error. Leaves that several graphs share may be read by threads at
+  /// will, but only one of them may call backward(): the others take gradients from grad().
   void backward(const Tensor& seed = {}, bool retain_graph = false) const;
 
   /// The same values as a constant: no gradient flows through it.

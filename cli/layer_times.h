@@ -31,9 +31,9 @@ struct LayerTime {
   std::string name, kind;
   std::vector<PassTime> passes;
 };
-/// Runs each layer alone, `repetitions` times, on random inputs, cut into micro-batches on all threads as `plan` says.
-/// Gradients only if the model is in training mode. What is between layers (activations, concatenation, sums) is left
-/// out.
+/// Runs each layer alone, `repetitions` times, on random inputs, cut into micro-batches
+/// on all threads as `plan` says. Gradients only if the model is in training mode. What
+/// is between layers (activations, concatenation, sums) is left out.
 std::vector<LayerTime> time_layers(Module& model, const Shape& image, int64_t batch_size, const StepPlan& plan,
                                    int64_t repetitions, PeakMeter& peak);
 

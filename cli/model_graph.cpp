@@ -44,8 +44,8 @@ struct Box {
   std::string label, frame;
 };
 
-/// What is drawn: boxes in the order of the data, each standing for one node of the autograd graph or all of a
-/// module's.
+/// What is drawn: boxes in the order of the data, each standing
+/// for one node of the autograd graph or all of a module's.
 class Picture {
  public:
   Picture(int64_t depth, std::map<std::string, std::string> kinds) : depth_(depth), kinds_(std::move(kinds)) {}

@@ -61,6 +61,8 @@ void ModelChoice::declare(Settings& settings) {
   settings.add("model", model, "NAME", fmt::format("{}", fmt::join(model_names(), ", ")))->check(one_of(model_names()));
   settings.add("bypass", bypass, "KIND", "Of SqueezeNets: none, simple, complex")->check(one_of(words(kBypasses)));
   settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(words(kNorms)));
+  settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
+      ->check(in_range(0, 1));
   settings.add("form", form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(words(kForms)));
   settings.add("classes", classes, "N", "Outputs; 0: as many as the data or the model has")->check(at_least(0));
   settings.add("size", size, "PX", "Height and width of the input; 0: the data's or the model's")->check(at_least(0));
@@ -80,7 +82,8 @@ std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
                              .size = size,
                              .bypass = choose<Bypass>(bypass, kBypasses),
                              .form = choose<Form>(form, kForms),
-                             .norm = choose<Norm>(norm, kNorms)};
+                             .norm = choose<Norm>(norm, kNorms),
+                             .dropout = dropout};
   try {
     return make_model(model, options, rng);
   } catch (const Error& error) {

@@ -29,9 +29,10 @@ struct Everywhere {
 /// Where a model is made.
 struct ModelChoice {
   std::string model = "squeezenet1_1", bypass = "none", form = "torchvision", norm = "none", conv = "auto";
-  int64_t classes = 0;  ///< 0: of the data, or the model's own
-  int64_t size = 0;     ///< pixels; 0: of the data, or the model's own
-  std::string weights;  ///< file to start from; empty: random
+  std::optional<double> dropout;  ///< nothing: the model's own
+  int64_t classes = 0;            ///< 0: of the data, or the model's own
+  int64_t size = 0;               ///< pixels; 0: of the data, or the model's own
+  std::string weights;            ///< file to start from; empty: random
 
   void declare(Settings& settings);
   ModelInfo info() const;
@@ -67,8 +68,8 @@ struct RunFacts {
   static RunFacts take_from(nlohmann::json& config);
 };
 
-/// The run that the checkpoint `weights` lies in: its model and data become the settings' next layer. Nothing if it
-/// lies in none.
+/// The run that the checkpoint `weights` lies in: its model and data
+/// become the settings' next layer. Nothing if it lies in none.
 std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings);
 
 }  // namespace kindling::cli

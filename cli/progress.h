@@ -34,8 +34,8 @@ class StatusLine {
   Clock::time_point painted_{};
 };
 
-/// Tells of training: every epoch in a line, and between them a bar or, where there is no terminal, a line now and
-/// then.
+/// Tells of training: every epoch in a line, and between them
+/// a bar or, where there is no terminal, a line now and then.
 class TrainProgress : public TrainListener {
  public:
   explicit TrainProgress(bool quiet) : status_(quiet), style_(2) {}

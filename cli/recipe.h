@@ -27,9 +27,9 @@ struct Images {
   data::Transform normalize() const;
 };
 
-/// What is done to images before they are normalised: to a square of `size` pixels. Images of that size stay as they
-/// are; square ones are resized; of others the middle is cut out, an eighth larger beforehand (torchvision's 256 to
-/// 224).
+/// What is done to images before they are normalised: to a square of `size` pixels.
+/// Images of that size stay as they are; square ones are resized; of others the
+/// middle is cut out, an eighth larger beforehand (torchvision's 256 to 224).
 data::Transform fit_to_square(int64_t size, const data::InputInfo& input);
 
 struct Recipe {

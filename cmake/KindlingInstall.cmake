@@ -1,15 +1,13 @@
 # Headers under include/kindling/<folder>/, static libraries, and a package for find_package(kindling).
 include(CMakePackageConfigHelpers)
 
-foreach(folder IN LISTS KINDLING_PRESENT)
+foreach(folder IN LISTS KINDLING_FOLDERS)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kindling FILES_MATCHING PATTERN "*.h")
   list(APPEND KINDLING_TARGETS kindling_${folder})
 endforeach()
 install(FILES ${CMAKE_SOURCE_DIR}/kindling.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kindling)
 install(TARGETS ${KINDLING_TARGETS} kindling EXPORT kindlingTargets)
-if(TARGET kindling_cli)
-  install(TARGETS kindling_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+install(TARGETS kindling_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kindling)
 install(EXPORT kindlingTargets NAMESPACE kindling:: DESTINATION ${package_dir})

@@ -22,8 +22,8 @@ template <class... Parts>
 /// The whole file. Throws FileError with the system's reason if it cannot be read.
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 
-/// The names of what is in the folder `path`, sorted, without hidden ones (".something"). Throws FileError if it cannot
-/// be read.
+/// The names of what is in the folder `path`, sorted, without hidden
+/// ones (".something"). Throws FileError if it cannot be read.
 std::vector<std::string> list_folder(const std::filesystem::path& path);
 
 }  // namespace kindling::data

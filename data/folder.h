@@ -49,8 +49,8 @@ class ImageFolder : public Dataset {
 };
 
 struct FolderOptions {
-  /// Pixels: every image is resized to this shorter side and its middle square cut out as it is read. 0 leaves it as
-  /// is.
+  /// Pixels: every image is resized to this shorter side and its
+  /// middle square cut out as it is read. 0 leaves it as is.
   int64_t size = 0;
   /// Held out where there is no val/; by default 0.05 of train/, 0.2 of a flat folder.
   std::optional<double> val_share{};

@@ -153,8 +153,8 @@ class Reader {
   std::atomic<int64_t> cached_bytes_ = 0;
 };
 
-// Makes the results begin, begin + 1, ... before `end` in background threads, at most `ahead` of them before they are
-// taken.
+// Makes the results begin, begin + 1, ... before `end` in background
+// threads, at most `ahead` of them before they are taken.
 class Prefetcher {
  public:
   using Make = std::function<Result(int64_t number, const std::stop_token& stop)>;

@@ -25,8 +25,8 @@ class GzipFile {
   GzipFile(const GzipFile&) = delete;
   GzipFile& operator=(const GzipFile&) = delete;
 
-  // The next `count` bytes, or what is left of them. Memory is taken as they come, as `count` is only what a header
-  // says.
+  // The next `count` bytes, or what is left of them. Memory is
+  // taken as they come, as `count` is only what a header says.
   std::vector<uint8_t> read(int64_t count) {
     constexpr int64_t kStep = 1 << 20;
     std::vector<uint8_t> bytes;

@@ -1,6 +1,6 @@
-// Every outline is a signed distance: negative inside, in units of the figure's radius (exact or, outside of corners, a
-// little short, which only rounds those). The share of a pixel that is covered is taken from the distance at its
-// centre.
+// Every outline is a signed distance: negative inside, in units of the figure's
+// radius (exact or, outside of corners, a little short, which only rounds those).
+// The share of a pixel that is covered is taken from the distance at its centre.
 #include <kindling/data/shapes_draw.h>
 
 #include <algorithm>

@@ -58,8 +58,8 @@ void AtomicFile::commit() {
   sync_folder();
 }
 
-// A rename is on the disk once its folder is. Some file systems cannot flush a folder (EINVAL): they have nothing to
-// flush.
+// A rename is on the disk once its folder is. Some file systems
+// cannot flush a folder (EINVAL): they have nothing to flush.
 void AtomicFile::sync_folder() const {
   const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) fail("its folder cannot be opened");

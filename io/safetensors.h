@@ -55,9 +55,9 @@ class SafetensorsFile {
   Metadata metadata_;
 };
 
-/// Writes the tensors in their order (wider elements first, so that all are aligned), atomically (see AtomicFile). The
-/// bytes depend on the arguments alone. Throws FileError if a name repeats or is "__metadata__", or the file cannot be
-/// written.
+/// Writes the tensors in their order (wider elements first, so that all are aligned),
+/// atomically (see AtomicFile). The bytes depend on the arguments alone. Throws
+/// FileError if a name repeats or is "__metadata__", or the file cannot be written.
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata = {});
 
 }  // namespace kindling

@@ -34,8 +34,8 @@ LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& 
 
 /// Names that begin so are not weights but the state of a training run.
 inline constexpr char kStatePrefix[] = "@";
-/// All parameters, then all buffers; the tensors are the module's own, not copies. Throws Error if a name begins with
-/// kStatePrefix.
+/// All parameters, then all buffers; the tensors are the module's
+/// own, not copies. Throws Error if a name begins with kStatePrefix.
 std::vector<NamedTensor> named_tensors(Module& module);
 
 }  // namespace kindling

@@ -32,10 +32,10 @@ Linear pytorch_linear(int64_t in, int64_t out, Rng& rng) {
 }  // namespace
 
 Sequential alexnet(const AlexNetOptions& options, Rng& rng) {
-  return options.form == Form::caffe ? alexnet_caffe(options.classes, rng) : alexnet_torchvision(options.classes, rng);
+  return options.form == Form::caffe ? alexnet_caffe(options, rng) : alexnet_torchvision(options, rng);
 }
 
-Sequential alexnet_caffe(int64_t classes, Rng& rng) {
+Sequential alexnet_caffe(const AlexNetOptions& options, Rng& rng) {
   // Layers, initialisers and the order "ReLU, normalisation, pool" of Caffe's models/bvlc_alexnet/train_val.prototxt.
   const Initializer conv_init = init::normal(0.0, 0.01), fc_init = init::normal(0.0, 0.005),
                     tenth = init::constant(0.1);
@@ -61,15 +61,15 @@ Sequential alexnet_caffe(int64_t classes, Rng& rng) {
   net.add("flatten", Flatten());
   net.add("fc6", Linear(6 * 6 * 256, 4096, {.init = fc_init, .bias_init = tenth}, rng));
   net.add("relu6", ReLU());
-  net.add("dropout6", Dropout(0.5, rng));
+  net.add("dropout6", Dropout(options.dropout, rng));
   net.add("fc7", Linear(4096, 4096, {.init = fc_init, .bias_init = tenth}, rng));
   net.add("relu7", ReLU());
-  net.add("dropout7", Dropout(0.5, rng));
-  net.add("fc8", Linear(4096, classes, {.init = conv_init}, rng));
+  net.add("dropout7", Dropout(options.dropout, rng));
+  net.add("fc8", Linear(4096, options.classes, {.init = conv_init}, rng));
   return net;
 }
 
-Sequential alexnet_torchvision(int64_t classes, Rng& rng) {
+Sequential alexnet_torchvision(const AlexNetOptions& options, Rng& rng) {
   // torchvision/models/alexnet.py; its adaptive pool to 6x6 does nothing to images of 224 pixels and is left out.
   Sequential net;                                                                         // pixels
   net.add("conv1", pytorch_conv(3, 64, {.kernel = 11, .stride = 4, .padding = 2}, rng));  // 224 -> 55
@@ -86,13 +86,13 @@ Sequential alexnet_torchvision(int64_t classes, Rng& rng) {
   net.add("relu5", ReLU());
   net.add("pool5", max_pool());  // 13 -> 6
   net.add("flatten", Flatten());
-  net.add("dropout5", Dropout(0.5, rng));  // before each fully connected layer here, after it in Caffe's form
+  net.add("dropout5", Dropout(options.dropout, rng));  // before fully connected layers, not after as in Caffe
   net.add("fc6", pytorch_linear(6 * 6 * 256, 4096, rng));
   net.add("relu6", ReLU());
-  net.add("dropout6", Dropout(0.5, rng));
+  net.add("dropout6", Dropout(options.dropout, rng));
   net.add("fc7", pytorch_linear(4096, 4096, rng));
   net.add("relu7", ReLU());
-  net.add("fc8", pytorch_linear(4096, classes, rng));
+  net.add("fc8", pytorch_linear(4096, options.classes, rng));
   return net;
 }
 

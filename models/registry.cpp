@@ -27,8 +27,15 @@ void refuse_squeezenet_options(const char* model, const ModelOptions& options) {
   if (options.norm != Norm::none) throw Error(std::string("model '") + model + "' has no batch normalisation");
 }
 
+template <class Options>
+Options with_dropout(Options options, const std::optional<double>& dropout) {
+  if (dropout) options.dropout = *dropout;
+  return options;
+}
+
 std::unique_ptr<Module> make_lenet(const ModelOptions& options, Rng& rng) {
   refuse_squeezenet_options("lenet", options);
+  if (options.dropout) throw Error("model 'lenet' has no dropout");
   return boxed(lenet({.classes = options.classes, .channels = options.channels, .size = options.size}, rng));
 }
 
@@ -39,17 +46,18 @@ std::unique_ptr<Module> make_alexnet(const ModelOptions& options, Rng& rng) {
     throw Error("model 'alexnet' takes images of " + std::to_string(info.size) +
                 " pixels and 3 channels in this form, not " + std::to_string(options.size) + " pixels and " +
                 std::to_string(options.channels) + " channels");
-  return boxed(alexnet({.classes = options.classes, .form = options.form}, rng));
+  return boxed(
+      alexnet(with_dropout(AlexNetOptions{.classes = options.classes, .form = options.form}, options.dropout), rng));
 }
 
 template <SqueezeNet (*Make)(const SqueezeNetOptions&, Rng&)>
 std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
-  return boxed(Make({.classes = options.classes,
-                     .bypass = options.bypass,
-                     .form = options.form,
-                     .norm = options.norm,
-                     .channels = options.channels},
-                    rng));
+  const SqueezeNetOptions own{.classes = options.classes,
+                              .bypass = options.bypass,
+                              .form = options.form,
+                              .norm = options.norm,
+                              .channels = options.channels};
+  return boxed(Make(with_dropout(own, options.dropout), rng));
 }
 
 // Sizes are those of the published weights; the smallest ones leave a pixel after the last pool.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct ModelOptions {
   Bypass bypass = Bypass::none;
   Form form = Form::torchvision;
   Norm norm = Norm::none;
+  std::optional<double> dropout = {};  ///< probability; nothing: the model's own, 0.5
 };
 
 /// What a model was made for. A network with a single form has it under both names.

@@ -17,8 +17,8 @@ constexpr int64_t kChannels = 3;  // the axis
 // in Table 1 from 111 pixels to 55, 27 and 13.
 MaxPool2d max_pool() { return MaxPool2d({.kernel = 3, .stride = 2, .ceil_mode = true}); }
 
-// The authors' train_val.prototxt says "xavier", torchvision/models/squeezenet.py kaiming_uniform_; biases are 0 in
-// both.
+// The authors' train_val.prototxt says "xavier",
+// torchvision/models/squeezenet.py kaiming_uniform_; biases are 0 in both.
 Initializer initializer(Form form) { return form == Form::caffe ? init::caffe_xavier() : init::kaiming_uniform(); }
 
 int64_t channels(const FireWidths& fire) { return fire.e1x1 + fire.e3x3; }

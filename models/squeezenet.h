@@ -14,9 +14,9 @@
 
 namespace kindling {
 
-/// Figure 2: shortcuts around Fire modules. `simple`: the input is added where it has as many channels as the output
-/// (fire3, 5, 7, 9). `complex`: also, through a 1x1 convolution, where it has not (fire2, 4, 6, 8). Published networks
-/// have none.
+/// Figure 2: shortcuts around Fire modules. `simple`: the input is added where it
+/// has as many channels as the output (fire3, 5, 7, 9). `complex`: also, through a
+/// 1x1 convolution, where it has not (fire2, 4, 6, 8). Published networks have none.
 enum class Bypass : uint8_t { none, simple, complex };
 
 /// `batch`: batch normalisation after every convolution but conv10 (not in the paper); those convolutions then have no
@@ -112,11 +112,11 @@ class SqueezeNet : public Module {
 
 /// Table 1 of the paper: 1,248,424 parameters; smallest image 21 pixels.
 SqueezeNet squeezenet1_0(const SqueezeNetOptions& options, Rng& rng);
-/// The authors' second release: v1.0's accuracy for 2.4 times less computing. 1,235,496 parameters; smallest image 17
-/// pixels.
+/// The authors' second release: v1.0's accuracy for 2.4 times less
+/// computing. 1,235,496 parameters; smallest image 17 pixels.
 SqueezeNet squeezenet1_1(const SqueezeNetOptions& options, Rng& rng);
-/// v1.1 for images of 32 pixels: conv1 keeps the size, and conv10's map is averaged without ReLU. Smallest image 8
-/// pixels.
+/// v1.1 for images of 32 pixels: conv1 keeps the size, and
+/// conv10's map is averaged without ReLU. Smallest image 8 pixels.
 SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng);
 
 /// Section 5.1: all Fire modules from five numbers. With i = 0 for fire2: e_i = base_e + incr_e floor(i / freq) expand

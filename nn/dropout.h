@@ -16,8 +16,8 @@ class Dropout : public Module {
 
   std::string kind() const override { return "Dropout"; }
 
-  /// The mask of step `step` for an input of this shape: 0 or 1 / (1 - p). Its element 0 is element `first` of the
-  /// step's.
+  /// The mask of step `step` for an input of this shape, 0 or 1 / (1 - p).
+  /// Its element 0 is element `first` of the step's.
   Tensor mask(const Shape& shape, DType dtype, uint64_t step, int64_t first = 0) const;
 
  protected:

@@ -21,8 +21,8 @@ Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Red
 Variable mse_loss(const Variable& x, const Variable& target, Reduction reduction = Reduction::mean);
 /// |x - t|, gradient 0 where x = t.
 Variable l1_loss(const Variable& x, const Variable& target, Reduction reduction = Reduction::mean);
-/// -t log p - (1 - t) log(1 - p) with p = sigmoid(x), as softplus(x) - t x: no overflow for any x. t in [0, 1]. In
-/// nats.
+/// -t log p - (1 - t) log(1 - p) with p = sigmoid(x), as
+/// softplus(x) - t x: no overflow for any x. t in [0, 1]. In nats.
 Variable bce_with_logits(const Variable& x, const Variable& target, Reduction reduction = Reduction::mean);
 
 }  // namespace kindling

@@ -1,5 +1,5 @@
-// Module: a part of a model. Plain members and one `visit`; parameters, modes, names, saving and summaries follow from
-// it.
+// Module: a part of a model. Plain members and one `visit`;
+// parameters, modes, names, saving and summaries follow from it.
 #pragma once
 
 #include <functional>
@@ -69,8 +69,8 @@ class Module {
 
   /// The name its owner gave it in visit; "" for a root.
   const std::string& name() const { return name_; }
-  /// Gives the parts their names. operator() does it at its first call; before calling from several threads do it by
-  /// hand.
+  /// Gives the parts their names. operator() does it at its first
+  /// call; before calling from several threads do it by hand.
   void name_parts();
 
  protected:

@@ -14,9 +14,9 @@ struct BatchNormOptions {
 /// Batch normalisation per channel (Ioffe and Szegedy, arXiv:1502.03167): y = weight (x - mean) / sqrt(var + eps) +
 /// bias over x [..., C]. In training, mean and variance (divisor M = numel / C) are the batch's, and
 ///   running = (1 - momentum) running + momentum batch, with the unbiased variance (divisor M - 1), as in PyTorch.
-/// In evaluation they are the running ones, and the layer is the affine map x scale + shift. Training it from several
-/// threads at once is a data race on the running statistics. Throws ShapeError in training if a channel has fewer than
-/// two values.
+/// In evaluation they are the running ones, and the layer is the affine map
+/// x scale + shift. Training it from several threads at once is a data race on the running
+/// statistics. Throws ShapeError in training if a channel has fewer than two values.
 class BatchNorm2d : public Module {
  public:
   explicit BatchNorm2d(int64_t channels, const BatchNormOptions& options = {});
@@ -36,8 +36,8 @@ class BatchNorm2d : public Module {
   BatchNormOptions options_;
 };
 
-/// Normalises each activation by its neighbours in the channel axis (see local_response_norm in tensor/norm.h):
-/// AlexNet's.
+/// Normalises each activation by its neighbours in the channel
+/// axis (see local_response_norm in tensor/norm.h): AlexNet's.
 class LocalResponseNorm : public Module {
  public:
   explicit LocalResponseNorm(const LocalResponseNormOptions& options = {}) : options_(options) {}

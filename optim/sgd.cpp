@@ -7,8 +7,8 @@
 namespace kindling {
 namespace {
 
-/// One step's numbers for one parameter. With Caffe's form the learning rate comes in by `grad_scale`, else by
-/// `step_scale`.
+/// One step's numbers for one parameter. With Caffe's form the
+/// learning rate comes in by `grad_scale`, else by `step_scale`.
 template <class T>
 struct Factors {
   T weight_decay, grad_scale, momentum, undamped, step_scale;

@@ -25,8 +25,8 @@ struct SGDOptions {
 class SGD : public Optimizer {
  public:
   SGD(std::vector<Variable> parameters, const SGDOptions& options);
-  /// Throws ShapeError for values outside their range (lr, momentum, weight_decay >= 0; Nesterov needs momentum, no
-  /// dampening).
+  /// Throws ShapeError for values outside their range (lr, momentum,
+  /// weight_decay >= 0; Nesterov needs momentum, no dampening).
   SGD(std::vector<ParameterGroup> groups, const SGDOptions& options);
 
  protected:

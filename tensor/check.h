@@ -19,8 +19,8 @@ struct ShapeError : Error {
   using Error::Error;
 };
 
-/// A file that is missing, damaged, hostile or cannot be written: names the path and, where it is known, the byte
-/// offset.
+/// A file that is missing, damaged, hostile or cannot be written:
+/// names the path and, where it is known, the byte offset.
 struct FileError : Error {
   using Error::Error;
 };

@@ -12,14 +12,14 @@ namespace {
 
 using kernels::ConvShape;
 
-// Bytes of input that one task walks over again for every panel of weights: a share of L2 (1 MiB on the machines
-// measured).
+// Bytes of input that one task walks over again for every panel
+// of weights: a share of L2 (1 MiB on the machines measured).
 constexpr int64_t kBandBytes = 256 << 10;
-// A convolution is cut into at least this many tasks if it has enough rows, so that one image also keeps several cores
-// busy.
+// A convolution is cut into at least this many tasks if it has
+// enough rows, so that one image also keeps several cores busy.
 constexpr int64_t kMinTasks = 8;
-// Pixels that one call of outer_tile sums over: enough to pay for loading and storing the tile, few enough to stay in
-// L1.
+// Pixels that one call of outer_tile sums over: enough to pay
+// for loading and storing the tile, few enough to stay in L1.
 constexpr int64_t kOuterPixels = 256;
 // Weight gradients are summed in parts of at least this many pixels; each part costs one more pass over the gradient.
 constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
@@ -84,9 +84,9 @@ struct Band {
   int64_t rows, pixels, first_pixel;
 };
 
-// Where there is padding, the band's input rows are copied with their zeros into `buffer`; C channels are read for each
-// of the 9 C O multiply-adds of a 3x3 kernel that follow, so this costs little and keeps every edge case out of the
-// inner loops.
+// Where there is padding, the band's input rows are copied with their zeros into
+// `buffer`; C channels are read for each of the 9 C O multiply-adds of a 3x3 kernel
+// that follow, so this costs little and keeps every edge case out of the inner loops.
 template <class T>
 Band<T> make_band(const ConvShape& s, const Bands& bands, int64_t index, const T* x, Tensor& buffer) {
   const int64_t begin = bands.begin(index), end = bands.end(index);
@@ -118,8 +118,8 @@ Band<T> make_band(const ConvShape& s, const Bands& bands, int64_t index, const T
   return {buffer.data<T>(), s.stride_h * row, step_w, row, end - begin, s.OW, first_pixel};
 }
 
-// The taps of a window as segments of contiguous elements: whole rows of taps where they are neighbours in memory, else
-// single taps.
+// The taps of a window as segments of contiguous elements: whole rows
+// of taps where they are neighbours in memory, else single taps.
 struct Segments {
   Segments(const ConvShape& s, int64_t input_row) : row_of_taps(s.dilation_w == 1 && s.groups == 1) {
     const int64_t per_row = row_of_taps ? 1 : s.KW;

@@ -11,11 +11,11 @@ namespace {
 
 using kernels::ConvShape;
 
-// Bytes of an im2col buffer: it stays in L2 (1 MiB a core on the machines it was measured on) beside the weights and
-// the output.
+// Bytes of an im2col buffer: it stays in L2 (1 MiB a core on the
+// machines it was measured on) beside the weights and the output.
 constexpr int64_t kTileBytes = 256 << 10;
-// Weight gradients are summed in this many parts, each by one task over a fixed share of the tiles, and the parts then
-// in order.
+// Weight gradients are summed in this many parts, each by one task
+// over a fixed share of the tiles, and the parts then in order.
 constexpr int64_t kWeightGradParts = 8;
 
 // The output pixels of every image, cut into tiles of nearly equal size. A pointwise convolution needs no buffer, and

@@ -13,9 +13,9 @@ struct BatchNormStats {
 BatchNormStats batch_norm_stats(const Tensor& x, double eps);
 /// (x - mean) * inv_std * gamma + beta, in one pass. mean, inv_std, gamma, beta [C].
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta);
-/// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167, section 3), where the statistics
-/// depend on x: dx = gamma inv_std (grad - mean(grad) - xhat mean(grad xhat)), dgamma = sum(grad xhat), dbeta =
-/// sum(grad).
+/// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167,
+/// section 3), where the statistics depend on x: dx = gamma inv_std (grad -
+/// mean(grad) - xhat mean(grad xhat)), dgamma = sum(grad xhat), dbeta = sum(grad).
 struct BatchNormGrads {
   Tensor dx, dgamma, dbeta;
 };

@@ -48,8 +48,8 @@ struct Geometry {
     return (std::min(h + o.kernel.h, H + o.padding.h) - h) * (std::min(w + o.kernel.w, W + o.padding.w) - w);
   }
 
-  // Calls f(window, output element, i, j). Output rows are independent tasks; or, if f writes to the windows, whole
-  // images.
+  // Calls f(window, output element, i, j). Output rows are
+  // independent tasks; or, if f writes to the windows, whole images.
   template <class F>
   void for_each_pixel(bool windows_are_written, F f) const {
     const int64_t rows_per_task = windows_are_written ? y[1] : 1;

@@ -16,8 +16,8 @@ struct Folded {
   int64_t outer, reduced, inner;
 };
 
-// Elements that are summed in one piece. Also bounds the rounding error: it grows with the piece, then with the number
-// of pieces.
+// Elements that are summed in one piece. Also bounds the rounding
+// error: it grows with the piece, then with the number of pieces.
 constexpr int64_t kBlock = 32768;
 
 // [outer, reduced, inner] -> [outer, inner]. Each of the `blocks` pieces along `reduced` has a row of sums of its own;

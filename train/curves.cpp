@@ -131,8 +131,8 @@ std::string contents_of(std::FILE* file) {
   return text;
 }
 
-/// Runs gnuplot on `script` and returns what it writes to standard output. Files stand where pipes would: none can run
-/// full.
+/// Runs gnuplot on `script` and returns what it writes to standard
+/// output. Files stand where pipes would: none can run full.
 std::string run_gnuplot(const std::string& script) {
   const File input = scratch_file(), output = scratch_file(), errors = scratch_file();
   std::fwrite(script.data(), 1, script.size(), input.get());

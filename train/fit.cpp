@@ -129,8 +129,8 @@ Totals Fit::add_batches(int64_t first_batch) {
   return totals;
 }
 
-/// Repeats the batches of this update, which the loader gives again bit for bit, and looks where the first NaN or Inf
-/// comes from.
+/// Repeats the batches of this update, which the loader gives again
+/// bit for bit, and looks where the first NaN or Inf comes from.
 void Fit::diverged(const std::string& what, int64_t first_batch) {
   std::string cause = "no operation gave a NaN or Inf when repeated";
   loader_.start(state_.epoch, first_batch);

@@ -20,9 +20,9 @@ struct Metric {
   std::function<double(const Tensor& output, const Tensor& target)> value;
 };
 
-/// How many of the samples have their class among the k largest outputs. output [N, classes], target [N] i64. Among
-/// equal outputs the lower class number comes first; NaN is never among the largest. Throws ShapeError if the shapes do
-/// not fit.
+/// How many of the samples have their class among the k largest outputs. output [N,
+/// classes], target [N] i64. Among equal outputs the lower class number comes first;
+/// NaN is never among the largest. Throws ShapeError if the shapes do not fit.
 int64_t top_k_hits(const Tensor& output, const Tensor& target, int64_t k);
 
 /// Whether these are the outputs and targets of a classifier: [N, classes] and [N] i64.

@@ -36,8 +36,8 @@ class RunFolder {
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
 
-  /// Keeps the first `lines` lines of metrics.jsonl and goes on behind them: what came after the checkpoint will come
-  /// again.
+  /// Keeps the first `lines` lines of metrics.jsonl and goes on
+  /// behind them: what came after the checkpoint will come again.
   void cut_metrics(int64_t lines);
   void append_metrics(const nlohmann::ordered_json& line);
   /// Lines so far.

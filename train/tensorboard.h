@@ -21,8 +21,8 @@ class EventWriter {
   EventWriter& operator=(const EventWriter&) = delete;
 
   void add_scalar(const std::string& tag, double value, int64_t step);
-  /// Counts of the elements in 30 intervals of equal width between the smallest and the largest. Throws Error if one is
-  /// not finite.
+  /// Counts of the elements in 30 intervals of equal width between
+  /// the smallest and the largest. Throws Error if one is not finite.
   void add_histogram(const std::string& tag, const Tensor& values, int64_t step);
   /// Hands everything so far to the system.
   void flush();

@@ -39,8 +39,8 @@ struct TrainerOptions {
 /// How far, and what to write and tell on the way.
 struct FitOptions {
   int64_t epochs = 10;
-  /// Folder for config.json, metrics.jsonl, curves.svg, last.ckpt and best.ckpt; made if needed. Empty: nothing is
-  /// written.
+  /// Folder for config.json, metrics.jsonl, curves.svg, last.ckpt
+  /// and best.ckpt; made if needed. Empty: nothing is written.
   std::string run = {};
   /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped; from the beginning if there is none yet.
   /// Without it a folder that holds a run already is refused.

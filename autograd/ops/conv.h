@@ -1,5 +1,5 @@
-// Differentiable convolution and its two gradients. Each is linear in both arguments, so each one's rules call the
-// others.
+// Differentiable convolution and its two gradients. Each is
+// linear in both arguments, so each one's rules call the others.
 #pragma once
 
 #include <kindling/autograd/variable.h>

@@ -8,8 +8,8 @@ namespace kindling {
 
 Variable softmax(const Variable& x);
 Variable log_softmax(const Variable& x);
-/// log sum_k exp(x_k) over the last axis, which goes away. Shifted by the largest element, so no finite input
-/// overflows.
+/// log sum_k exp(x_k) over the last axis, which goes away.
+/// Shifted by the largest element, so no finite input overflows.
 Variable logsumexp(const Variable& x);
 
 struct CrossEntropyOptions {

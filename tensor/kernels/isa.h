@@ -3,8 +3,8 @@
 
 namespace kindling {
 
-/// baseline: x86-64 with SSE2 (or whatever the compiler's default is elsewhere); avx2: AVX2 + FMA; avx512: F, BW, DQ,
-/// VL.
+/// baseline: x86-64 with SSE2 (or whatever the compiler's default
+/// is elsewhere); avx2: AVX2 + FMA; avx512: F, BW, DQ, VL.
 enum class Isa { baseline, avx2, avx512 };
 
 /// "baseline", "avx2", "avx512".

@@ -18,8 +18,8 @@ struct OuterTile;
 /// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
 inline constexpr int kMaxTileVectors = 4;
 
-/// Each member has the contract of the function of the same name in elementwise.h, reduce.h, softmax.h, pool.h or
-/// norm.h.
+/// Each member has the contract of the function of the same name
+/// in elementwise.h, reduce.h, softmax.h, pool.h or norm.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector

@@ -1,5 +1,5 @@
-// The two micro-kernels of convolution: tiles of a product that are kept in registers from the first to the last
-// addition.
+// The two micro-kernels of convolution: tiles of a product that
+// are kept in registers from the first to the last addition.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct ProductTile {
   int64_t columns;  ///< how many of the tile's columns are stored
 };
 
-/// Operands of `outer_tile`: c[r, j] += sum over rows i, pixels k of a[i * a_row + k * lda + r] * b[i * b_row + k * ldb
-/// + j].
+/// Operands of `outer_tile`: c[r, j] += sum over rows i, pixels
+/// k of a[i * a_row + k * lda + r] * b[i * b_row + k * ldb + j].
 template <class T>
 struct OuterTile {
   const T* a;
@@ -67,6 +67,10 @@ struct Simd<double> {
 template <class T>
 inline constexpr int kLanes = KINDLING_VECTOR_BYTES / static_cast<int>(sizeof(T));
 
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector broadcast(T x) {
+  return x - typename Simd<T>::vector{};  // the extension's only way from a number to a vector; x - 0 is x, also for -0
+}
 template <class T>
 inline __attribute__((always_inline)) typename Simd<T>::vector load(const T* p) {
   return *reinterpret_cast<const typename Simd<T>::unaligned*>(p);
@@ -112,7 +116,7 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
       for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
 #pragma GCC unroll 32
       for (int r = 0; r < Rows; ++r) {
-        const V pixel = a[r * lda + k] - V{};
+        const V pixel = broadcast(a[r * lda + k]);
 #pragma GCC unroll 8
         for (int v = 0; v < Vectors; ++v) c[r][v] += pixel * row[v];
       }
@@ -164,7 +168,7 @@ __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
       for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
 #pragma GCC unroll 32
       for (int r = 0; r < Rows; ++r) {
-        const V channel = a[r] - V{};
+        const V channel = broadcast(a[r]);
 #pragma GCC unroll 8
         for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
       }

@@ -1,5 +1,5 @@
-// Data that are damaged or do not fit, and disks that are full: a clear message, the right exit code, no half-written
-// file.
+// Data that are damaged or do not fit, and disks that are full:
+// a clear message, the right exit code, no half-written file.
 #include <catch2/catch.hpp>
 
 #include <sys/mount.h>

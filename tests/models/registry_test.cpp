@@ -32,6 +32,12 @@ TEST_CASE("A registered model has the options that it was asked for", "[model]")
   Rng rng(1);
   CHECK(make_model("squeezenet1_0", {.bypass = Bypass::complex}, rng)->parameter_count() == 1'589'672);
   CHECK(make_model("squeezenet_cifar", {.norm = Norm::batch}, rng)->named_buffers().size() == 50);
+  // Without dropout, training computes what evaluation does.
+  const auto sure = make_model("squeezenet_cifar", {.dropout = 0.0}, rng);
+  const Tensor image = Tensor::normal({1, 32, 32, 3}, 0.0, 1.0, rng);
+  const Tensor trained = (*sure)(image).value();
+  sure->eval();
+  CHECK(bitwise_equal(trained, (*sure)(image).value()));
 }
 
 TEST_CASE("Unknown models and options that a model does not have are refused", "[model]") {
@@ -42,6 +48,7 @@ TEST_CASE("Unknown models and options that a model does not have are refused", "
   CHECK_THROWS_WITH(model_info("vgg"), unknown);
   CHECK_THROWS_WITH(make("lenet", {.bypass = Bypass::simple}), "model 'lenet' has no bypass");
   CHECK_THROWS_WITH(make("alexnet", {.norm = Norm::batch}), "model 'alexnet' has no batch normalisation");
+  CHECK_THROWS_WITH(make("lenet", {.dropout = 0.1}), "model 'lenet' has no dropout");
   CHECK_THROWS_WITH(
       make("alexnet", {.size = 64, .form = Form::caffe}),
       "model 'alexnet' takes images of 227 pixels and 3 channels in this form, not 64 pixels and 3 channels");

@@ -25,8 +25,8 @@ Batch random_batch(int64_t size, int64_t pixels, int64_t channels) {
   return batch;
 }
 
-/// Losses of the training steps. Gradients are clipped, as in the preset for CIFAR: without, the first steps may
-/// diverge.
+/// Losses of the training steps. Gradients are clipped, as in
+/// the preset for CIFAR: without, the first steps may diverge.
 std::vector<double> train(Module& net, Optimizer& optimizer, const Batch& batch, int64_t steps) {
   std::vector<double> losses;
   for (int64_t step = 0; step < steps; ++step) {

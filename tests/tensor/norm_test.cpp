@@ -9,8 +9,8 @@ using namespace kindling::testing;
 
 namespace {
 
-// Batch normalisation and its gradient as the paper has them (arXiv:1502.03167, section 3), channel by channel, in
-// double.
+// Batch normalisation and its gradient as the paper has them
+// (arXiv:1502.03167, section 3), channel by channel, in double.
 struct Reference {
   Tensor mean, inv_std, y, dx, dgamma, dbeta;
 
