@@ -1,5 +1,6 @@
 #include <kindling/data/image_header.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -41,25 +42,55 @@ int exif_orientation(Bytes block) {
   return orientation >= 1 && orientation <= 8 ? orientation : 1;
 }
 
+constexpr uint32_t kHuffmanTables = 0xC4, kEndOfImage = 0xD9, kStartOfScan = 0xDA, kApp1 = 0xE1, kApp14 = 0xEE;
+
 bool is_start_of_frame(uint32_t marker) {
-  const bool is_table = marker == 0xC4 || marker == 0xC8 || marker == 0xCC;  // DHT, JPG, DAC
+  const bool is_table = marker == kHuffmanTables || marker == 0xC8 || marker == 0xCC;  // DHT, JPG, DAC
   return marker >= 0xC0 && marker <= 0xCF && !is_table;
 }
 
-ImageHeader jpeg_header(Bytes bytes) {
-  constexpr uint32_t kApp1 = 0xE1, kApp14 = 0xEE, kStartOfScan = 0xDA, kEndOfImage = 0xD9;
-  ImageHeader header;
-  size_t at = 2;  // after the start-of-image marker
-  while (at + 4 <= bytes.size() && bytes[at] == std::byte{0xFF}) {
-    const uint32_t marker = big_endian(bytes, at + 1, 1);
-    if (marker == 0xFF) {  // padding
+// Calls f(marker, payload, its offset) for every segment up to the end of the image, also those between scans.
+template <class F>
+void for_each_jpeg_segment(Bytes bytes, F f) {
+  const auto is_alone = [](uint32_t marker) {  // a stuffed zero of the compressed data, or a restart
+    return marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7);
+  };
+  for (size_t at = 2; at + 4 <= bytes.size();) {
+    const uint32_t first = big_endian(bytes, at, 1), marker = big_endian(bytes, at + 1, 1);
+    if (first != 0xFF || marker == 0xFF || is_alone(marker)) {
       ++at;
       continue;
     }
-    if (marker == kStartOfScan || marker == kEndOfImage) break;
+    if (marker == kEndOfImage) return;
     const size_t length = big_endian(bytes, at + 2, 2);  // counts itself
-    if (length < 2 || at + 2 + length > bytes.size()) break;
-    const Bytes payload = bytes.subspan(at + 4, length - 2);
+    if (length < 2) return;
+    f(marker, bytes.subspan(at + 4, std::min(length - 2, bytes.size() - at - 4)), at + 4);
+    at += 2 + length;
+  }
+}
+
+// stb_image 2.27, which is Debian's, writes past its tables for more than 256 codes (CVE-2021-37789).
+void check_huffman_tables(Bytes payload, size_t offset, const std::string& name) {
+  constexpr size_t kHead = 17, kMostCodes = 256;  // class and number, then how many codes there are of 1 ... 16 bits
+  for (size_t at = 0; at < payload.size();) {
+    if (payload.size() - at < kHead)
+      file_error(name, "the JPEG file is damaged: the Huffman table at byte ", offset + at, " is cut short");
+    size_t codes = 0;
+    for (size_t bits = 1; bits < kHead; ++bits) codes += big_endian(payload, at + bits, 1);
+    if (codes > kMostCodes)
+      file_error(name, "the JPEG file is damaged: the Huffman table at byte ", offset + at, " has ", codes,
+                 " codes, more than ", kMostCodes);
+    at += kHead + codes;
+  }
+}
+
+ImageHeader jpeg_header(Bytes bytes, const std::string& name) {
+  ImageHeader header;
+  bool before_scan = true;
+  for_each_jpeg_segment(bytes, [&](uint32_t marker, Bytes payload, size_t offset) {
+    if (marker == kHuffmanTables) check_huffman_tables(payload, offset, name);
+    before_scan &= marker != kStartOfScan;
+    if (!before_scan) return;
     if (marker == kApp1 && starts_with(payload, kExifPrefix)) header.orientation = exif_orientation(payload);
     if (marker == kApp14 && starts_with(payload, "Adobe")) header.has_adobe_marker = true;
     if (is_start_of_frame(marker) && payload.size() >= 6) {  // precision, height, width, components
@@ -67,8 +98,7 @@ ImageHeader jpeg_header(Bytes bytes) {
       header.width = big_endian(payload, 3, 2);
       header.components = static_cast<int>(big_endian(payload, 5, 1));
     }
-    at += 2 + length;
-  }
+  });
   return header;
 }
 
@@ -117,7 +147,7 @@ ImageHeader bmp_header(Bytes bytes) {
 }  // namespace
 
 ImageHeader read_image_header(Bytes bytes, const std::string& name) {
-  if (starts_with(bytes, "\xFF\xD8\xFF")) return jpeg_header(bytes);
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return jpeg_header(bytes, name);
   if (starts_with(bytes, kPngSignature)) return png_header(bytes, name);
   if (starts_with(bytes, "BM")) return bmp_header(bytes);
   file_error(name, bytes.empty() ? "the file is empty" : "not a JPEG, PNG or BMP file");

@@ -44,17 +44,20 @@ void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, 
 BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
   const Rows rows("batch_norm", input);
   const Tensor x = input.contiguous().reshape({rows.count, rows.channels});
-  BatchNormStats stats{mean(x, {0}), {}};
-  Tensor partial = Tensor::zeros({rows.blocks(), rows.channels}, x.dtype());
+  const Tensor about = mean(x, {0});
+  Tensor partial = Tensor::zeros({rows.blocks(), 2, rows.channels}, DType::f64);
   visit_floating("batch_norm", x.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
-      kernels::table<T>().sum_square_distances(n, rows.channels, partial.data<T>() + block * rows.channels,
-                                               x.data<T>() + first * rows.channels, stats.mean.data<T>());
+      double* sums = partial.data<double>() + block * 2 * rows.channels;
+      kernels::table<T>().batch_norm_moments(n, rows.channels, sums, sums + rows.channels,
+                                             x.data<T>() + first * rows.channels, about.data<T>());
     });
   });
-  stats.inv_std = rsqrt(mul(sum(partial, {0}), 1.0 / static_cast<double>(rows.count)) + eps);
-  return stats;
+  // Moments about a number close to the mean, which they correct: var = E[d^2] - E[d]^2.
+  const Tensor moments = mul(sum(partial, {0}), 1.0 / static_cast<double>(rows.count));
+  const Tensor shift = moments.select(0, 0), variance = moments.select(0, 1) - square(shift);
+  return {.mean = (about.to(DType::f64) + shift).to(x.dtype()), .inv_std = rsqrt(variance + eps).to(x.dtype())};
 }
 
 Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta) {
@@ -63,15 +66,15 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
   check_channels("batch_norm", input, stats.inv_std, "inv_std");
   check_channels("batch_norm", input, gamma, "weight");
   check_channels("batch_norm", input, beta, "bias");
-  const Tensor x = input.contiguous();
-  const Tensor scale = mul(gamma, stats.inv_std), shift = sub(beta, mul(stats.mean, scale));
+  const Tensor x = input.contiguous(), scale = mul(gamma, stats.inv_std);
+  const Tensor mean = stats.mean.contiguous(), shift = beta.contiguous();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   visit_floating("batch_norm", x.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       const int64_t at = first * rows.channels;
-      kernels::table<T>().scale_and_shift(n, rows.channels, y.data<T>() + at, x.data<T>() + at, scale.data<T>(),
-                                          shift.data<T>());
+      kernels::table<T>().batch_norm_y(n, rows.channels, y.data<T>() + at, x.data<T>() + at, mean.data<T>(),
+                                       scale.data<T>(), shift.data<T>());
     });
   });
   return y;
@@ -86,28 +89,29 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
   check_channels("batch_norm_grads", input, stats.inv_std, "inv_std");
   check_channels("batch_norm_grads", input, gamma, "weight");
   const Tensor x = input.contiguous(), grad = grad_any.contiguous();
-  const Tensor mean = stats.mean.contiguous(), inv_std = stats.inv_std.contiguous();
+  const Tensor mean = stats.mean.contiguous();
   const int64_t C = rows.channels;
-  Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, x.dtype());
+  Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, DType::f64);
   BatchNormGrads result{Tensor::empty(x.shape(), x.dtype()), {}, {}};
   visit_floating("batch_norm_grads", x.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
-      T* sums = partial.data<T>() + block * 2 * C;
+      double* sums = partial.data<double>() + block * 2 * C;
       kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * C, x.data<T>() + first * C,
-                                          mean.data<T>(), inv_std.data<T>());
+                                          mean.data<T>());
     });
-    const Tensor sums = sum(partial, {0});
-    result.dgamma = sums.select(0, 0);
-    result.dbeta = sums.select(0, 1);
-    // dx = a grad + b x + d with the means of grad and of grad xhat folded into b and d.
+    const Tensor sums = sum(partial, {0}), inv_std = stats.inv_std.to(DType::f64);
+    const Tensor dgamma = sums.select(0, 0) * inv_std, dbeta = sums.select(0, 1);
+    // dx = a grad + b (x - mean) + d with the means of grad and of grad xhat folded into b and d.
     const double scale = -1.0 / static_cast<double>(rows.count);
-    const Tensor a = mul(gamma, stats.inv_std);
-    const Tensor b = mul(mul(mul(a, stats.inv_std), result.dgamma), scale);
-    const Tensor d = sub(mul(mul(a, result.dbeta), scale), mul(b, stats.mean));
+    const Tensor a_exact = gamma.to(DType::f64) * inv_std;
+    const Tensor a = a_exact.to(x.dtype()), b = (a_exact * inv_std * dgamma * scale).to(x.dtype()),
+                 d = (a_exact * dbeta * scale).to(x.dtype());
+    result.dgamma = dgamma.to(x.dtype());
+    result.dbeta = dbeta.contiguous().to(x.dtype());
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       kernels::table<T>().batch_norm_dx(n, C, result.dx.data<T>() + first * C, grad.data<T>() + first * C,
-                                        x.data<T>() + first * C, a.data<T>(), b.data<T>(), d.data<T>());
+                                        x.data<T>() + first * C, mean.data<T>(), a.data<T>(), b.data<T>(), d.data<T>());
     });
   });
   return result;

@@ -39,11 +39,12 @@ struct Table {
   void (*max_unpool_pixel)(const Window&, int64_t C, T* dx, const uint8_t* argmax, const T* grad);
   void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
   void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
-  void (*sum_square_distances)(int64_t rows, int64_t C, T* total, const T* x, const T* mean);
-  void (*scale_and_shift)(int64_t rows, int64_t C, T* y, const T* x, const T* scale, const T* shift);
-  void (*batch_norm_sums)(int64_t rows, int64_t C, T* dgamma, T* dbeta, const T* grad, const T* x, const T* mean,
-                          const T* inv_std);
-  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const T* a, const T* b, const T* d);
+  void (*batch_norm_moments)(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean);
+  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, const T* x, const T* mean, const T* scale, const T* beta);
+  void (*batch_norm_sums)(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, const T* x,
+                          const T* mean);
+  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const T* mean, const T* a,
+                        const T* b, const T* d);
   void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
 };
 

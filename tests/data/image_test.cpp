@@ -6,6 +6,7 @@
 
 using namespace kindling;
 using namespace kindling::data;
+using Catch::Matchers::Contains;
 using Catch::Matchers::Message;
 
 namespace {
@@ -202,6 +203,29 @@ TEST_CASE("decode_image: a damaged PNG names the chunk") {
   CHECK_THROWS_MATCHES(
       decode(png), FileError,
       Message("photo: the PNG file is cut short: it has 60 bytes, and the chunk at byte 33 needs more"));
+}
+
+TEST_CASE("decode_image: a JPEG with more Huffman codes than there are is refused, wherever the table stands") {
+  const ByteVector whole = make_jpeg(smooth_image(24, 40));
+  const auto pattern = std::vector{std::byte{0xFF}, std::byte{0xC4}};
+  const auto first = std::search(whole.begin(), whole.end(), pattern.begin(), pattern.end());
+  REQUIRE(first != whole.end());
+  ByteVector file = whole;
+  const auto table = first - whole.begin() + 4;
+  file[static_cast<size_t>(table) + 16] = std::byte{0xFF};
+  file[static_cast<size_t>(table) + 15] = std::byte{0xFF};
+  CHECK_THROWS_WITH(decode(file), Contains("Huffman table at byte " + std::to_string(table) + " has ") &&
+                                      Contains(" codes, more than 256"));
+  // Between the compressed data and the end of the image.
+  file = whole;
+  ByteVector late(21, std::byte{0xFF});
+  late[1] = std::byte{0xC4}, late[2] = std::byte{0}, late[3] = std::byte{19};
+  file.insert(file.end() - 2, late.begin(), late.end());
+  CHECK_THROWS_WITH(decode(file), Contains("Huffman table at byte") && Contains("has 4080 codes"));
+  // What follows the end is not the image's.
+  file = whole;
+  file.insert(file.end(), late.begin(), late.end());
+  CHECK(decode(file).size(2) == 3);
 }
 
 TEST_CASE("decode_image: flipped bytes give an image or FileError, never a crash") {
