@@ -2,18 +2,14 @@
 
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/table.h>
 
 namespace kindling {
 namespace {
 
 thread_local const RandomStep* innermost_step = nullptr;
 
-constexpr int64_t kBlock = 1 << 14;  // elements a task: some 100 us of drawing, far above the cost of handing it out
-
-/// 32 uniform bits for element `index`: half of one 64-bit draw, as a probability needs no more.
-uint32_t bits32(const Rng& stream, uint64_t index) {
-  return static_cast<uint32_t>(stream.bits(index / 2) >> (index % 2 * 32));
-}
+constexpr int64_t kBlock = 1 << 15;  // elements a task: some 30 us of drawing, far above the cost of handing it out
 
 }  // namespace
 
@@ -30,8 +26,8 @@ Tensor Dropout::mask(const Shape& shape, DType dtype, uint64_t step, int64_t fir
     T* out = result.data<T>();
     const T kept = static_cast<T>(1 / (1 - p_));
     parallel_for(result.numel(), kBlock, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        out[i] = bits32(stream, static_cast<uint64_t>(first + i)) < threshold ? T{0} : kept;
+      kernels::table<T>().dropout_mask(end - begin, out + begin, kept, threshold, stream.seed(), stream.stream(),
+                                       static_cast<uint64_t>(first + begin));
     });
   });
   return result;

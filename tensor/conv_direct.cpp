@@ -20,7 +20,7 @@ constexpr int64_t kBandBytes = 256 << 10;
 constexpr int64_t kMinTasks = 8;
 // Pixels that one call of outer_tile sums over: enough to pay
 // for loading and storing the tile, few enough to stay in L1.
-constexpr int64_t kOuterPixels = 256;
+constexpr int64_t kOuterPixels = 64;
 // Weight gradients are summed in parts of at least this many pixels; each part costs one more pass over the gradient.
 constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
 
@@ -240,47 +240,44 @@ void direct_input_grad(const ConvShape& s, T* dx, const T* grad, const Tensor& w
 
 namespace {
 
-// One panel of grad's channels for some pixels, as outer_tile reads it: in place, or copied and filled up with zeros
-// where the panel is not full (a vector load would run into the next pixel, or past the end).
+// The columns of one panel of grad [pixels, O], as outer_tile reads them: in place where they are all there is, else
+// copied. Rows that are O apart would come from as many cache lines, which for powers of two fall into few sets; and
+// the columns of a short panel are filled up with zeros, as a vector load would run into the next pixel, or past the
+// end.
 template <class T>
-struct GradPanel {
-  const T* data;
-  int64_t ld;
-};
-template <class T>
-GradPanel<T> grad_panel(const ConvShape& s, const Panels& panels, int64_t panel, const T* grad, int64_t pixels,
-                        Tensor& buffer) {
-  const int64_t used = panels.used_columns(panel);
-  if (used == panels.columns) return {grad, s.O};
-  if (!buffer.defined() || buffer.numel() < pixels * panels.columns)
-    buffer = Tensor::empty({pixels * panels.columns}, dtype_of<T>());
-  T* to = buffer.data<T>();
-  for (int64_t i = 0; i < pixels; ++i, to += panels.columns) {
-    std::copy_n(grad + i * s.O, used, to);
-    std::fill_n(to + used, panels.columns - used, T(0));
+const T* grad_panel(int64_t O, int64_t used, int64_t columns, const T* grad, int64_t pixels, T* buffer) {
+  if (O == columns) return grad;
+  T* to = buffer;
+  for (int64_t i = 0; i < pixels; ++i, grad += O, to += columns) {
+    std::copy_n(grad, used, to);
+    std::fill_n(to + used, columns - used, T(0));
   }
-  return {buffer.data<T>(), panels.columns};
+  return buffer;
 }
 
 // Adds one band's share of the gradient of one panel: sums [taps and input channels, columns].
+// `grad` is the band's first pixel and the panel's first channel.
 template <class T>
-void add_band(const ConvShape& s, const Panels& panels, int64_t group, const Band<T>& band, const GradPanel<T>& grad,
-              T* sums) {
+void add_band(const ConvShape& s, const Panels& panels, int64_t group, int64_t panel, const Band<T>& band,
+              const T* grad, Tensor& buffer, T* sums) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Segments segments(s, band.input_row);
   const bool one_row = band.rows == 1;
   // A band of one long row is cut along the row; others by whole rows.
   const int64_t length = one_row ? band.pixels : band.rows, per_unit = one_row ? 1 : band.pixels;
-  for_each_piece(length, std::max<int64_t>(1, kOuterPixels / per_unit), [&](int64_t begin, int64_t size) {
+  const int64_t largest = std::max<int64_t>(1, kOuterPixels / per_unit), columns = panels.columns;
+  if (!buffer.defined() || buffer.numel() < largest * per_unit * columns)
+    buffer = Tensor::empty({largest * per_unit * columns}, dtype_of<T>());
+  for_each_piece(length, largest, [&](int64_t begin, int64_t size) {
     const T* a = band.window + begin * (one_row ? band.pixel_stride : band.row_stride) + group * s.group_in();
-    const T* b = grad.data + begin * per_unit * grad.ld;
+    const T* b = grad_panel(s.O, panels.used_columns(panel), columns, grad + begin * per_unit * s.O, size * per_unit,
+                            buffer.data<T>());
     for (size_t segment = 0; segment < segments.offsets.size(); ++segment)
       for_each_piece(segments.depth, panels.max_rows, [&](int64_t first, int64_t rows) {
-        kernel.outer_tile(
-            static_cast<int>(rows), panels.vectors,
-            {a + segments.offsets[segment] + first, band.row_stride, band.pixel_stride, b, band.pixels * grad.ld,
-             grad.ld, one_row ? 1 : size, one_row ? size : band.pixels,
-             sums + (static_cast<int64_t>(segment) * segments.depth + first) * panels.columns, panels.columns});
+        kernel.outer_tile(static_cast<int>(rows), panels.vectors,
+                          {a + segments.offsets[segment] + first, band.row_stride, band.pixel_stride, b,
+                           band.pixels * columns, columns, one_row ? 1 : size, one_row ? size : band.pixels,
+                           sums + (static_cast<int64_t>(segment) * segments.depth + first) * columns, columns});
       });
   });
 }
@@ -303,8 +300,7 @@ void direct_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
       const int64_t channel = group * s.group_out() + panel * panels.columns;
       for (int64_t index = part * bands.count() / parts; index < (part + 1) * bands.count() / parts; ++index) {
         const Band<T> band = make_band(s, bands, index, x, window_buffer);
-        const T* rows = grad + band.first_pixel * s.O + channel;
-        add_band(s, panels, group, band, grad_panel(s, panels, panel, rows, band.rows * band.pixels, grad_buffer),
+        add_band(s, panels, group, panel, band, grad + band.first_pixel * s.O + channel, grad_buffer,
                  sums + task * panel_size);
       }
     }

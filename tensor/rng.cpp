@@ -5,26 +5,20 @@
 #include <numeric>
 #include <utility>
 
+#include <kindling/tensor/kernels/philox.h>
+
 namespace kindling {
 namespace {
 __extension__ using uint128 = unsigned __int128;
 }
 
-// Philox4x32-10: ten rounds of multiplying, keyed by the seed. Constants from Salmon et al., SC 2011, section 4.
 std::array<uint32_t, 4> Rng::block(uint64_t index) const {
-  constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
-  constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
-  std::array<uint32_t, 4> x{static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
-                            static_cast<uint32_t>(stream_), static_cast<uint32_t>(stream_ >> 32)};
-  auto key0 = static_cast<uint32_t>(seed_), key1 = static_cast<uint32_t>(seed_ >> 32);
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = kMultiplier0 * x[0], product1 = kMultiplier1 * x[2];
-    x = {static_cast<uint32_t>(product1 >> 32) ^ x[1] ^ key0, static_cast<uint32_t>(product1),
-         static_cast<uint32_t>(product0 >> 32) ^ x[3] ^ key1, static_cast<uint32_t>(product0)};
-    key0 += kWeyl0;
-    key1 += kWeyl1;
-  }
-  return x;
+  uint32_t x[4][1] = {{static_cast<uint32_t>(index)},
+                      {static_cast<uint32_t>(index >> 32)},
+                      {static_cast<uint32_t>(stream_)},
+                      {static_cast<uint32_t>(stream_ >> 32)}};
+  kernels::philox(x, seed_);
+  return {x[0][0], x[1][0], x[2][0], x[3][0]};
 }
 
 uint64_t Rng::bits(uint64_t index) const {

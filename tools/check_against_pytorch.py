@@ -132,7 +132,7 @@ def draw(case: Case, seed: int) -> tuple[nn.Module, Tensor, Tensor]:
     """Model, images [N,C,H,W] and labels. Throws RuntimeError if no draw is fit for a comparison in float."""
     torch.manual_seed(seed)
     in_float = case.dtype == "f32"
-    for _ in range(50):
+    for _ in range(200):
         model = MODELS[case.model](classes=case.classes, **case.options)
         randomize(model, far_from_kinks=in_float)
         images = torch.randn(case.batch, model.conv1.in_channels, case.size, case.size)

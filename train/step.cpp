@@ -14,11 +14,11 @@ namespace {
 // Lanes share out evenly over 1, 2, 4 and 8 threads, and nearly so over 3, 5 to 7; more would add up more copies of the
 // gradient for nothing.
 constexpr int64_t kSlots = 8;
-// Activations of one micro-batch. Larger ones cost less for each sample, as the weights' gradient is written once for
-// all of them: squeezenet_cifar, batch 64, two EPYC cores: 139, 109, 91 and 85 ms a step in parts of 1, 2, 4 and 8, 98
-// ms whole; squeezenet1_1 at 224 pixels, batch 32: 456, 445, 483 and 489 ms in parts of 1 to 4, 506 ms whole. The bound
-// is on memory, which every thread needs once.
-constexpr int64_t kMicroBatchBytes = int64_t{32} << 20;
+// Activations of one micro-batch. Small images cost less together, as the weights' gradient is written once for all of
+// them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 6, 12 and 32 MiB. To
+// squeezenet1_1 at 224 pixels it makes no difference (457, 463 and 457 ms), except to its memory, which every thread
+// needs once: 156 MB in parts of one image, 507 MB in parts of four.
+constexpr int64_t kMicroBatchBytes = int64_t{12} << 20;
 
 /// Bytes that a model's parts put out for one sample.
 int64_t activation_bytes(Module& model, const Tensor& sample) {

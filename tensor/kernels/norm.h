@@ -3,11 +3,15 @@
 
 #include <cmath>
 #include <cstdint>
-#include <utility>
 
 namespace kindling::kernels {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
+
+template <class T>
+struct Pair {
+  T first, second;
+};
 
 /// first[c] += sum over rows of f(r, c).first, second[c] += that of f(r, c).second. Short runs of rows are summed in T,
 /// the runs in double: sums over a batch cancel (the gradient of a normalised value has mean 0), so their rounding
@@ -41,7 +45,7 @@ template <class T>
 void batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean) {
   sum_pairs(rows, C, sum, squares, [=](int64_t r, int64_t c) {
     const T d = x[r * C + c] - mean[c];
-    return std::pair(d, d * d);
+    return Pair<T>{d, d * d};
   });
 }
 
@@ -62,7 +66,7 @@ void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_g
                      const T* mean) {
   sum_pairs(rows, C, sum_product, sum_grad, [=](int64_t r, int64_t c) {
     const T g = grad[r * C + c];
-    return std::pair(g * (x[r * C + c] - mean[c]), g);
+    return Pair<T>{g * (x[r * C + c] - mean[c]), g};
   });
 }
 

@@ -19,7 +19,7 @@ struct OuterTile;
 inline constexpr int kMaxTileVectors = 4;
 
 /// Each member has the contract of the function of the same name
-/// in elementwise.h, reduce.h, softmax.h, pool.h or norm.h.
+/// in elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector
@@ -45,6 +45,7 @@ struct Table {
                           const T* mean);
   void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const T* mean, const T* a,
                         const T* b, const T* d);
+  void (*dropout_mask)(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first);
   void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
 };
 

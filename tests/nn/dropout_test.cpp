@@ -8,6 +8,7 @@
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
 
@@ -100,6 +101,22 @@ TEST_CASE("Masks have the same bits for any number of threads") {
   set_num_threads(before);
   CHECK(bitwise_equal(one, four));
   CHECK(bitwise_equal(layer.mask({64, 1000}, DType::f64, 5).to(DType::f32), one));
+}
+
+TEST_CASE("A mask is made of the words of its stream's blocks, from any element on, on every instruction set") {
+  const Rng stream = Rng(1).split().fork(5);  // of layer_of_seed(1), step 5
+  const Dropout layer = layer_of_seed(1, 0.25);
+  const auto word = [&](uint64_t i) {
+    const uint64_t half = i % 4 < 2 ? stream.bits(i / 4) : stream.fork(i / 4).stream();
+    return static_cast<uint32_t>(half >> (i % 2 * 32));
+  };
+  testing::for_each_isa([&] {
+    for (const int64_t first : {0, 1, 3, 62, 1001}) {
+      const auto mask = layer.mask({150}, DType::f64, 5, first).to_vector<double>();
+      for (int64_t i = 0; i < 150; ++i)
+        CHECK((mask[static_cast<size_t>(i)] == 0) == (word(static_cast<uint64_t>(first + i)) < 1u << 30));
+    }
+  });
 }
 
 TEST_CASE("Dropout refuses probabilities below 0, and 1 and above") {
