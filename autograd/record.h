@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -82,7 +83,12 @@ class JointNode final : public Node {
  public:
   JointNode(const char* op, Rule rule) : Node(op), rule_(std::move(rule)) {}
 
-  std::vector<Variable> gradients(const Step& step, const std::vector<bool>&) const override { return rule_(step); }
+  std::vector<Variable> gradients(const Step& step, const std::vector<bool>& wanted) const override {
+    if constexpr (std::is_invocable_v<const Rule&, const Step&, const std::vector<bool>&>)
+      return rule_(step, wanted);
+    else
+      return rule_(step);
+  }
 
  private:
   Rule rule_;
@@ -115,7 +121,8 @@ Variable record_list(const char* name, Tensor value, const std::vector<Variable>
   return detail::record_as<detail::ListNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
 
-/// record() where one rule `std::vector<Variable>(const Step&)` computes the gradients of all inputs together.
+/// record() where one rule, `std::vector<Variable>(const Step&)` or, with a mark for each input whose gradient is asked
+/// for, `std::vector<Variable>(const Step&, const std::vector<bool>& wanted)`, computes the gradients of all inputs.
 template <class Rule>
 Variable record_joint(const char* name, Tensor value, const std::vector<Variable>& inputs, Keep keep, Rule rule) {
   return detail::record_as<detail::JointNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));

@@ -23,8 +23,10 @@ Initializer initializer(Form form) { return form == Form::caffe ? init::caffe_xa
 
 int64_t channels(const FireWidths& fire) { return fire.e1x1 + fire.e3x3; }
 
+// With a normalisation, bias and ReLU are its own.
 Conv2d conv_for_norm(int64_t in, int64_t out, ConvOptions options, Norm norm, Rng& rng) {
   options.bias = norm == Norm::none;
+  options.relu &= norm == Norm::none;
   return Conv2d(in, out, options, rng);
 }
 
@@ -32,7 +34,7 @@ Conv2d conv_for_norm(int64_t in, int64_t out, ConvOptions options, Norm norm, Rn
 
 NormedConv::NormedConv(int64_t in, int64_t out, const ConvOptions& options, Norm norm, Rng& rng)
     : conv(conv_for_norm(in, out, options, norm, rng)) {
-  if (norm == Norm::batch) bn.emplace(out);
+  if (norm == Norm::batch) bn.emplace(out, BatchNormOptions{.relu = options.relu});
 }
 
 void NormedConv::visit(Visitor& visitor, const std::string& name) {
@@ -41,13 +43,13 @@ void NormedConv::visit(Visitor& visitor, const std::string& name) {
 }
 
 Fire::Fire(int64_t in, const FireWidths& widths, Rng& rng, const Initializer& init, Norm norm)
-    : squeeze(in, widths.s1x1, {.kernel = 1, .init = init}, norm, rng),
-      expand1x1(widths.s1x1, widths.e1x1, {.kernel = 1, .init = init}, norm, rng),
-      expand3x3(widths.s1x1, widths.e3x3, {.kernel = 3, .padding = 1, .init = init}, norm, rng) {}
+    : squeeze(in, widths.s1x1, {.kernel = 1, .relu = true, .init = init}, norm, rng),
+      expand1x1(widths.s1x1, widths.e1x1, {.kernel = 1, .relu = true, .init = init}, norm, rng),
+      expand3x3(widths.s1x1, widths.e3x3, {.kernel = 3, .padding = 1, .relu = true, .init = init}, norm, rng) {}
 
 Variable Fire::forward(const Variable& x) {
-  const Variable s = relu(squeeze(x));
-  return relu(concat({expand1x1(s), expand3x3(s)}, kChannels));  // one ReLU for both halves
+  const Variable s = squeeze(x);
+  return concat({expand1x1(s), expand3x3(s)}, kChannels);
 }
 
 void Fire::visit(Visitor& visitor) {
@@ -61,6 +63,7 @@ SqueezeNet::SqueezeNet(const SqueezeNetLayout& layout, const SqueezeNetOptions& 
              {.kernel = layout.conv1_kernel,
               .stride = layout.conv1_stride,
               .padding = layout.conv1_padding,
+              .relu = true,
               .init = initializer(options.form)},
              options.norm, rng),
       maxpool1_(max_pool()),
@@ -68,8 +71,8 @@ SqueezeNet::SqueezeNet(const SqueezeNetLayout& layout, const SqueezeNetOptions& 
       dropout9_(options.dropout, rng),
       conv10_(channels(layout.fires.back()), options.classes > 0 ? options.classes : layout.classes,
               // N(0, 0.01^2) in the authors' files and in torchvision alike.
-              {.kernel = 1, .padding = layout.conv10_padding, .init = init::normal(0.0, 0.01)}, rng),
-      relu10_(layout.relu10) {}
+              {.kernel = 1, .padding = layout.conv10_padding, .relu = layout.relu10, .init = init::normal(0.0, 0.01)},
+              rng) {}
 
 std::vector<SqueezeNet::Stage> SqueezeNet::make_stages(const SqueezeNetLayout& layout, const SqueezeNetOptions& options,
                                                        Rng& rng) {
@@ -92,16 +95,14 @@ std::vector<SqueezeNet::Stage> SqueezeNet::make_stages(const SqueezeNetLayout& l
 }
 
 Variable SqueezeNet::forward(const Variable& image) {
-  Variable x = maxpool1_(relu(conv1_(image)));
+  Variable x = maxpool1_(conv1_(image));
   for (Stage& stage : stages_) {  // fire2 ... fire9
     Variable y = stage.fire(x);
     if (stage.identity_bypass) y = y + x;                    // fire3, 5, 7, 9: Figure 2, middle; no ReLU after the sum
     if (stage.conv_bypass) y = y + (*stage.conv_bypass)(x);  // fire2, 4, 6, 8: Figure 2, right
     x = stage.maxpool ? (*stage.maxpool)(y) : y;
   }
-  x = conv10_(dropout9_(x));
-  if (relu10_) x = relu(x);
-  return avgpool10_(x);
+  return avgpool10_(conv10_(dropout9_(x)));
 }
 
 void SqueezeNet::visit(Visitor& visitor) {

@@ -40,7 +40,8 @@ struct FireWidths {
 /// fire2 ... fire9.
 using FireTable = std::array<FireWidths, 8>;
 
-/// A convolution with, for Norm::batch, its normalisation: parts `name` and `name`_bn of the module that owns it.
+/// A convolution, perhaps with ReLU, and for Norm::batch its normalisation, which ReLU then follows: parts `name` and
+/// `name`_bn of the module that owns it.
 struct NormedConv {
   Conv2d conv;
   std::optional<BatchNorm2d> bn;
@@ -51,7 +52,7 @@ struct NormedConv {
 };
 
 /// The Fire module (section 3.2, Figure 1): a 1x1 convolution squeezes the channels, then 1x1 and 3x3 convolutions side
-/// by side expand them: [N,H,W,in] -> [N,H,W,e1x1+e3x3].
+/// by side expand them: [N,H,W,in] -> [N,H,W,e1x1+e3x3]. ReLU follows each of the three.
 class Fire : public Module {
  public:
   Fire(int64_t in, const FireWidths& widths, Rng& rng, const Initializer& init = init::kaiming_uniform(),
@@ -106,7 +107,6 @@ class SqueezeNet : public Module {
   std::vector<Stage> stages_;
   Dropout dropout9_;
   Conv2d conv10_;
-  bool relu10_;
   GlobalAvgPool avgpool10_;
 };
 

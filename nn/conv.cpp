@@ -8,7 +8,8 @@ Conv2d::Conv2d(int64_t in, int64_t out, const ConvOptions& options, Rng& rng)
     : options_{.stride = options.stride,
                .padding = options.padding,
                .dilation = options.dilation,
-               .groups = options.groups} {
+               .groups = options.groups},
+      relu_(options.relu) {
   check(in > 0 && out > 0, "conv2d", "needs positive numbers of channels, got ", in, " -> ", out);
   check(options.kernel.h > 0 && options.kernel.w > 0, "conv2d", "needs a positive kernel, got ", options.kernel);
   check(options.groups > 0 && in % options.groups == 0 && out % options.groups == 0, "conv2d", "channels ", in, " -> ",
@@ -22,7 +23,9 @@ void Conv2d::visit(Visitor& visitor) {
   visitor("bias", bias);
 }
 
-Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight, bias, options_); }
+Variable Conv2d::forward(const Variable& x) {
+  return relu_ ? conv2d_relu(x, weight, bias, options_) : conv2d(x, weight, bias, options_);
+}
 
 int64_t Conv2d::macs(const Shape& /*input*/, const Shape& output) const {
   return output.numel() * weight.numel() / weight.size(0);

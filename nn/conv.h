@@ -15,12 +15,14 @@ struct ConvOptions {
   Size2 dilation = 1;  ///< pixels between neighbouring taps
   int64_t groups = 1;  ///< both channel counts must be multiples of it
   bool bias = true;
+  bool relu = false;  ///< the layer's output is the ReLU of the convolution's, in the same pass
   Initializer init = init::kaiming_uniform();
   Initializer bias_init = init::zeros();
 };
 
 /// conv2d (see tensor/conv.h) with a weight [out, KH, KW, in/groups] and a bias [out] of its own:
-/// x [N,H,W,in] -> [N,H',W',out]. Throws ShapeError, at construction if the options do not fit together.
+/// x [N,H,W,in] -> [N,H',W',out], or the ReLU of that. Throws ShapeError, at construction if the options do not fit
+/// together.
 class Conv2d : public Module {
  public:
   Conv2d(int64_t in, int64_t out, const ConvOptions& options, Rng& rng);
@@ -38,6 +40,7 @@ class Conv2d : public Module {
 
  private:
   Conv2dOptions options_;
+  bool relu_;
 };
 
 }  // namespace kindling

@@ -9,6 +9,7 @@ namespace kindling {
 struct BatchNormOptions {
   double momentum = 0.1;  ///< share of the newest batch in the running statistics
   double eps = 1e-5;      ///< added to the variance
+  bool relu = false;      ///< the layer's output is the ReLU of the normalised values, in the same pass
 };
 
 /// Batch normalisation per channel (Ioffe and Szegedy, arXiv:1502.03167): y = weight (x - mean) / sqrt(var + eps) +

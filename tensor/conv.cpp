@@ -4,7 +4,10 @@
 #include <atomic>
 
 #include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/reduce.h>
 
 namespace kindling {
 namespace {
@@ -53,6 +56,14 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b) {
   check(is_floating(a.dtype()), op, "needs f32 or f64, got ", a.dtype());
 }
 
+// How far apart the rows of a tensor's last axis lie, if all are equally far and each is without gaps; else 0.
+int64_t row_stride(const Tensor& x) {
+  if (x.rank() < 2 || x.strides()[x.rank() - 1] != 1) return 0;
+  for (int64_t axis = x.rank() - 3; axis >= 0; --axis)
+    if (x.strides()[axis] != x.strides()[axis + 1] * x.size(axis + 1)) return 0;
+  return x.strides()[x.rank() - 2];
+}
+
 }  // namespace
 
 void set_conv_algorithm(ConvAlgorithm wanted) { algorithm.store(wanted, std::memory_order_relaxed); }
@@ -62,7 +73,10 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options)
   return output_shape(make_shape("conv2d", x, w, options));
 }
 
-Tensor conv2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, const Conv2dOptions& options) {
+namespace {
+
+Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, const Conv2dOptions& options,
+                bool with_relu) {
   const ConvShape s = make_shape("conv2d", x_any.shape(), w_any.shape(), options);
   check_operands("conv2d", x_any, w_any);
   if (bias_any.defined()) {
@@ -79,7 +93,7 @@ Tensor conv2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, 
     const T* add = bias.defined() ? bias.data<T>() : nullptr;
     switch (conv_algorithm()) {
       case ConvAlgorithm::automatic:
-        return detail::direct_conv2d<T>(s, to, x.data<T>(), w, add);
+        return detail::direct_conv2d<T>(s, to, x.data<T>(), w, add, with_relu);
       case ConvAlgorithm::im2col:
         return detail::im2col_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
       case ConvAlgorithm::naive:
@@ -88,7 +102,44 @@ Tensor conv2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, 
     y.copy_(bias.defined() ? bias : Tensor::scalar(0, x.dtype()));
     for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, to, x.data<T>(), w.data<T>()); });
   });
-  return y;
+  return with_relu && conv_algorithm() != ConvAlgorithm::automatic ? relu(y) : y;
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  return convolve(x, w, bias, options, /*with_relu=*/false);
+}
+
+Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  return convolve(x, w, bias, options, /*with_relu=*/true);
+}
+
+ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
+  check_operands("relu_bias_grad", grad_any, y_any);
+  check(y_any.rank() > 0 && grad_any.shape() == y_any.shape(), "relu_bias_grad", "gradient ", grad_any.shape(),
+        " and output ", y_any.shape(), " differ");
+  constexpr int64_t kBlockElements = 65536;  // of a task; by the shape alone
+  const Tensor y = y_any.contiguous();
+  const int64_t grad_stride = row_stride(grad_any);  // of half a concatenation's gradient, twice its channels
+  const Tensor grad = grad_stride > 0 ? grad_any : grad_any.contiguous();
+  const int64_t C = y.size(-1), rows = C > 0 ? y.numel() / C : 0, ld = grad_stride > 0 ? grad_stride : C;
+  const int64_t block = std::max<int64_t>(1, kBlockElements / std::max<int64_t>(C, 1)),
+                blocks = (rows + block - 1) / block;
+  ReluBiasGrad result{Tensor::empty(y.shape(), y.dtype()), {}};
+  Tensor partial = Tensor::zeros({blocks, C}, DType::f64);
+  visit_floating("relu_bias_grad", y.dtype(), [&](auto t) {
+    using T = decltype(t);
+    T* to = result.grad.data<T>();
+    parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
+      for (int64_t b = first; b < last; ++b)
+        kernels::table<T>().relu_bias_grad(std::min(block, rows - b * block), C, to + b * block * C,
+                                           partial.data<double>() + b * C, grad.data<T>() + b * block * ld, ld,
+                                           y.data<T>() + b * block * C);
+    });
+  });
+  result.bias = sum(partial, {0}).to(y.dtype());
+  return result;
 }
 
 Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shape& x_shape,

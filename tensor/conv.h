@@ -18,6 +18,16 @@ struct Conv2dOptions {
 /// Throws ShapeError if channels, groups, bias or dtypes do not fit or the output would be empty.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {});
 
+/// relu(conv2d(...)), the negative results set to 0 before they leave the registers.
+Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {});
+
+/// What ReLU lets through of the gradient of y = relu(z + bias), and its sum for the bias, in one pass over both:
+/// grad = grad where y > 0, else 0, of the shape of y [..., C]; bias [C], summed over all other axes.
+struct ReluBiasGrad {
+  Tensor grad, bias;
+};
+ReluBiasGrad relu_bias_grad(const Tensor& grad, const Tensor& y);
+
 /// d<conv2d(x, w), grad>/dx: grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C].
 Tensor conv2d_input_grad(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options = {});
 

@@ -162,10 +162,10 @@ Tensor pack_bias(const ConvShape& s, const Panels& panels, const T* bias) {
   return packed;
 }
 
-// y = x * packed weights: for every band, group and panel, tile after tile along the rows.
+// y = x * packed weights [+ bias, ReLU]: for every band, group and panel, tile after tile along the rows.
 template <class T>
 void multiply_bands(const ConvShape& s, const Panels& panels, T* y, const T* x, const Tensor& weights,
-                    const Tensor& bias) {
+                    const Tensor& bias, bool relu) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Bands bands(s, sizeof(T));
   const int64_t panel_size = s.patch() * panels.columns;
@@ -186,7 +186,8 @@ void multiply_bands(const ConvShape& s, const Panels& panels, T* y, const T* x, 
                                      bias.defined() ? bias.data<T>() + i * panels.columns : nullptr,
                                      nullptr,
                                      s.O,
-                                     panels.used_columns(panel)};
+                                     panels.used_columns(panel),
+                                     relu};
         for (int64_t row = 0; row < band.rows; ++row)
           for_each_piece(band.pixels, panels.max_rows, [&](int64_t begin, int64_t size) {
             tile.a = band.window + row * band.row_stride + begin * band.pixel_stride + group * s.group_in();
@@ -201,7 +202,7 @@ void multiply_bands(const ConvShape& s, const Panels& panels, T* y, const T* x, 
 }  // namespace
 
 template <class T>
-void direct_conv2d(const ConvShape& s, T* y, const T* x, const Tensor& weight, const T* bias) {
+void direct_conv2d(const ConvShape& s, T* y, const T* x, const Tensor& weight, const T* bias, bool relu) {
   const Panels panels(kernels::table<T>(), s.group_out());
   const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups, [&] {
     const T* w = weight.data<T>();
@@ -209,7 +210,7 @@ void direct_conv2d(const ConvShape& s, T* y, const T* x, const Tensor& weight, c
       return w[(group * s.group_out() + column) * s.patch() + tap * s.group_in() + k];
     });
   });
-  multiply_bands<T>(s, panels, y, x, packed, bias != nullptr ? pack_bias(s, panels, bias) : Tensor());
+  multiply_bands<T>(s, panels, y, x, packed, bias != nullptr ? pack_bias(s, panels, bias) : Tensor(), relu);
 }
 
 bool has_direct_input_grad(const ConvShape& s) {
@@ -235,7 +236,7 @@ void direct_input_grad(const ConvShape& s, T* dx, const T* grad, const Tensor& w
       return w[(group * s.group_out() + k) * s.patch() + (last_tap - tap) * s.group_in() + column];
     });
   });
-  multiply_bands<T>(turned, panels, dx, grad, packed, Tensor());
+  multiply_bands<T>(turned, panels, dx, grad, packed, Tensor(), /*relu=*/false);
 }
 
 namespace {
@@ -319,8 +320,8 @@ void direct_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
   });
 }
 
-template void direct_conv2d(const ConvShape&, float*, const float*, const Tensor&, const float*);
-template void direct_conv2d(const ConvShape&, double*, const double*, const Tensor&, const double*);
+template void direct_conv2d(const ConvShape&, float*, const float*, const Tensor&, const float*, bool);
+template void direct_conv2d(const ConvShape&, double*, const double*, const Tensor&, const double*, bool);
 template void direct_input_grad(const ConvShape&, float*, const float*, const Tensor&);
 template void direct_input_grad(const ConvShape&, double*, const double*, const Tensor&);
 template void direct_weight_grad(const ConvShape&, float*, const float*, const float*);

@@ -19,7 +19,7 @@ void im2col_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const
 /// Register tiles straight on the rows of the image (kernels/tile.h): no im2col. Weights are packed once per call, or
 /// once per ConstantWeights.
 template <class T>
-void direct_conv2d(const kernels::ConvShape& s, T* y, const T* x, const Tensor& w, const T* bias);
+void direct_conv2d(const kernels::ConvShape& s, T* y, const T* x, const Tensor& w, const T* bias, bool relu);
 /// Whether direct_input_grad can: stride 1 and at most dilation * (kernel - 1) pixels of padding.
 bool has_direct_input_grad(const kernels::ConvShape& s);
 template <class T>

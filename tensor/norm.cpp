@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <kindling/tensor/elementwise.h>
+#include <kindling/tensor/kernels/norm.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
@@ -60,58 +61,78 @@ BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
   return {.mean = (about.to(DType::f64) + shift).to(x.dtype()), .inv_std = rsqrt(variance + eps).to(x.dtype())};
 }
 
-Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta) {
+namespace {
+
+// The operands of a normalisation, checked and without gaps, as the kernels take them.
+struct Operands {
+  Operands(const char* op, const Tensor& input, const BatchNormStats& stats, const Tensor& gamma,
+           const Tensor& beta_any, Activation activation)
+      : relu(activation == Activation::relu) {
+    check_channels(op, input, stats.mean, "mean");
+    check_channels(op, input, stats.inv_std, "inv_std");
+    check_channels(op, input, gamma, "weight");
+    check_channels(op, input, beta_any, "bias");
+    x = input.contiguous();
+    mean = stats.mean.contiguous();
+    scale = mul(gamma, stats.inv_std);
+    beta = beta_any.contiguous();
+  }
+  template <class T>
+  kernels::Affine<T> affine() const {
+    return {mean.data<T>(), scale.data<T>(), beta.data<T>(), relu};
+  }
+
+  Tensor x, mean, scale, beta;
+  bool relu;
+};
+
+}  // namespace
+
+Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
+                        Activation activation) {
   const Rows rows("batch_norm", input);
-  check_channels("batch_norm", input, stats.mean, "mean");
-  check_channels("batch_norm", input, stats.inv_std, "inv_std");
-  check_channels("batch_norm", input, gamma, "weight");
-  check_channels("batch_norm", input, beta, "bias");
-  const Tensor x = input.contiguous(), scale = mul(gamma, stats.inv_std);
-  const Tensor mean = stats.mean.contiguous(), shift = beta.contiguous();
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  visit_floating("batch_norm", x.dtype(), [&](auto t) {
+  const Operands o("batch_norm", input, stats, gamma, beta, activation);
+  Tensor y = Tensor::empty(input.shape(), input.dtype());
+  visit_floating("batch_norm", input.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       const int64_t at = first * rows.channels;
-      kernels::table<T>().batch_norm_y(n, rows.channels, y.data<T>() + at, x.data<T>() + at, mean.data<T>(),
-                                       scale.data<T>(), shift.data<T>());
+      kernels::table<T>().batch_norm_y(n, rows.channels, y.data<T>() + at, o.x.data<T>() + at, o.affine<T>());
     });
   });
   return y;
 }
 
 BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, const BatchNormStats& stats,
-                                const Tensor& gamma) {
+                                const Tensor& gamma, const Tensor& beta, Activation activation) {
   const Rows rows("batch_norm_grads", input);
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
-  check_channels("batch_norm_grads", input, stats.mean, "mean");
-  check_channels("batch_norm_grads", input, stats.inv_std, "inv_std");
-  check_channels("batch_norm_grads", input, gamma, "weight");
-  const Tensor x = input.contiguous(), grad = grad_any.contiguous();
-  const Tensor mean = stats.mean.contiguous();
+  const Operands o("batch_norm_grads", input, stats, gamma, beta, activation);
+  const Tensor grad = grad_any.contiguous();
   const int64_t C = rows.channels;
   Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, DType::f64);
-  BatchNormGrads result{Tensor::empty(x.shape(), x.dtype()), {}, {}};
-  visit_floating("batch_norm_grads", x.dtype(), [&](auto t) {
+  BatchNormGrads result{Tensor::empty(input.shape(), input.dtype()), {}, {}};
+  visit_floating("batch_norm_grads", input.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
       double* sums = partial.data<double>() + block * 2 * C;
-      kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * C, x.data<T>() + first * C,
-                                          mean.data<T>());
+      kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * C, o.x.data<T>() + first * C,
+                                          o.affine<T>());
     });
     const Tensor sums = sum(partial, {0}), inv_std = stats.inv_std.to(DType::f64);
     const Tensor dgamma = sums.select(0, 0) * inv_std, dbeta = sums.select(0, 1);
-    // dx = a grad + b (x - mean) + d with the means of grad and of grad xhat folded into b and d.
+    // dx = p g + q (x - mean) + s with the means of g and of g xhat folded into q and s.
     const double scale = -1.0 / static_cast<double>(rows.count);
-    const Tensor a_exact = gamma.to(DType::f64) * inv_std;
-    const Tensor a = a_exact.to(x.dtype()), b = (a_exact * inv_std * dgamma * scale).to(x.dtype()),
-                 d = (a_exact * dbeta * scale).to(x.dtype());
-    result.dgamma = dgamma.to(x.dtype());
-    result.dbeta = dbeta.contiguous().to(x.dtype());
+    const Tensor slope = gamma.to(DType::f64) * inv_std;
+    const Tensor p = slope.to(input.dtype()), q = (slope * inv_std * dgamma * scale).to(input.dtype()),
+                 s = (slope * dbeta * scale).to(input.dtype());
+    result.dgamma = dgamma.to(input.dtype());
+    result.dbeta = dbeta.contiguous().to(input.dtype());
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       kernels::table<T>().batch_norm_dx(n, C, result.dx.data<T>() + first * C, grad.data<T>() + first * C,
-                                        x.data<T>() + first * C, mean.data<T>(), a.data<T>(), b.data<T>(), d.data<T>());
+                                        o.x.data<T>() + first * C, o.affine<T>(), p.data<T>(), q.data<T>(),
+                                        s.data<T>());
     });
   });
   return result;

@@ -11,15 +11,19 @@ struct BatchNormStats {
 };
 /// Two passes over x [..., C]: first the mean, then the squared distance from it.
 BatchNormStats batch_norm_stats(const Tensor& x, double eps);
-/// (x - mean) * inv_std * gamma + beta, in one pass. mean, inv_std, gamma, beta [C].
-Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta);
-/// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167,
-/// section 3), where the statistics depend on x: dx = gamma inv_std (grad -
-/// mean(grad) - xhat mean(grad xhat)), dgamma = sum(grad xhat), dbeta = sum(grad).
+/// What follows a normalisation in the same pass.
+enum class Activation : uint8_t { none, relu };
+/// (x - mean) * inv_std * gamma + beta, or its ReLU, in one pass. mean, inv_std, gamma, beta [C].
+Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
+                        Activation activation = Activation::none);
+/// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167, section 3), where the statistics
+/// depend on x: dx = gamma inv_std (g - mean(g) - xhat mean(g xhat)), dgamma = sum(g xhat), dbeta = sum(g). g is grad,
+/// or what ReLU lets through of it.
 struct BatchNormGrads {
   Tensor dx, dgamma, dbeta;
 };
-BatchNormGrads batch_norm_grads(const Tensor& grad, const Tensor& x, const BatchNormStats& stats, const Tensor& gamma);
+BatchNormGrads batch_norm_grads(const Tensor& grad, const Tensor& x, const BatchNormStats& stats, const Tensor& gamma,
+                                const Tensor& beta, Activation activation = Activation::none);
 
 struct LocalResponseNormOptions {
   int64_t size = 5;     ///< channels, odd

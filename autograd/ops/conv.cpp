@@ -1,5 +1,6 @@
 #include <kindling/autograd/ops/conv.h>
 
+#include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/record.h>
 
@@ -12,6 +13,29 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   const auto dbias = [](const Step& s) { return sum(s.grad, {0, 1, 2}); };
   if (!bias.defined()) return record("conv2d", std::move(y), {x, w}, Keep::others, dx, dw);
   return record("conv2d", std::move(y), {x, w, bias}, Keep::others, dx, dw, dbias);
+}
+
+Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o) {
+  Tensor y = conv2d_relu(x.value(), w.value(), bias.value(), o);
+  const auto rule = [o](const Step& s, const std::vector<bool>& wanted) {
+    const Variable y = s.output();
+    Variable g, dbias;  // by the convolution's result and the bias
+    if (is_recording()) {
+      g = relu_grad(s.grad, y);
+      dbias = sum(g, {0, 1, 2});
+    } else {
+      ReluBiasGrad grads = relu_bias_grad(s.grad.value(), y.value());
+      g = std::move(grads.grad);
+      dbias = std::move(grads.bias);
+    }
+    std::vector<Variable> result(s.input_count());
+    if (wanted[0]) result[0] = conv2d_input_grad(g, s.input(1), s.input_shape(0), o);
+    if (wanted[1]) result[1] = conv2d_weight_grad(g, s.input(0), s.input_shape(1), o);
+    if (result.size() > 2) result[2] = dbias;
+    return result;
+  };
+  if (!bias.defined()) return record_joint("conv2d_relu", std::move(y), {x, w}, Keep::all, rule);
+  return record_joint("conv2d_relu", std::move(y), {x, w, bias}, Keep::all, rule);
 }
 
 Variable conv2d_input_grad(const Variable& grad, const Variable& w, const Shape& x_shape, const Conv2dOptions& o) {

@@ -10,6 +10,11 @@ namespace kindling {
 /// x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> [N,H',W',O].
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias = {}, const Conv2dOptions& options = {});
 
+/// relu(conv2d(...)) as one operation: ReLU costs no pass over the result, and its gradient one that also sums the
+/// bias's.
+Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias = {},
+                     const Conv2dOptions& options = {});
+
 /// grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C].
 Variable conv2d_input_grad(const Variable& grad, const Variable& w, const Shape& x_shape,
                            const Conv2dOptions& options = {});

@@ -8,26 +8,29 @@ namespace kindling {
 namespace {
 
 // batch_norm in plain operations: what the fused form is checked against, and where its second derivatives come from.
-Variable plain_batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps) {
+Variable plain_batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
+                          Activation activation) {
   Shape axes;
   for (int64_t axis = 0; axis < x.rank() - 1; ++axis) axes.push_back(axis);
   const Variable centred = x - mean(x, axes);
   const Variable inv_std = rsqrt(mean(square(centred), axes) + eps);
-  return centred * (inv_std * gamma) + beta;
+  const Variable y = centred * (inv_std * gamma) + beta;
+  return activation == Activation::relu ? relu(y) : y;
 }
 
 }  // namespace
 
-BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps) {
+BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
+                           Activation activation) {
   const BatchNormStats stats = batch_norm_stats(x.value(), eps);
-  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value());
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation);
   // The three gradients share two sums over x, so one kernel makes them all; their graph, when it is asked for, is that
   // of the plain operations.
-  const auto rule = [eps, stats](const Step& s) -> std::vector<Variable> {
+  const auto rule = [eps, stats, activation](const Step& s) -> std::vector<Variable> {
     const Variable x = s.input(0), gamma = s.input(1), beta = s.input(2);
     if (is_recording())
-      return gradients_of([&] { return plain_batch_norm(x, gamma, beta, eps); }, {x, gamma, beta}, s.grad);
-    BatchNormGrads grads = batch_norm_grads(s.grad.value(), x.value(), stats, gamma.value());
+      return gradients_of([&] { return plain_batch_norm(x, gamma, beta, eps, activation); }, {x, gamma, beta}, s.grad);
+    BatchNormGrads grads = batch_norm_grads(s.grad.value(), x.value(), stats, gamma.value(), beta.value(), activation);
     return {std::move(grads.dx), std::move(grads.dgamma), std::move(grads.dbeta)};
   };
   return {record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule), stats};

@@ -12,8 +12,9 @@ struct BatchNormResult {
 };
 /// Normalises x [..., C] by the batch's own mean and variance: gamma (x - mean) / sqrt(var + eps) + beta, var with
 /// divisor M = numel / C; gamma, beta [C]. The gradient takes the statistics' dependence on x into account (Ioffe and
-/// Szegedy, arXiv:1502.03167).
-BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5);
+/// Szegedy, arXiv:1502.03167). With Activation::relu the values are the ReLU of that.
+BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5,
+                           Activation activation = Activation::none);
 
 /// (x - mean) * inv_std * gamma + beta with given statistics (constants): batch normalisation at evaluation.
 Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta);

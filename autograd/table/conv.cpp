@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <kindling/autograd/ops/conv.h>
 #include <kindling/autograd/table/cases.h>
 
@@ -73,6 +75,13 @@ void add_convolutions(std::vector<OpCase>& cases) {
     cases.push_back({"conv2d", c.variant, uniform({c.x, c.w}),
                      [&c](const Args& a) { return conv2d(a[0], a[1], {}, c.options); },
                      [&c](const Inputs& a) { return naive_conv2d(c, a[0], a[1]); }});
+    cases.push_back({"conv2d_relu", c.variant, uniform({c.x, c.w, {c.w[0]}}),
+                     [&c](const Args& a) { return conv2d_relu(a[0], a[1], a[2], c.options); },
+                     [&c](const Inputs& a) {
+                       const Tensor y = naive_conv2d(c, a[0], a[1]);
+                       return build(y.shape(),
+                                    [&](const Shape& i) { return std::max(0.0, at(y, i) + at(a[2], {i[3]})); });
+                     }});
     cases.push_back({"conv2d_input_grad", c.variant, uniform({y, c.w}),
                      [&c](const Args& a) { return conv2d_input_grad(a[0], a[1], c.x, c.options); },
                      [&c](const Inputs& a) { return naive_input_grad(c, a[0], a[1]); }});

@@ -3,6 +3,7 @@
 #include <kindling/autograd/ops/norm.h>
 
 #include <kindling/autograd/table/cases.h>
+#include <kindling/tensor/elementwise.h>
 
 namespace kindling::table {
 namespace {
@@ -42,6 +43,9 @@ void add_batch_norms(std::vector<OpCase>& cases) {
     cases.push_back({"batch_norm", to_string(shape), uniform({shape, channels, channels}),
                      [](const Args& x) { return batch_norm(x[0], x[1], x[2], kEps).values; },
                      [](const Inputs& x) { return naive_batch_norm(x[0], x[1], x[2]); }});
+    cases.push_back({"batch_norm", "relu, " + to_string(shape), uniform({shape, channels, channels}),
+                     [](const Args& x) { return batch_norm(x[0], x[1], x[2], kEps, Activation::relu).values; },
+                     [](const Inputs& x) { return relu(naive_batch_norm(x[0], x[1], x[2])); }});
     const auto apply = [](const Args& x) {
       const DType dtype = x[0].dtype();
       const BatchNormStats stats{Tensor::full(x[1].shape(), 0.25, dtype), Tensor::full(x[1].shape(), 1.25, dtype)};

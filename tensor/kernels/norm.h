@@ -6,6 +6,13 @@
 
 namespace kindling::kernels {
 
+/// What normalises: y = (x - mean) * scale + beta per channel, then perhaps ReLU.
+template <class T>
+struct Affine {
+  const T *mean, *scale, *beta;
+  bool relu;
+};
+
 namespace {  // a copy of its own for each instruction set: see table.inc
 
 template <class T>
@@ -52,32 +59,84 @@ void batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, c
 // In the kernels below the mean is taken away first. Folding it into the shift would save a subtraction and, where a
 // channel's mean is many times its deviation, lose as many digits.
 
-/// y[r, c] = (x[r, c] - mean[c]) * scale[c] + beta[c].
-template <class T>
-void batch_norm_y(int64_t rows, int64_t C, T* y, const T* x, const T* mean, const T* scale, const T* beta) {
+template <bool Relu, class T>
+void batch_norm_y_as(int64_t rows, int64_t C, T* y, const T* x, const Affine<T>& a) {
   for (int64_t r = 0; r < rows; ++r, x += C, y += C)
 #pragma GCC ivdep
-    for (int64_t c = 0; c < C; ++c) y[c] = (x[c] - mean[c]) * scale[c] + beta[c];
+    for (int64_t c = 0; c < C; ++c) {
+      const T z = (x[c] - a.mean[c]) * a.scale[c] + a.beta[c];
+      y[c] = Relu && z < 0 ? T(0) : z;
+    }
+}
+/// y[r, c] = (x[r, c] - mean[c]) * scale[c] + beta[c], or its ReLU.
+template <class T>
+void batch_norm_y(int64_t rows, int64_t C, T* y, const T* x, const Affine<T>& a) {
+  a.relu ? batch_norm_y_as<true>(rows, C, y, x, a) : batch_norm_y_as<false>(rows, C, y, x, a);
 }
 
-/// sum_product[c] += sum grad[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum grad[r, c].
-template <class T>
-void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, const T* x,
-                     const T* mean) {
+// What ReLU lets through of the gradient; from x again, as reading y would cost more than computing it.
+template <bool Relu, class T>
+inline T passed(T grad, T x, T mean, T scale, T beta) {
+  return !Relu || (x - mean) * scale + beta > 0 ? grad : T(0);
+}
+
+template <bool Relu, class T>
+void batch_norm_sums_as(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, const T* x,
+                        const Affine<T>& a) {
+  const T *mean = a.mean, *scale = a.scale, *beta = a.beta;
   sum_pairs(rows, C, sum_product, sum_grad, [=](int64_t r, int64_t c) {
-    const T g = grad[r * C + c];
+    const T g = passed<Relu>(grad[r * C + c], x[r * C + c], mean[c], scale[c], beta[c]);
     return Pair<T>{g * (x[r * C + c] - mean[c]), g};
   });
 }
-
-/// dx[r, c] = a[c] grad[r, c] + b[c] (x[r, c] - mean[c]) + d[c]: the form that
-/// batch norm's gradient takes once its sums are known.
+/// With g the part of grad that ReLU, if there is one, lets through:
+/// sum_product[c] += sum g[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum g[r, c].
 template <class T>
-void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const T* mean, const T* a, const T* b,
-                   const T* d) {
+void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, const T* x,
+                     const Affine<T>& a) {
+  a.relu ? batch_norm_sums_as<true>(rows, C, sum_product, sum_grad, grad, x, a)
+         : batch_norm_sums_as<false>(rows, C, sum_product, sum_grad, grad, x, a);
+}
+
+template <bool Relu, class T>
+void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const Affine<T>& a, const T* p,
+                      const T* q, const T* s) {
   for (int64_t r = 0; r < rows; ++r, x += C, grad += C, dx += C)
 #pragma GCC ivdep
-    for (int64_t c = 0; c < C; ++c) dx[c] = a[c] * grad[c] + b[c] * (x[c] - mean[c]) + d[c];
+    for (int64_t c = 0; c < C; ++c)
+      dx[c] = p[c] * passed<Relu>(grad[c], x[c], a.mean[c], a.scale[c], a.beta[c]) + q[c] * (x[c] - a.mean[c]) + s[c];
+}
+/// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]: the form that batch norm's gradient takes once its sums
+/// are known; g as above.
+template <class T>
+void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const Affine<T>& a, const T* p,
+                   const T* q, const T* s) {
+  a.relu ? batch_norm_dx_as<true>(rows, C, dx, grad, x, a, p, q, s)
+         : batch_norm_dx_as<false>(rows, C, dx, grad, x, a, p, q, s);
+}
+
+/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0, and total[c] += sum g[r, c]; rows of grad lie `ld` apart.
+template <class T>
+void relu_bias_grad(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld, const T* y) {
+  constexpr int64_t kRun = 32, kChannels = 64;
+  for (int64_t r0 = 0; r0 < rows; r0 += kRun) {
+    const int64_t r1 = r0 + kRun < rows ? r0 + kRun : rows;
+    for (int64_t c0 = 0; c0 < C; c0 += kChannels) {
+      const int64_t n = c0 + kChannels < C ? kChannels : C - c0;
+      T sums[kChannels] = {};
+      for (int64_t r = r0; r < r1; ++r) {
+        const T* from = grad + r * ld + c0;
+        const T* output = y + r * C + c0;
+        T* to = g + r * C + c0;
+#pragma GCC ivdep
+        for (int64_t c = 0; c < n; ++c) {
+          to[c] = output[c] > 0 ? from[c] : T(0);
+          sums[c] += to[c];
+        }
+      }
+      for (int64_t c = 0; c < n; ++c) total[c0 + c] += static_cast<double>(sums[c]);
+    }
+  }
 }
 
 /// y[c] = sum of x[c'] for |c' - c| <= half, channels outside [0, C) left out.

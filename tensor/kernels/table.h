@@ -14,6 +14,8 @@ template <class T>
 struct ProductTile;
 template <class T>
 struct OuterTile;
+template <class T>
+struct Affine;
 
 /// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
 inline constexpr int kMaxTileVectors = 4;
@@ -40,11 +42,12 @@ struct Table {
   void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
   void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
   void (*batch_norm_moments)(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean);
-  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, const T* x, const T* mean, const T* scale, const T* beta);
+  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, const T* x, const Affine<T>&);
   void (*batch_norm_sums)(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, const T* x,
-                          const T* mean);
-  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const T* mean, const T* a,
-                        const T* b, const T* d);
+                          const Affine<T>&);
+  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const Affine<T>&, const T* p,
+                        const T* q, const T* s);
+  void (*relu_bias_grad)(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld, const T* y);
   void (*dropout_mask)(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first);
   void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
 };

@@ -23,6 +23,7 @@ struct ProductTile {
   T* c;           ///< row r, column j: c[r * ldc + j]
   int64_t ldc;
   int64_t columns;  ///< how many of the tile's columns are stored
+  bool relu;        ///< whether results below 0 become 0, before they leave the registers
 };
 
 /// Operands of `outer_tile`: c[r, j] += sum over rows i, pixels
@@ -80,7 +81,7 @@ inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector 
   *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;
 }
 
-/// c[rows, columns] = bias + sum over segments and k of a[r, k] b[k, j], as loops.
+/// c[rows, columns] = [ReLU of] bias + sum over segments and k of a[r, k] b[k, j], as loops.
 template <class T>
 void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
   for (int r = 0; r < rows; ++r)
@@ -89,7 +90,7 @@ void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
       for (int64_t s = 0; s < t.segment_count; ++s)
         for (int64_t k = 0; k < t.depth; ++k)
           total += t.a[t.segments[s] + r * t.lda + k] * t.b[(s * t.depth + k) * columns + j];
-      t.c[r * t.ldc + j] = total;
+      t.c[r * t.ldc + j] = t.relu && total < 0 ? T(0) : total;
     }
 }
 
@@ -121,6 +122,12 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
         for (int v = 0; v < Vectors; ++v) c[r][v] += pixel * row[v];
       }
     }
+  }
+  if (t.relu) {
+#pragma GCC unroll 32
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) c[r][v] = c[r][v] < V{} ? V{} : c[r][v];  // NaN stays NaN
   }
   if (t.columns == Vectors * L) {
 #pragma GCC unroll 32

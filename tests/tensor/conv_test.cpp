@@ -2,7 +2,9 @@
 
 #include <cmath>
 
+#include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/conv.h>
+#include <kindling/tensor/reduce.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -115,6 +117,7 @@ struct Reference {
     const Tensor x = this->x.to(dtype), w = this->w.to(dtype), bias = this->bias.to(dtype), grad = this->grad.to(dtype);
     check_close(conv2d(x, w, bias, c.options), y, tolerance);
     check_close(conv2d(x, w, {}, c.options) + bias, y, tolerance);
+    check_close(conv2d_relu(x, w, bias, c.options), relu(y), tolerance);
     check_close(conv2d_input_grad(grad, w, x.shape(), c.options), dx, tolerance);
     check_close(conv2d_weight_grad(grad, x, w.shape(), c.options), dw, tolerance);
   }
@@ -175,6 +178,34 @@ TEST_CASE("convolutions have the same bits for any number of threads") {
     check_same_bits_for_all_threads([&] { return conv2d_input_grad(g, w, x.shape(), options); });
     check_same_bits_for_all_threads([&] { return conv2d_weight_grad(g, x, w.shape(), options); });
   }
+}
+
+TEST_CASE("relu_bias_grad lets through what ReLU does, and sums it for the bias") {
+  Rng rng(8);
+  for (const Shape& shape :
+       {Shape{2, 3, 5, 7}, Shape{1, 40, 50, 70}, Shape{3, 1}, Shape{1, 1, 1, 130}, Shape{0, 4, 4, 2}})
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      INFO(shape);
+      Shape wide = shape;
+      wide[shape.rank() - 1] += 5;
+      const int64_t C = shape.back();
+      // A slice of a wider gradient is read where it lies, another view is copied first.
+      const Tensor y = random(shape, rng, dtype), both = random(wide, rng, dtype), half = both.slice(-1, 3, 3 + C);
+      const Tensor expected = relu_grad(half, y), total = sum(expected.to(DType::f64).reshape({-1, C}), {0});
+      for_each_isa([&] {
+        for (const Tensor& grad : {half, half.contiguous(), strided(half)}) {
+          const ReluBiasGrad result = relu_bias_grad(grad, strided(y));
+          CHECK(bitwise_equal(result.grad, expected));
+          check_close(result.bias, total, dtype == DType::f32 ? 1e-6 : 1e-14);
+        }
+      });
+      check_same_bits_for_all_threads([&] { return relu_bias_grad(half, y).bias; });
+    }
+  check_throws(
+      [] {
+        relu_bias_grad(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
+      },
+      "relu_bias_grad: gradient [2, 3] and output [3, 2] differ");
 }
 
 TEST_CASE("conv2d takes strided operands and empty batches") {

@@ -85,7 +85,8 @@ TEST_CASE("batch normalisation and its gradient are the paper's, for every layou
           check_close(stats.inv_std, expected.inv_std, tolerance);
           check_close(batch_norm_apply(operand(x), stats, operand(gamma), operand(beta)), expected.y, tolerance);
           const BatchNormStats given{operand(stats.mean), operand(stats.inv_std)};
-          const BatchNormGrads grads = batch_norm_grads(operand(grad), operand(x), given, operand(gamma));
+          const BatchNormGrads grads =
+              batch_norm_grads(operand(grad), operand(x), given, operand(gamma), operand(beta));
           check_close(grads.dx, expected.dx, tolerance);
           check_close(grads.dgamma, expected.dgamma, tolerance);
           check_close(grads.dbeta, expected.dbeta, tolerance);
@@ -120,8 +121,8 @@ TEST_CASE("batch normalisation has the same bits for any number of threads") {
   check_same_bits_for_all_threads([&] { return batch_norm_stats(x, 1e-5).mean; });
   check_same_bits_for_all_threads([&] { return batch_norm_stats(x, 1e-5).inv_std; });
   check_same_bits_for_all_threads([&] { return batch_norm_apply(x, stats, gamma, beta); });
-  check_same_bits_for_all_threads([&] { return batch_norm_grads(grad, x, stats, gamma).dx; });
-  check_same_bits_for_all_threads([&] { return batch_norm_grads(grad, x, stats, gamma).dgamma; });
+  check_same_bits_for_all_threads([&] { return batch_norm_grads(grad, x, stats, gamma, beta).dx; });
+  check_same_bits_for_all_threads([&] { return batch_norm_grads(grad, x, stats, gamma, beta).dgamma; });
 }
 
 TEST_CASE("batch normalisation reports what does not fit") {
@@ -152,15 +153,15 @@ TEST_CASE("batch normalisation reports what does not fit") {
                "batch_norm: operands have dtypes f32 and f64; convert one with to()");
   check_throws(
       [&] {
-        batch_norm_grads(Tensor::zeros({2, 4}), x, stats, four);
+        batch_norm_grads(Tensor::zeros({2, 4}), x, stats, four, four);
       },
       "batch_norm_grads: gradient [2, 4] and input [2, 3, 4] differ");
   check_throws(
       [&] {
-        batch_norm_grads(x, x, {three, four}, four);
+        batch_norm_grads(x, x, {three, four}, four, four);
       },
       "batch_norm_grads: mean must be [4], got [3]: input [2, 3, 4]");
-  check_throws([&] { batch_norm_grads(x, x, stats, three); },
+  check_throws([&] { batch_norm_grads(x, x, stats, three, four); },
                "batch_norm_grads: weight must be [4], got [3]: input [2, 3, 4]");
 }
 

@@ -33,11 +33,13 @@ void check_product_tiles() {
   for_each_tile<T>([&](int rows, int vectors, int columns) {
     const Tensor b = random({3 * depth, columns}, rng, dtype_of<T>()), bias = random({columns}, rng, dtype_of<T>());
     for (const int64_t used : {columns, columns - 1, 1})
-      for (const T* add : {bias.data<T>(), static_cast<const T*>(nullptr)}) {
+      for (const bool with_bias : {true, false}) {
+        const T* add = with_bias ? bias.data<T>() : nullptr;
+        const bool relu = used % 2 == 0;
         const int64_t ldc = columns + 3;
         Tensor c = Tensor::full({rows, ldc}, kUntouched, dtype_of<T>()), expected = c.clone();
-        kernels::ProductTile<T> tile{a.data<T>(), lda, segments.data(), 3,   depth,
-                                     b.data<T>(), add, c.data<T>(),     ldc, used};
+        kernels::ProductTile<T> tile{a.data<T>(), lda, segments.data(), 3, depth, b.data<T>(), add, c.data<T>(), ldc,
+                                     used,        relu};
         kernels::table<T>().product_tile(rows, vectors, tile);
         tile.c = expected.data<T>();
         kernels::naive_product_tile(rows, columns, tile);
