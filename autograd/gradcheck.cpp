@@ -175,8 +175,9 @@ Checker::Verdict Checker::compare(size_t input, const Tensor& direction, const S
     noise = kRounding * magnitude_ / h;
     jump = std::abs(right - 2 * middle + left) / h;  // slope on the right minus slope on the left
     const double distance = std::abs(analytic - numeric);
-    const double error = distance <= noise ? 0 : (distance - noise) / std::max(scale, std::abs(numeric));
-    const bool agrees = error <= options_.tolerance;
+    const double larger = std::max(scale, std::abs(numeric));
+    const double error = larger > 0 ? distance / larger : 0;
+    const bool agrees = distance - noise <= options_.tolerance * larger;  // false for NaN
     if (shrinkings == 0) {
       first.numeric = numeric;
       first.error = error;
@@ -204,7 +205,9 @@ std::string describe(const GradcheckResult& result, double tolerance, size_t inp
   std::ostringstream text;
   text.precision(10);
   if (result.ok) {
-    text << "ok: " << result.checked << " comparisons, worst error " << worst.error << ", kinks " << result.kinks;
+    text.precision(2);
+    text << result.checked << (result.checked == 1 ? " comparison" : " comparisons") << ", worst error " << worst.error;
+    if (result.kinks > 0) text << ", " << result.kinks << (result.kinks == 1 ? " kink" : " kinks");
     return text.str();
   }
   if (worst.order > 1) text << "order " << worst.order << ": ";

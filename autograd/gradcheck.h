@@ -14,7 +14,7 @@ using DifferentiableFunction = std::function<Variable(const std::vector<Variable
 struct GradcheckOptions {
   int order = 1;               ///< 2 checks the gradient of the gradient as well, and so on
   double eps = 1e-4;           ///< step of the differences, in units of the inputs
-  double tolerance = 1e-8;     ///< largest relative error
+  double tolerance = 1e-8;     ///< largest relative error, beyond what rounding in the differences explains
   bool full_jacobian = false;  ///< every element of every input against every element of the result
   uint64_t seed = 0;           ///< of the random projections
 };
@@ -29,8 +29,8 @@ struct GradcheckResult {
     int64_t input = -1;  ///< -1: nothing was compared
     Shape index;
     double analytic = 0, numeric = 0;
-    /// |analytic - numeric|, beyond what rounding explains, relative to the larger; along a direction relative to the
-    /// sum of the absolute values of its terms.
+    /// |analytic - numeric| relative to the larger; along a direction relative to the sum of the absolute values of its
+    /// terms.
     double error = 0;
   } worst;
   int64_t checked = 0;  ///< comparisons

@@ -51,6 +51,7 @@ const std::vector<Preset>& presets() {
        {{"model", "squeezenet_cifar"},
         {"bypass", "simple"},
         {"norm", "batch"},
+        {"dropout", 0.1},
         {"epochs", 24},
         {"batch_size", 128},
         {"lr", 0.15},
