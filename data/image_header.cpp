@@ -49,7 +49,8 @@ bool is_start_of_frame(uint32_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && !is_table;
 }
 
-// Calls f(marker, payload, its offset) for every segment up to the end of the image, also those between scans.
+// Calls f(marker, offset of the payload, its length) for every segment up to the end of the image, also those between
+// scans. A payload may claim to go on beyond the file.
 template <class F>
 void for_each_jpeg_segment(Bytes bytes, F f) {
   const auto is_alone = [](uint32_t marker) {  // a stuffed zero of the compressed data, or a restart
@@ -64,22 +65,21 @@ void for_each_jpeg_segment(Bytes bytes, F f) {
     if (marker == kEndOfImage) return;
     const size_t length = big_endian(bytes, at + 2, 2);  // counts itself
     if (length < 2) return;
-    f(marker, bytes.subspan(at + 4, std::min(length - 2, bytes.size() - at - 4)), at + 4);
+    f(marker, at + 4, length - 2);
     at += 2 + length;
   }
 }
 
-// stb_image 2.27, which is Debian's, writes past its tables for more than 256 codes (CVE-2021-37789).
-void check_huffman_tables(Bytes payload, size_t offset, const std::string& name) {
+// stb_image 2.27, which is Debian's, writes past its tables for more than 256 codes (CVE-2021-37789). It reads on
+// beyond a segment that is too short, and zeros beyond the file, so that is what is counted here.
+void check_huffman_tables(Bytes bytes, size_t begin, size_t end, const std::string& name) {
   constexpr size_t kHead = 17, kMostCodes = 256;  // class and number, then how many codes there are of 1 ... 16 bits
-  for (size_t at = 0; at < payload.size();) {
-    if (payload.size() - at < kHead)
-      file_error(name, "the JPEG file is damaged: the Huffman table at byte ", offset + at, " is cut short");
+  for (size_t at = begin; at < end;) {
     size_t codes = 0;
-    for (size_t bits = 1; bits < kHead; ++bits) codes += big_endian(payload, at + bits, 1);
+    for (size_t i = at + 1; i < std::min(at + kHead, bytes.size()); ++i) codes += big_endian(bytes, i, 1);
     if (codes > kMostCodes)
-      file_error(name, "the JPEG file is damaged: the Huffman table at byte ", offset + at, " has ", codes,
-                 " codes, more than ", kMostCodes);
+      file_error(name, "the JPEG file is damaged: the Huffman table at byte ", at, " has ", codes, " codes, more than ",
+                 kMostCodes);
     at += kHead + codes;
   }
 }
@@ -87,8 +87,9 @@ void check_huffman_tables(Bytes payload, size_t offset, const std::string& name)
 ImageHeader jpeg_header(Bytes bytes, const std::string& name) {
   ImageHeader header;
   bool before_scan = true;
-  for_each_jpeg_segment(bytes, [&](uint32_t marker, Bytes payload, size_t offset) {
-    if (marker == kHuffmanTables) check_huffman_tables(payload, offset, name);
+  for_each_jpeg_segment(bytes, [&](uint32_t marker, size_t offset, size_t length) {
+    const Bytes payload = bytes.subspan(offset, std::min(length, bytes.size() - offset));
+    if (marker == kHuffmanTables) check_huffman_tables(bytes, offset, offset + length, name);
     before_scan &= marker != kStartOfScan;
     if (!before_scan) return;
     if (marker == kApp1 && starts_with(payload, kExifPrefix)) header.orientation = exif_orientation(payload);
