@@ -7,7 +7,7 @@ namespace kindling::cli {
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
       {"shapes",
-       "drawn figures, without any files: over 95 % in about a minute",
+       "drawn figures, without any files: over 95 % in two minutes",
        {{"data", "shapes"},
         {"model", "squeezenet_cifar"},
         {"norm", "batch"},
