@@ -247,7 +247,7 @@ namespace {
 // end.
 template <class T>
 const T* grad_panel(int64_t O, int64_t used, int64_t columns, const T* grad, int64_t pixels, T* buffer) {
-  if (O == columns) return grad;
+  if (O == columns && used == columns) return grad;
   T* to = buffer;
   for (int64_t i = 0; i < pixels; ++i, grad += O, to += columns) {
     std::copy_n(grad, used, to);
