@@ -57,8 +57,11 @@ void for_each_jpeg_segment(Bytes bytes, F f) {
     return marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7);
   };
   for (size_t at = 2; at + 4 <= bytes.size();) {
-    const uint32_t first = big_endian(bytes, at, 1), marker = big_endian(bytes, at + 1, 1);
-    if (first != 0xFF || marker == 0xFF || is_alone(marker)) {
+    const void* found = std::memchr(bytes.data() + at, 0xFF, bytes.size() - at - 3);
+    if (found == nullptr) return;
+    at = static_cast<size_t>(static_cast<const std::byte*>(found) - bytes.data());
+    const uint32_t marker = big_endian(bytes, at + 1, 1);
+    if (marker == 0xFF || is_alone(marker)) {
       ++at;
       continue;
     }

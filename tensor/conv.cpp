@@ -8,6 +8,7 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tensor/rows.h>
 
 namespace kindling {
 namespace {
@@ -119,23 +120,21 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
   check_operands("relu_bias_grad", grad_any, y_any);
   check(y_any.rank() > 0 && grad_any.shape() == y_any.shape(), "relu_bias_grad", "gradient ", grad_any.shape(),
         " and output ", y_any.shape(), " differ");
-  constexpr int64_t kBlockElements = 65536;  // of a task; by the shape alone
+  const int64_t C = y_any.size(-1);
+  if (y_any.numel() == 0) return {Tensor::empty(y_any.shape(), y_any.dtype()), Tensor::zeros({C}, y_any.dtype())};
+  const detail::Rows rows("relu_bias_grad", y_any);
   const Tensor y = y_any.contiguous();
   const int64_t grad_stride = row_stride(grad_any);  // of half a concatenation's gradient, twice its channels
   const Tensor grad = grad_stride > 0 ? grad_any : grad_any.contiguous();
-  const int64_t C = y.size(-1), rows = C > 0 ? y.numel() / C : 0, ld = grad_stride > 0 ? grad_stride : C;
-  const int64_t block = std::max<int64_t>(1, kBlockElements / std::max<int64_t>(C, 1)),
-                blocks = (rows + block - 1) / block;
+  const int64_t ld = grad_stride > 0 ? grad_stride : C;
   ReluBiasGrad result{Tensor::empty(y.shape(), y.dtype()), {}};
-  Tensor partial = Tensor::zeros({blocks, C}, DType::f64);
+  Tensor partial = Tensor::zeros({rows.blocks(), C}, DType::f64);
   visit_floating("relu_bias_grad", y.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = result.grad.data<T>();
-    parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
-      for (int64_t b = first; b < last; ++b)
-        kernels::table<T>().relu_bias_grad(std::min(block, rows - b * block), C, to + b * block * C,
-                                           partial.data<double>() + b * C, grad.data<T>() + b * block * ld, ld,
-                                           y.data<T>() + b * block * C);
+    rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
+      kernels::table<T>().relu_bias_grad(n, C, to + first * C, partial.data<double>() + block * C,
+                                         grad.data<T>() + first * ld, ld, y.data<T>() + first * C);
     });
   });
   result.bias = sum(partial, {0}).to(y.dtype());

@@ -8,31 +8,12 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tensor/rows.h>
 
 namespace kindling {
 namespace {
 
-// Rows of a channels-last tensor are cut into blocks of this many elements, by the shape alone.
-constexpr int64_t kBlockElements = 65536;
-
-struct Rows {
-  Rows(const char* op, const Tensor& x) : channels(x.rank() == 0 ? 0 : x.size(-1)) {
-    check(channels > 0 && x.numel() > 0, op, "needs [..., C] with at least one element, got ", x.shape());
-    count = x.numel() / channels;
-    block = std::max<int64_t>(1, kBlockElements / channels);
-  }
-  int64_t blocks() const { return (count + block - 1) / block; }
-
-  // Calls f(first row, rows, block number) on all threads.
-  template <class F>
-  void for_each_block(F f) const {
-    parallel_for(blocks(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) f(b * block, std::min(block, count - b * block), b);
-    });
-  }
-
-  int64_t channels, count, block;
-};
+using detail::Rows;
 
 void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, const char* name) {
   check_same_dtype(op, x, per_channel);

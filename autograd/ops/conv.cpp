@@ -22,7 +22,7 @@ Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias,
     Variable g, dbias;  // by the convolution's result and the bias
     if (is_recording()) {
       g = relu_grad(s.grad, y);
-      dbias = sum(g, {0, 1, 2});
+      if (s.input_count() > 2) dbias = sum(g, {0, 1, 2});
     } else {
       ReluBiasGrad grads = relu_bias_grad(s.grad.value(), y.value());
       g = std::move(grads.grad);

@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "../io/temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 
 namespace kindling::testing {
 

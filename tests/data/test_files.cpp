@@ -67,24 +67,13 @@ void append_chunk(void* to, void* data, int size) {
 
 }  // namespace
 
-TempFolder::TempFolder() {
-  std::string pattern = (fs::temp_directory_path() / "kindling_test_XXXXXX").string();
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  path_ = pattern;
-}
-
-TempFolder::~TempFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 fs::path TempFolder::write(const std::string& name, const ByteVector& bytes) const {
-  fs::create_directories((path_ / name).parent_path());
-  std::ofstream out(path_ / name, std::ios::binary);
+  fs::create_directories((path() / name).parent_path());
+  std::ofstream out(path() / name, std::ios::binary);
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   out.close();
   REQUIRE(out);
-  return path_ / name;
+  return path() / name;
 }
 
 fs::path TempFolder::write(const std::string& name, const std::string& text) const {

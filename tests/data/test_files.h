@@ -9,25 +9,19 @@
 #include <vector>
 
 #include <kindling/tensor/tensor.h>
+#include <kindling/tests/support/temporary_folder.h>
 
 namespace kindling::data {
 
 using ByteVector = std::vector<std::byte>;
 
-/// A folder of its own, removed at the end.
-class TempFolder {
+/// A folder to write images and the like into.
+class TempFolder : public TemporaryFolder {
  public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path path() const { return TemporaryFolder::path(); }
   /// Writes path()/name, making folders as needed, and returns its path.
   std::filesystem::path write(const std::string& name, const ByteVector& bytes) const;
   std::filesystem::path write(const std::string& name, const std::string& text) const;
-
- private:
-  std::filesystem::path path_;
 };
 
 ByteVector bytes_from_hex(const std::string& hex);

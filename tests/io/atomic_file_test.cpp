@@ -2,8 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <kindling/tests/support/temporary_folder.h>
 #include "file_size_limit.h"
-#include "temporary_folder.h"
 
 using namespace kindling;
 

@@ -7,7 +7,7 @@
 #include <kindling/nn/linear.h>
 #include <kindling/optim/sgd.h>
 
-#include "temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 
 using namespace kindling;
 

@@ -6,7 +6,7 @@
 
 #include <kindling/io/atomic_file.h>
 
-#include "temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 
 using namespace kindling;
 

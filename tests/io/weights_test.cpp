@@ -8,7 +8,7 @@
 #include <kindling/nn/norm.h>
 #include <kindling/nn/sequential.h>
 
-#include "temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 
 using namespace kindling;
 

@@ -5,7 +5,7 @@
 
 #include <kindling/io/atomic_file.h>
 
-#include "../io/temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 
 using namespace kindling;
 

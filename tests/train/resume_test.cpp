@@ -12,7 +12,7 @@
 #include <kindling/train/run_folder.h>
 #include <kindling/train/trainer.h>
 
-#include "../io/temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 #include "small_problem.h"
 
 using namespace kindling;

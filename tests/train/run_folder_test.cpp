@@ -5,8 +5,8 @@
 
 #include <kindling/io/atomic_file.h>
 
+#include <kindling/tests/support/temporary_folder.h>
 #include "../io/file_size_limit.h"
-#include "../io/temporary_folder.h"
 
 using namespace kindling;
 using nlohmann::json;

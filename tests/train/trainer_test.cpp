@@ -15,7 +15,7 @@
 #include <kindling/tensor/reduce.h>
 #include <kindling/train/run_folder.h>
 
-#include "../io/temporary_folder.h"
+#include <kindling/tests/support/temporary_folder.h>
 #include "small_problem.h"
 
 using namespace kindling;
