@@ -27,6 +27,9 @@ class Sweep {
   Sweep(const std::vector<Variable>& outputs, const std::vector<Variable>& targets, Mode mode);
 
   void seed(const Variable& output, const Variable& gradient);
+  /// Lets what arrives at a target be added to `sum`, which is taken; not if hooks would see it or the outputs do not
+  /// depend on the target.
+  void add_to(const Variable& target, Tensor& sum);
   void run();
   /// After run(): the gradient that arrived at a target, undefined if none did.
   Variable at(const Variable& target) const;
@@ -104,6 +107,14 @@ void Sweep::seed(const Variable& output, const Variable& gradient) {
   if (Task* task = find(output.node()); task != nullptr && task->wanted()) add(*task, gradient);
 }
 
+void Sweep::add_to(const Variable& target, Tensor& sum) {
+  Task* task = find(target.node());
+  if (task == nullptr || !sum.defined() || !task->node->hooks.empty()) return;
+  if (task->grad.defined()) throw Error("add_grad: an input appears twice");
+  task->grad = Variable(std::move(sum));
+  sum = Tensor();
+}
+
 void Sweep::run() {
   const RecordingGuard guard(mode_.create_graph);
   for (Task& task : tasks_) {
@@ -135,15 +146,20 @@ void Sweep::run_rules(Task& task) {
   Node& node = *task.node;
   std::vector<Task*> producers(node.inputs.size());
   std::vector<bool> wanted(node.inputs.size());
+  std::vector<Tensor*> sums(node.inputs.size());
+  const bool in_place = !mode_.create_graph && !detail::anomaly_mode();
   for (size_t i = 0; i < producers.size(); ++i) {
     producers[i] = find(node.inputs[i].node);
     wanted[i] = producers[i] != nullptr && producers[i]->wanted();
+    if (!in_place || !wanted[i]) continue;
+    Variable& sum = producers[i]->grad;
+    if (sum.defined() && owns_memory(sum.value())) sums[i] = &sum.value();
   }
   std::vector<Variable> gradients;
   {
     const AbsoluteScope scope(node.path);
     const detail::AnomalyPause pause;
-    gradients = node.gradients(Step(node, task.grad), wanted);
+    gradients = node.gradients(Step(node, task.grad, sums), wanted);
   }
   if (gradients.size() != producers.size())
     fail(node, "its rule returned ", gradients.size(), " gradients for ", producers.size(), " inputs");
@@ -236,6 +252,26 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
                   "; pass allow_unused if that is meant");
   }
   return result;
+}
+
+void add_grad(const Variable& output, const std::vector<Variable>& inputs, std::vector<Tensor>& sums,
+              const Tensor& seed) {
+  check(inputs.size() == sums.size(), "add_grad", sums.size(), " sums for ", inputs.size(), " inputs");
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].requires_grad())
+      throw Error("add_grad: input " + std::to_string(i) + " does not require a gradient");
+  Sweep sweep({output}, inputs, {});
+  for (size_t i = 0; i < inputs.size(); ++i) sweep.add_to(inputs[i], sums[i]);
+  sweep.seed(output, seed_for("add_grad", output, seed).detach());
+  sweep.run();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Variable gradient = sweep.at(inputs[i]);
+    if (!gradient.defined()) continue;
+    if (sums[i].defined())
+      sums[i].add_(gradient.value());
+    else
+      sums[i] = gradient.value();
+  }
 }
 
 std::vector<Variable> gradients_of(const std::function<Variable()>& f, const std::vector<Variable>& inputs,

@@ -13,7 +13,9 @@ namespace kindling {
 /// What a gradient rule sees.
 class Step {
  public:
-  Step(Node& node, const Variable& grad_in) : grad(grad_in), node_(node) {}
+  /// `sums` holds one pointer per input, see sum().
+  Step(Node& node, const Variable& grad_in, const std::vector<Tensor*>& sums)
+      : grad(grad_in), node_(node), sums_(sums) {}
 
   /// Gradient of the loss with respect to the operation's result.
   const Variable& grad;
@@ -23,9 +25,14 @@ class Step {
   size_t input_count() const { return node_.inputs.size(); }
   /// The operation's result. Needs Keep::output; throws as input().
   Variable output() const;
+  /// Where the gradient of input i may be added in place instead of being returned: the sum of what has arrived there
+  /// from other operations, contiguous. Null if nothing has, if its memory is not the sum's alone, while rules are
+  /// recorded, and in anomaly mode. A rule that has added returns an undefined Variable.
+  Tensor* sum(size_t i) const { return sums_.at(i); }
 
  private:
   Node& node_;
+  const std::vector<Tensor*>& sums_;
 };
 
 /// The rule of an input that no gradient flows to (class labels, indices).

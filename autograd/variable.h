@@ -83,6 +83,13 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
                            CreateGraph create_graph = CreateGraph::no, const std::vector<Variable>& seeds = {},
                            bool allow_unused = false, bool retain_graph = false);
 
+/// sums_i += d<seed, output>/d(inputs_i), in place where an operation can: what adding up the gradients of a batch's
+/// parts costs least. An undefined sum becomes the gradient, or stays so if the output does not depend on the input.
+/// The sums are f32 or f64 as their inputs, contiguous, share memory with nothing, and are lost if this throws.
+/// `inputs` are different from each other. Frees the graph; writes nothing to leaves, as grad().
+void add_grad(const Variable& output, const std::vector<Variable>& inputs, std::vector<Tensor>& sums,
+              const Tensor& seed = {});
+
 /// Whether operations are recorded in the calling thread (the default).
 bool is_recording();
 /// Sets recording on or off, in the calling thread, while it lives.

@@ -7,6 +7,7 @@
 
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/shape.h>
+#include <kindling/tensor/result_place.h>
 
 namespace kindling {
 namespace {
@@ -37,6 +38,16 @@ NormedConv::NormedConv(int64_t in, int64_t out, const ConvOptions& options, Norm
   if (norm == Norm::batch) bn.emplace(out, BatchNormOptions{.relu = options.relu});
 }
 
+Variable NormedConv::operator()(const Variable& x, const Tensor& place) {
+  if (!bn) {
+    const ResultPlace here(place);
+    return conv(x);
+  }
+  const Variable z = conv(x);
+  const ResultPlace here(place);
+  return (*bn)(z);
+}
+
 void NormedConv::visit(Visitor& visitor, const std::string& name) {
   visitor(name, conv);
   if (bn) visitor(name + "_bn", *bn);
@@ -49,7 +60,11 @@ Fire::Fire(int64_t in, const FireWidths& widths, Rng& rng, const Initializer& in
 
 Variable Fire::forward(const Variable& x) {
   const Variable s = squeeze(x);
-  return concat({expand1x1(s), expand3x3(s)}, kChannels);
+  // concat({expand1x1(s), expand3x3(s)}, kChannels), but each writes into its slice of y, so that nothing is copied.
+  const int64_t e1x1 = expand1x1.conv.weight.size(0), all = e1x1 + expand3x3.conv.weight.size(0);
+  const Tensor y = Tensor::empty({s.size(0), s.size(1), s.size(2), all}, s.dtype());
+  return join_slices(y, {expand1x1(s, y.slice(kChannels, 0, e1x1)), expand3x3(s, y.slice(kChannels, e1x1, all))},
+                     kChannels);
 }
 
 void Fire::visit(Visitor& visitor) {

@@ -47,7 +47,8 @@ struct NormedConv {
   std::optional<BatchNorm2d> bn;
 
   NormedConv(int64_t in, int64_t out, const ConvOptions& options, Norm norm, Rng& rng);
-  Variable operator()(const Variable& x) { return bn ? (*bn)(conv(x)) : conv(x); }
+  /// The result may be written to `place`, if that is defined (see ResultPlace).
+  Variable operator()(const Variable& x, const Tensor& place = {});
   void visit(Visitor& visitor, const std::string& name);
 };
 

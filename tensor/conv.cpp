@@ -8,11 +8,14 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tensor/result_place.h>
 #include <kindling/tensor/rows.h>
 
 namespace kindling {
 namespace {
 
+using detail::row_stride;
+using detail::with_rows;
 using kernels::ConvShape;
 
 std::atomic<ConvAlgorithm> algorithm{ConvAlgorithm::automatic};
@@ -57,14 +60,6 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b) {
   check(is_floating(a.dtype()), op, "needs f32 or f64, got ", a.dtype());
 }
 
-// How far apart the rows of a tensor's last axis lie, if all are equally far and each is without gaps; else 0.
-int64_t row_stride(const Tensor& x) {
-  if (x.rank() < 2 || x.strides()[x.rank() - 1] != 1) return 0;
-  for (int64_t axis = x.rank() - 3; axis >= 0; --axis)
-    if (x.strides()[axis] != x.strides()[axis + 1] * x.size(axis + 1)) return 0;
-  return x.strides()[x.rank() - 2];
-}
-
 }  // namespace
 
 void set_conv_algorithm(ConvAlgorithm wanted) { algorithm.store(wanted, std::memory_order_relaxed); }
@@ -87,23 +82,19 @@ Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any
   }
   const Tensor x = x_any.contiguous(), w = w_any.contiguous(),
                bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
-  Tensor y = Tensor::empty(output_shape(s), x.dtype());
+  const bool direct = conv_algorithm() == ConvAlgorithm::automatic;
+  Tensor y = direct ? detail::result_of(output_shape(s), x.dtype()) : Tensor::empty(output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = y.data<T>();
     const T* add = bias.defined() ? bias.data<T>() : nullptr;
-    switch (conv_algorithm()) {
-      case ConvAlgorithm::automatic:
-        return detail::direct_conv2d<T>(s, to, x.data<T>(), w, add, with_relu);
-      case ConvAlgorithm::im2col:
-        return detail::im2col_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
-      case ConvAlgorithm::naive:
-        break;
-    }
+    if (direct) return detail::direct_conv2d<T>(s, {to, row_stride(y)}, x.data<T>(), w, add, with_relu);
+    if (conv_algorithm() == ConvAlgorithm::im2col)
+      return detail::im2col_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
     y.copy_(bias.defined() ? bias : Tensor::scalar(0, x.dtype()));
     for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, to, x.data<T>(), w.data<T>()); });
   });
-  return with_relu && conv_algorithm() != ConvAlgorithm::automatic ? relu(y) : y;
+  return with_relu && !direct ? relu(y) : y;
 }
 
 }  // namespace
@@ -123,10 +114,8 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
   const int64_t C = y_any.size(-1);
   if (y_any.numel() == 0) return {Tensor::empty(y_any.shape(), y_any.dtype()), Tensor::zeros({C}, y_any.dtype())};
   const detail::Rows rows("relu_bias_grad", y_any);
-  const Tensor y = y_any.contiguous();
-  const int64_t grad_stride = row_stride(grad_any);  // of half a concatenation's gradient, twice its channels
-  const Tensor grad = grad_stride > 0 ? grad_any : grad_any.contiguous();
-  const int64_t ld = grad_stride > 0 ? grad_stride : C;
+  const Tensor y = with_rows(y_any), grad = with_rows(grad_any);  // may be halves of a concatenation
+  const int64_t ld_y = row_stride(y), ld_grad = row_stride(grad);
   ReluBiasGrad result{Tensor::empty(y.shape(), y.dtype()), {}};
   Tensor partial = Tensor::zeros({rows.blocks(), C}, DType::f64);
   visit_floating("relu_bias_grad", y.dtype(), [&](auto t) {
@@ -134,58 +123,124 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
     T* to = result.grad.data<T>();
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
       kernels::table<T>().relu_bias_grad(n, C, to + first * C, partial.data<double>() + block * C,
-                                         grad.data<T>() + first * ld, ld, y.data<T>() + first * C);
+                                         grad.data<T>() + first * ld_grad, ld_grad, y.data<T>() + first * ld_y, ld_y);
     });
   });
   result.bias = sum(partial, {0}).to(y.dtype());
   return result;
 }
 
+namespace {
+
+ConvShape input_grad_shape(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
+  const ConvShape s = make_shape("conv2d_input_grad", x_shape, w.shape(), options);
+  check_operands("conv2d_input_grad", grad, w);
+  check(grad.shape() == output_shape(s), "conv2d_input_grad", "gradient must be ", output_shape(s), ", got ",
+        grad.shape());
+  return s;
+}
+
+bool is_direct_input_grad(const ConvShape& s) {
+  return conv_algorithm() == ConvAlgorithm::automatic && detail::has_direct_input_grad(s);
+}
+
+void direct_input_grad(Tensor& dx, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& w) {
+  const Tensor grad = with_rows(grad_any);
+  visit_floating("conv2d_input_grad", grad.dtype(), [&](auto t) {
+    using T = decltype(t);
+    detail::direct_input_grad<T>(s, dx.data<T>(), add, {grad.data<T>(), row_stride(grad)}, w.contiguous());
+  });
+}
+
+}  // namespace
+
 Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shape& x_shape,
                          const Conv2dOptions& options) {
-  const ConvShape s = make_shape("conv2d_input_grad", x_shape, w_any.shape(), options);
-  check_operands("conv2d_input_grad", grad_any, w_any);
-  check(grad_any.shape() == output_shape(s), "conv2d_input_grad", "gradient must be ", output_shape(s), ", got ",
-        grad_any.shape());
+  const ConvShape s = input_grad_shape(grad_any, w_any, x_shape, options);
+  if (is_direct_input_grad(s)) {
+    Tensor dx = Tensor::empty(x_shape, grad_any.dtype());
+    direct_input_grad(dx, /*add=*/false, s, grad_any, w_any);
+    return dx;
+  }
   const Tensor grad = grad_any.contiguous(), w = w_any.contiguous();
-  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
-  const bool direct = conv_algorithm() == ConvAlgorithm::automatic && detail::has_direct_input_grad(s);
-  const bool adds = naive || !(direct || s.is_pointwise());  // the others write every element of dx
+  const bool naive = conv_algorithm() == ConvAlgorithm::naive, adds = naive || !s.is_pointwise();
   Tensor dx = adds ? Tensor::zeros(x_shape, grad.dtype()) : Tensor::empty(x_shape, grad.dtype());
   visit_floating("conv2d_input_grad", grad.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = dx.data<T>();
-    if (direct) return detail::direct_input_grad<T>(s, to, grad.data<T>(), w);
     if (!naive) return detail::im2col_input_grad<T>(s, to, grad.data<T>(), w.data<T>());
     for_each_image(s, [&](int64_t n) { kernels::naive_conv2d_input_grad(s, n, to, grad.data<T>(), w.data<T>()); });
   });
   return dx;
 }
 
+namespace {
+
+void check_sum(const char* op, const Tensor& sum, const Tensor& grad) {
+  check(sum.dtype() == grad.dtype() && sum.is_contiguous(), op, "the sum must be contiguous and ", grad.dtype(),
+        ", is ", sum.dtype(), " of strides ", sum.strides());
+}
+
+}  // namespace
+
+void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options) {
+  const ConvShape s = input_grad_shape(grad, w, sum.shape(), options);
+  check_sum("conv2d_input_grad", sum, grad);
+  if (is_direct_input_grad(s))
+    direct_input_grad(sum, /*add=*/true, s, grad, w);
+  else
+    sum.add_(conv2d_input_grad(grad, w, sum.shape(), options));
+}
+
+namespace {
+
+ConvShape weight_grad_shape(const Tensor& grad, const Tensor& x, const Shape& w_shape, const Conv2dOptions& options) {
+  const ConvShape s = make_shape("conv2d_weight_grad", x.shape(), w_shape, options);
+  check_operands("conv2d_weight_grad", grad, x);
+  check(grad.shape() == output_shape(s), "conv2d_weight_grad", "gradient must be ", output_shape(s), ", got ",
+        grad.shape());
+  return s;
+}
+
+void direct_weight_grad(Tensor& dw, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& x_any) {
+  const Tensor grad = with_rows(grad_any), x = x_any.contiguous();
+  visit_floating("conv2d_weight_grad", grad.dtype(), [&](auto t) {
+    using T = decltype(t);
+    detail::direct_weight_grad<T>(s, dw.data<T>(), add, {grad.data<T>(), row_stride(grad)}, x.data<T>());
+  });
+}
+
+}  // namespace
+
 Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Shape& w_shape,
                           const Conv2dOptions& options) {
-  const ConvShape s = make_shape("conv2d_weight_grad", x_any.shape(), w_shape, options);
-  check_operands("conv2d_weight_grad", grad_any, x_any);
-  check(grad_any.shape() == output_shape(s), "conv2d_weight_grad", "gradient must be ", output_shape(s), ", got ",
-        grad_any.shape());
+  const ConvShape s = weight_grad_shape(grad_any, x_any, w_shape, options);
+  const ConvAlgorithm how = conv_algorithm();
+  if (s.N == 0) return Tensor::zeros(w_shape, grad_any.dtype());
+  const bool naive = how == ConvAlgorithm::naive;
+  Tensor dw = naive ? Tensor::zeros(w_shape, grad_any.dtype()) : Tensor::empty(w_shape, grad_any.dtype());
+  if (how == ConvAlgorithm::automatic) {
+    direct_weight_grad(dw, /*add=*/false, s, grad_any, x_any);
+    return dw;
+  }
   const Tensor grad = grad_any.contiguous(), x = x_any.contiguous();
-  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
-  if (s.N == 0) return Tensor::zeros(w_shape, grad.dtype());
-  Tensor dw = naive ? Tensor::zeros(w_shape, grad.dtype()) : Tensor::empty(w_shape, grad.dtype());
   visit_floating("conv2d_weight_grad", grad.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = dw.data<T>();
-    switch (conv_algorithm()) {
-      case ConvAlgorithm::automatic:
-        return detail::direct_weight_grad<T>(s, to, grad.data<T>(), x.data<T>());
-      case ConvAlgorithm::im2col:
-        return detail::im2col_weight_grad<T>(s, to, grad.data<T>(), x.data<T>());
-      case ConvAlgorithm::naive:
-        break;
-    }
+    if (!naive) return detail::im2col_weight_grad<T>(s, to, grad.data<T>(), x.data<T>());
     for (int64_t n = 0; n < s.N; ++n) kernels::naive_conv2d_weight_grad(s, n, to, grad.data<T>(), x.data<T>());
   });
   return dw;
+}
+
+void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, const Conv2dOptions& options) {
+  const ConvShape s = weight_grad_shape(grad, x, sum.shape(), options);
+  check_sum("conv2d_weight_grad", sum, grad);
+  if (s.N == 0) return;
+  if (conv_algorithm() == ConvAlgorithm::automatic)
+    direct_weight_grad(sum, /*add=*/true, s, grad, x);
+  else
+    sum.add_(conv2d_weight_grad(grad, x, sum.shape(), options));
 }
 
 }  // namespace kindling

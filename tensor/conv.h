@@ -31,8 +31,14 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad, const Tensor& y);
 /// d<conv2d(x, w), grad>/dx: grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C].
 Tensor conv2d_input_grad(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options = {});
 
+/// sum += conv2d_input_grad(grad, w, sum.shape(), options), the products added where they belong. `sum` is contiguous.
+void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options = {});
+
 /// d<conv2d(x, w), grad>/dw: grad [N,H',W',O], x [N,H,W,C] -> w_shape [O,KH,KW,C/groups].
 Tensor conv2d_weight_grad(const Tensor& grad, const Tensor& x, const Shape& w_shape, const Conv2dOptions& options = {});
+
+/// Likewise sum += conv2d_weight_grad(grad, x, sum.shape(), options).
+void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, const Conv2dOptions& options = {});
 
 /// Shape of conv2d's result; throws what conv2d throws.
 Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);

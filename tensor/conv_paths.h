@@ -1,5 +1,5 @@
-// The ways to compute a convolution, behind conv.h. Internal to tensor/. All take contiguous operands: x [N,H,W,C], w
-// [O,KH,KW,C/G], y and grad [N,OH,OW,O]; T is float or double.
+// The ways to compute a convolution, behind conv.h. Internal to tensor/. All take contiguous operands, but for Pixels:
+// x [N,H,W,C], w [O,KH,KW,C/G], y and grad [N,OH,OW,O]; T is float or double.
 #pragma once
 
 #include <kindling/tensor/kernels/conv.h>
@@ -16,15 +16,22 @@ void im2col_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const 
 template <class T>
 void im2col_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
 
-/// Register tiles straight on the rows of the image (kernels/tile.h): no im2col. Weights are packed once per call, or
-/// once per ConstantWeights.
+/// Pixels whose channels lie together and which lie `ld` elements apart: a slice of channels of a larger tensor.
 template <class T>
-void direct_conv2d(const kernels::ConvShape& s, T* y, const T* x, const Tensor& w, const T* bias, bool relu);
+struct Pixels {
+  T* data;
+  int64_t ld;
+};
+
+/// Register tiles straight on the rows of the image (kernels/tile.h): no im2col. Weights are packed once per call, or
+/// once per ConstantWeights. With `add` the gradients are added to what is there.
+template <class T>
+void direct_conv2d(const kernels::ConvShape& s, Pixels<T> y, const T* x, const Tensor& w, const T* bias, bool relu);
 /// Whether direct_input_grad can: stride 1 and at most dilation * (kernel - 1) pixels of padding.
 bool has_direct_input_grad(const kernels::ConvShape& s);
 template <class T>
-void direct_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const Tensor& w);
+void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& w);
 template <class T>
-void direct_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
+void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
 
 }  // namespace kindling::detail

@@ -8,6 +8,7 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tensor/result_place.h>
 #include <kindling/tensor/rows.h>
 
 namespace kindling {
@@ -73,12 +74,14 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
                         Activation activation) {
   const Rows rows("batch_norm", input);
   const Operands o("batch_norm", input, stats, gamma, beta, activation);
-  Tensor y = Tensor::empty(input.shape(), input.dtype());
+  Tensor y = detail::result_of(input.shape(), input.dtype());
+  const int64_t ld_y = detail::row_stride(y);
   visit_floating("batch_norm", input.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       const int64_t at = first * rows.channels;
-      kernels::table<T>().batch_norm_y(n, rows.channels, y.data<T>() + at, o.x.data<T>() + at, o.affine<T>());
+      kernels::table<T>().batch_norm_y(n, rows.channels, y.data<T>() + first * ld_y, ld_y, o.x.data<T>() + at,
+                                       o.affine<T>());
     });
   });
   return y;
@@ -90,16 +93,16 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
   const Operands o("batch_norm_grads", input, stats, gamma, beta, activation);
-  const Tensor grad = grad_any.contiguous();
-  const int64_t C = rows.channels;
+  const Tensor grad = detail::with_rows(grad_any);  // may be half of a concatenation's
+  const int64_t ld_grad = detail::row_stride(grad), C = rows.channels;
   Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, DType::f64);
   BatchNormGrads result{Tensor::empty(input.shape(), input.dtype()), {}, {}};
   visit_floating("batch_norm_grads", input.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
       double* sums = partial.data<double>() + block * 2 * C;
-      kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * C, o.x.data<T>() + first * C,
-                                          o.affine<T>());
+      kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * ld_grad, ld_grad,
+                                          o.x.data<T>() + first * C, o.affine<T>());
     });
     const Tensor sums = sum(partial, {0}), inv_std = stats.inv_std.to(DType::f64);
     const Tensor dgamma = sums.select(0, 0) * inv_std, dbeta = sums.select(0, 1);
@@ -111,8 +114,8 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
     result.dgamma = dgamma.to(input.dtype());
     result.dbeta = dbeta.contiguous().to(input.dtype());
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
-      kernels::table<T>().batch_norm_dx(n, C, result.dx.data<T>() + first * C, grad.data<T>() + first * C,
-                                        o.x.data<T>() + first * C, o.affine<T>(), p.data<T>(), q.data<T>(),
+      kernels::table<T>().batch_norm_dx(n, C, result.dx.data<T>() + first * C, grad.data<T>() + first * ld_grad,
+                                        ld_grad, o.x.data<T>() + first * C, o.affine<T>(), p.data<T>(), q.data<T>(),
                                         s.data<T>());
     });
   });

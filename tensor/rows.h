@@ -1,4 +1,5 @@
-// A channels-last tensor as rows of channels. Internal to tensor/.
+// A channels-last tensor as rows of channels, which may lie apart: a slice of channels of a larger one. Internal to
+// tensor/.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +11,19 @@ namespace kindling::detail {
 
 // Rows of a channels-last tensor are cut into blocks of this many elements, by the shape alone.
 inline constexpr int64_t kBlockElements = 65536;
+
+/// Whether all rows of x's last axis are without gaps and equally far apart.
+inline bool has_rows(const Tensor& x) {
+  if (x.is_contiguous()) return x.rank() > 0;
+  if (x.rank() < 2 || x.strides()[x.rank() - 1] != 1) return false;
+  for (int64_t axis = x.rank() - 3; axis >= 0; --axis)
+    if (x.strides()[axis] != x.strides()[axis + 1] * x.size(axis + 1)) return false;
+  return true;
+}
+/// x, copied if it has no such rows.
+inline Tensor with_rows(const Tensor& x) { return has_rows(x) ? x : x.contiguous(); }
+/// How far apart they lie.
+inline int64_t row_stride(const Tensor& x) { return x.is_contiguous() ? x.size(-1) : x.strides()[x.rank() - 2]; }
 
 struct Rows {
   Rows(const char* op, const Tensor& x) : channels(x.rank() == 0 ? 0 : x.size(-1)) {

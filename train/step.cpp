@@ -50,9 +50,6 @@ StepPlan cut(int64_t batch_size, int64_t micro_batch) {
   return {.micro_batch = micro_batch, .slots = std::min(kSlots, parts_of(batch_size, micro_batch))};
 }
 
-/// A tensor that nobody else holds, to add to.
-Tensor owned(Tensor gradient) { return gradient.is_unique() && gradient.is_contiguous() ? gradient : gradient.clone(); }
-
 /// Sums neighbours, then sums of neighbours, and so on, into the first.
 Tensor sum_tree(std::vector<Tensor>& terms) {
   for (size_t distance = 1; distance < terms.size(); distance *= 2)
@@ -135,26 +132,12 @@ Totals GradientStep::run_slot(int64_t slot, const Tensor& input, const Tensor& t
 }
 
 Totals GradientStep::run_part(std::vector<Tensor>& sums, const Tensor& input, const Tensor& target) {
-  Totals totals;
-  std::vector<Variable> gradients;
-  {
-    const Variable output = model_(input);
-    const Variable loss = loss_(output, target);
-    check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
-    const double weight = loss_.weight(target);
-    totals = measure(output.value(), target, loss.item(), weight);
-    const Variable seed = Tensor::full(loss.shape(), weight / unit_, loss.dtype());
-    gradients = grad({loss}, parameters_, CreateGraph::no, {seed}, /*allow_unused=*/true);
-  }
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    Tensor gradient = std::move(gradients[i].value());
-    if (!gradient.defined()) continue;
-    if (sums[i].defined()) {
-      sums[i].add_(gradient);
-    } else {
-      sums[i] = owned(std::move(gradient));
-    }
-  }
+  const Variable output = model_(input);
+  const Variable loss = loss_(output, target);
+  check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
+  const double weight = loss_.weight(target);
+  const Totals totals = measure(output.value(), target, loss.item(), weight);
+  add_grad(loss, parameters_, sums, Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
   return totals;
 }
 

@@ -5,11 +5,29 @@
 #include <kindling/autograd/record.h>
 
 namespace kindling {
+namespace {
+
+// The gradients of a convolution, input 0, with the weights, input 1, by g, the gradient of its result: added where
+// others have arrived already, or returned.
+Variable input_grad(const Step& s, const Variable& g, const Conv2dOptions& o) {
+  Tensor* sum = s.sum(0);
+  if (sum == nullptr) return conv2d_input_grad(g, s.input(1), s.input_shape(0), o);
+  add_conv2d_input_grad(*sum, g.value(), s.input(1).value(), o);
+  return {};
+}
+Variable weight_grad(const Step& s, const Variable& g, const Conv2dOptions& o) {
+  Tensor* sum = s.sum(1);
+  if (sum == nullptr) return conv2d_weight_grad(g, s.input(0), s.input_shape(1), o);
+  add_conv2d_weight_grad(*sum, g.value(), s.input(0).value(), o);
+  return {};
+}
+
+}  // namespace
 
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o) {
   Tensor y = conv2d(x.value(), w.value(), bias.value(), o);
-  const auto dx = [o](const Step& s) { return conv2d_input_grad(s.grad, s.input(1), s.input_shape(0), o); };
-  const auto dw = [o](const Step& s) { return conv2d_weight_grad(s.grad, s.input(0), s.input_shape(1), o); };
+  const auto dx = [o](const Step& s) { return input_grad(s, s.grad, o); };
+  const auto dw = [o](const Step& s) { return weight_grad(s, s.grad, o); };
   const auto dbias = [](const Step& s) { return sum(s.grad, {0, 1, 2}); };
   if (!bias.defined()) return record("conv2d", std::move(y), {x, w}, Keep::others, dx, dw);
   return record("conv2d", std::move(y), {x, w, bias}, Keep::others, dx, dw, dbias);
@@ -29,8 +47,8 @@ Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias,
       dbias = std::move(grads.bias);
     }
     std::vector<Variable> result(s.input_count());
-    if (wanted[0]) result[0] = conv2d_input_grad(g, s.input(1), s.input_shape(0), o);
-    if (wanted[1]) result[1] = conv2d_weight_grad(g, s.input(0), s.input_shape(1), o);
+    if (wanted[0]) result[0] = input_grad(s, g, o);
+    if (wanted[1]) result[1] = weight_grad(s, g, o);
     if (result.size() > 2) result[2] = dbias;
     return result;
   };

@@ -65,16 +65,40 @@ Variable pad(const Variable& x, int64_t axis, int64_t before, int64_t after) {
                 [=](const Step& s) { return slice(s.grad, axis, before, end); });
 }
 
+namespace {
+
+Variable record_concat(Tensor value, const std::vector<Variable>& parts, int64_t axis) {
+  return record_list("concat", std::move(value), parts, Keep::nothing, [axis](const Step& s, size_t i) {
+    int64_t begin = 0;
+    for (size_t before = 0; before < i; ++before) begin += s.input_shape(before)[axis];
+    return slice(s.grad, axis, begin, begin + s.input_shape(i)[axis]);
+  });
+}
+
+}  // namespace
+
 Variable concat(const std::vector<Variable>& parts, int64_t axis) {
   check(!parts.empty(), "concat", "no parts");
   axis = normalize_axis("concat", axis, parts.front().rank());
   std::vector<Tensor> values;
   for (const Variable& part : parts) values.push_back(part.value());
-  return record_list("concat", concat(values, axis), parts, Keep::nothing, [axis](const Step& s, size_t i) {
-    int64_t begin = 0;
-    for (size_t before = 0; before < i; ++before) begin += s.input_shape(before)[axis];
-    return slice(s.grad, axis, begin, begin + s.input_shape(i)[axis]);
-  });
+  return record_concat(concat(values, axis), parts, axis);
+}
+
+Variable join_slices(const Tensor& whole, const std::vector<Variable>& parts, int64_t axis) {
+  axis = normalize_axis("join_slices", axis, whole.rank());
+  int64_t begin = 0;
+  for (const Variable& part : parts) {
+    const Tensor& value = part.value();
+    const int64_t end = begin + value.shape()[axis];
+    if (end > whole.size(axis)) return concat(parts, axis);
+    const Tensor place = whole.slice(axis, begin, end);
+    if (value.storage() != place.storage() || value.offset() != place.offset() || value.shape() != place.shape() ||
+        value.strides() != place.strides())
+      return concat(parts, axis);
+    begin = end;
+  }
+  return begin == whole.size(axis) ? record_concat(whole, parts, axis) : concat(parts, axis);
 }
 
 std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis) {

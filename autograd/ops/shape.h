@@ -34,6 +34,9 @@ Variable concat(const std::vector<Variable>& parts, int64_t axis);
 inline Tensor concat(std::initializer_list<Tensor> parts, int64_t axis) {
   return concat(std::vector<Tensor>(parts), axis);
 }
+/// concat(parts, axis), which is `whole` if the parts are its slices in that order (see ResultPlace). `whole` must not
+/// be used for anything else.
+Variable join_slices(const Tensor& whole, const std::vector<Variable>& parts, int64_t axis);
 /// Consecutive parts of `sizes` along `axis`; the sizes must add up to x's. Adjoint of concat.
 std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis);
 

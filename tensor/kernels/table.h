@@ -21,13 +21,14 @@ struct Affine;
 inline constexpr int kMaxTileVectors = 4;
 
 /// Each member has the contract of the function of the same name
-/// in elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
+/// in tile.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector
   int tile_rows[kMaxTileVectors + 1];  ///< the most rows of a tile with that many vectors of columns; 0: no such tile
   void (*product_tile)(int rows, int vectors, const ProductTile<T>&);
   void (*outer_tile)(int rows, int vectors, const OuterTile<T>&);
+  void (*copy_rows)(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from);
   void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
   void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);
   void (*add_scaled)(int64_t n, T* y, int64_t sy, const T* x, int64_t sx, T scale);
@@ -42,12 +43,13 @@ struct Table {
   void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
   void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
   void (*batch_norm_moments)(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean);
-  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, const T* x, const Affine<T>&);
-  void (*batch_norm_sums)(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, const T* x,
-                          const Affine<T>&);
-  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, const T* x, const Affine<T>&, const T* p,
-                        const T* q, const T* s);
-  void (*relu_bias_grad)(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld, const T* y);
+  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>&);
+  void (*batch_norm_sums)(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad,
+                          int64_t ld_grad, const T* x, const Affine<T>&);
+  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_grad, const T* x, const Affine<T>&,
+                        const T* p, const T* q, const T* s);
+  void (*relu_bias_grad)(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld_grad, const T* y,
+                         int64_t ld_y);
   void (*dropout_mask)(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first);
   void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
 };

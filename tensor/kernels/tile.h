@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <kindling/tensor/kernels/simd.h>
 #include <kindling/tensor/kernels/table.h>
 
 namespace kindling::kernels {
@@ -24,24 +25,22 @@ struct ProductTile {
   int64_t ldc;
   int64_t columns;  ///< how many of the tile's columns are stored
   bool relu;        ///< whether results below 0 become 0, before they leave the registers
+  bool add;         ///< to what is there, after that
 };
 
-/// Operands of `outer_tile`: c[r, j] += sum over rows i, pixels
-/// k of a[i * a_row + k * lda + r] * b[i * b_row + k * ldb + j].
+/// Operands of `outer_tile`: c[r, j] = [c[r, j] +] sum over pixels k of a[k * lda + r] * b[k * ldb + j].
 template <class T>
 struct OuterTile {
   const T* a;
-  int64_t a_row, lda;
-  const T* b;
-  int64_t b_row, ldb;
-  int64_t rows, pixels;
+  int64_t lda;
+  const T* b;  ///< read for all of the tile's columns
+  int64_t ldb;
+  int64_t pixels;
   T* c;
   int64_t ldc;
+  int64_t columns;  ///< how many of the tile's columns are stored
+  bool add;         ///< to what is there
 };
-
-#if !defined(KINDLING_VECTOR_BYTES)
-#define KINDLING_VECTOR_BYTES 16  // SSE2, and what every other processor's compiler can make of it
-#endif
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
@@ -53,35 +52,42 @@ constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 12, 6, 4, 0};
 #endif
 
+// to[j] = [to[j] +] v[j] for j < n: the last columns where there are fewer than the tile has.
 template <class T>
-struct Simd;
-template <>
-struct Simd<float> {
-  typedef float vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
-  typedef float unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(4), may_alias));
-};
-template <>
-struct Simd<double> {
-  typedef double vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
-  typedef double unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(8), may_alias));
-};
-template <class T>
-inline constexpr int kLanes = KINDLING_VECTOR_BYTES / static_cast<int>(sizeof(T));
-
-template <class T>
-inline __attribute__((always_inline)) typename Simd<T>::vector broadcast(T x) {
-  return x - typename Simd<T>::vector{};  // the extension's only way from a number to a vector; x - 0 is x, also for -0
-}
-template <class T>
-inline __attribute__((always_inline)) typename Simd<T>::vector load(const T* p) {
-  return *reinterpret_cast<const typename Simd<T>::unaligned*>(p);
-}
-template <class T>
-inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector v) {
-  *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;
+__attribute__((noinline)) void store_part(T* to, int64_t n, bool add, typename Simd<T>::vector v) {
+  alignas(64) T all[kLanes<T>];
+  store(all, v);
+  if (add)
+    for (int64_t j = 0; j < n; ++j) to[j] += all[j];
+  else
+    for (int64_t j = 0; j < n; ++j) to[j] = all[j];
 }
 
-/// c[rows, columns] = [ReLU of] bias + sum over segments and k of a[r, k] b[k, j], as loops.
+// to[r, j] = [to[r, j] +] c[r, j].
+template <class T, int Rows, int Vectors>
+inline __attribute__((always_inline)) void store_tile(const typename Simd<T>::vector (&c)[Rows][Vectors], T* to,
+                                                      int64_t ld, int64_t columns, bool add) {
+  constexpr int L = kLanes<T>;
+  if (columns == Vectors * L) {
+#pragma GCC unroll 32
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) {
+        T* at = to + r * ld + v * L;
+        store(at, add ? load(at) + c[r][v] : c[r][v]);
+      }
+    return;
+  }
+#pragma GCC unroll 32
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) {
+      const int64_t left = columns - v * L;
+      if (left > 0) store_part<T>(to + r * ld + v * L, left < L ? left : L, add, c[r][v]);
+    }
+}
+
+/// c[rows, columns] = [c +] [ReLU of] bias + sum over segments and k of a[r, k] b[k, j], as loops.
 template <class T>
 void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
   for (int r = 0; r < rows; ++r)
@@ -90,7 +96,8 @@ void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
       for (int64_t s = 0; s < t.segment_count; ++s)
         for (int64_t k = 0; k < t.depth; ++k)
           total += t.a[t.segments[s] + r * t.lda + k] * t.b[(s * t.depth + k) * columns + j];
-      t.c[r * t.ldc + j] = t.relu && total < 0 ? T(0) : total;
+      if (t.relu && total < 0) total = 0;
+      t.c[r * t.ldc + j] = t.add ? t.c[r * t.ldc + j] + total : total;
     }
 }
 
@@ -129,34 +136,23 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
 #pragma GCC unroll 8
       for (int v = 0; v < Vectors; ++v) c[r][v] = c[r][v] < V{} ? V{} : c[r][v];  // NaN stays NaN
   }
-  if (t.columns == Vectors * L) {
-#pragma GCC unroll 32
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) store(t.c + r * t.ldc + v * L, c[r][v]);
-    return;
-  }
-  alignas(64) T edge[Rows][Vectors * L];  // the last columns of an output whose channels are no multiple of a vector
-#pragma GCC unroll 32
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) store(&edge[r][v * L], c[r][v]);
-  for (int r = 0; r < Rows; ++r)
-    for (int64_t j = 0; j < t.columns; ++j) t.c[r * t.ldc + j] = edge[r][j];
+  store_tile<T>(c, t.c, t.ldc, t.columns, t.add);
 }
 
-/// c[r, j] += sum over rows i and pixels k of a[i, k, r] b[i, k, j], as loops.
+/// c[r, j] = [c[r, j] +] sum over pixels k of a[k, r] b[k, j], as loops.
 template <class T>
 void naive_outer_tile(int rows, int columns, const OuterTile<T>& t) {
   for (int r = 0; r < rows; ++r)
-    for (int j = 0; j < columns; ++j)
-      for (int64_t i = 0; i < t.rows; ++i)
-        for (int64_t k = 0; k < t.pixels; ++k)
-          t.c[r * t.ldc + j] += t.a[i * t.a_row + k * t.lda + r] * t.b[i * t.b_row + k * t.ldb + j];
+    for (int j = 0; j < columns && j < t.columns; ++j) {
+      T total = t.add ? t.c[r * t.ldc + j] : T(0);
+      for (int64_t k = 0; k < t.pixels; ++k) total += t.a[k * t.lda + r] * t.b[k * t.ldb + j];
+      t.c[r * t.ldc + j] = total;
+    }
 }
 
-// The same in registers. The sum runs over pixels: for each, Vectors vectors of the output's gradient are loaded and
-// Rows input channels (neighbours in memory) are broadcast.
+// The same in registers. The sum runs over pixels: for each, Vectors vectors of the window are loaded and Rows channels
+// of the output's gradient (neighbours in memory) are broadcast. What c holds is added at the end: it comes from far
+// away, and is fetched while the sum runs.
 template <class T, int Rows, int Vectors>
 __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
   using V = typename Simd<T>::vector;
@@ -165,26 +161,24 @@ __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
 #pragma GCC unroll 32
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) c[r][v] = load(t.c + r * t.ldc + v * L);
-  for (int64_t i = 0; i < t.rows; ++i) {
-    const T* a = t.a + i * t.a_row;
-    const T* b = t.b + i * t.b_row;
-    for (int64_t k = 0; k < t.pixels; ++k, a += t.lda, b += t.ldb) {
-      V row[Vectors];
+    for (int v = 0; v < Vectors; ++v) {
+      c[r][v] = V{};
+      __builtin_prefetch(t.c + r * t.ldc + v * L);
+    }
+  const T* a = t.a;
+  const T* b = t.b;
+  for (int64_t k = 0; k < t.pixels; ++k, a += t.lda, b += t.ldb) {
+    V row[Vectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
+    for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
 #pragma GCC unroll 32
-      for (int r = 0; r < Rows; ++r) {
-        const V channel = broadcast(a[r]);
+    for (int r = 0; r < Rows; ++r) {
+      const V channel = broadcast(a[r]);
 #pragma GCC unroll 8
-        for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
-      }
+      for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
     }
   }
-#pragma GCC unroll 32
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) store(t.c + r * t.ldc + v * L, c[r][v]);
+  store_tile<T>(c, t.c, t.ldc, t.columns, t.add);
 }
 
 // One function per number of rows, in a table: entry i is the tile with i + 1 rows.

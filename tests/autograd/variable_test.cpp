@@ -4,6 +4,7 @@
 
 #include <kindling/autograd/node.h>
 #include <kindling/autograd/ops/ops.h>
+#include <kindling/tensor/reduce.h>
 
 namespace kindling {
 namespace {
@@ -106,6 +107,88 @@ TEST_CASE("grad of what is not there") {
   CHECK_THROWS_MATCHES(grad({x * 2.0}, {}), ShapeError, Message("grad: no inputs"));
   CHECK_THROWS_MATCHES(grad({x}, {x}, CreateGraph::no, {x, x}), ShapeError, Message("grad: 2 seeds for 1 outputs"));
   CHECK(values_of(grad({x}, {x})[0].value()) == Values{1});
+}
+
+TEST_CASE("add_grad adds to sums, in place where it can, and leaves leaves alone") {
+  const Variable x = parameter({1, 2, 3}), w = parameter({2, 2, 2}), unused = parameter({1});
+  const Tensor started = Tensor::from<double>({10, 20, 30});
+  std::vector<Tensor> sums{started.clone(), Tensor(), Tensor()};
+  const Tensor* const first = &sums[0];
+  const auto storage = sums[0].storage().get();
+  for (int i = 0; i < 2; ++i) add_grad(sum(x * w), {x, w, unused}, sums, Tensor::scalar(0.5, DType::f64));
+  CHECK(first->storage().get() == storage);
+  CHECK(values_of(sums[0]) == Values{12, 22, 32});
+  CHECK(values_of(sums[1]) == Values{1, 2, 3});
+  CHECK_FALSE(sums[2].defined());
+  CHECK_FALSE(x.grad().defined());
+  // What depends on nothing asked for keeps its sum.
+  sums[2] = Tensor::from<double>({7});
+  add_grad(sum(x * w), {x, w, unused}, sums);
+  CHECK(values_of(sums[2]) == Values{7});
+}
+
+TEST_CASE("add_grad: hooks see the gradient without the sum") {
+  const Variable x = parameter({1, 2});
+  Values seen;
+  x.register_hook([&](const Variable& g) {
+    seen = values_of(g.value());
+    return g * 10.0;
+  });
+  std::vector<Tensor> sums{Tensor::from<double>({100, 100})};
+  add_grad(sum(x * 3.0), {x}, sums);
+  CHECK(seen == Values{3, 3});
+  CHECK(values_of(sums[0]) == Values{130, 130});
+}
+
+TEST_CASE("add_grad refuses what does not fit") {
+  const Variable x = parameter({1, 2}), constant(Tensor::ones({2}));
+  std::vector<Tensor> one(1), two{Tensor::zeros({2}, DType::f64), Tensor::zeros({2}, DType::f64)};
+  CHECK_THROWS_WITH(add_grad(sum(x), {x, x}, one), Contains("add_grad: 1 sums for 2 inputs"));
+  CHECK_THROWS_WITH(add_grad(sum(x), {x, x}, two), Contains("add_grad: an input appears twice"));
+  CHECK_THROWS_WITH(add_grad(sum(x), {constant}, one), Contains("add_grad: input 0 does not require a gradient"));
+}
+
+TEST_CASE("convolutions add their gradients to those of other users of their input") {
+  Rng rng(7);
+  const auto leaf = [&](const Shape& shape) { return Variable(Tensor::normal(shape, 0, 1, rng, DType::f64), true); };
+  const Variable x = leaf({2, 5, 6, 3}), w1 = leaf({4, 1, 1, 3}), w3 = leaf({4, 3, 3, 3}), b = leaf({4});
+  const auto f = [&] {
+    const Variable s = square(x);
+    const Variable y = conv2d(s, w1) + conv2d_relu(s, w3, b, {.padding = 1}) + conv2d(s, w3, b, {.padding = 1});
+    return sum(square(y));
+  };
+  const std::vector<Variable> inputs{x, w1, w3, b};
+  const std::vector<Variable> expected = grad({f()}, inputs, CreateGraph::yes);  // nothing is added in place
+  const std::vector<Variable> actual = grad({f()}, inputs);
+  std::vector<Tensor> sums(4);
+  for (int i = 0; i < 3; ++i) add_grad(f(), inputs, sums);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    CHECK(relative_distance(actual[i].value(), expected[i].value()) < 1e-14);
+    CHECK(relative_distance(sums[i], expected[i].value() * 3.0) < 1e-14);
+  }
+}
+
+TEST_CASE("join_slices is a concatenation, without a copy where the parts lie in it") {
+  const Variable x = parameter({1, 2, 3, 4});
+  const Tensor whole = Tensor::empty({2, 5}, DType::f64);
+  const auto part = [&](const Tensor& place, const Variable& value) {
+    Tensor here = place;
+    here.copy_(value.value());
+    return Variable(here, true);
+  };
+  const Variable a = part(whole.slice(1, 0, 2), reshape(x, {2, 2})),
+                 b = part(whole.slice(1, 2, 5), Tensor::ones({2, 3}, DType::f64));
+  const Variable joined = join_slices(whole, {a, b}, 1);
+  CHECK(joined.value().storage() == whole.storage());
+  CHECK(values_of(joined.value()) == Values{1, 2, 1, 1, 1, 3, 4, 1, 1, 1});
+  const std::vector<Variable> grads =
+      grad({joined}, {a, b}, CreateGraph::no, {Tensor::arange(10).to(DType::f64).reshape({2, 5})});
+  CHECK(values_of(grads[0].value()) == Values{0, 1, 5, 6});
+  CHECK(values_of(grads[1].value()) == Values{2, 3, 4, 7, 8, 9});
+  // Parts elsewhere, in another order, or not all of it.
+  CHECK(join_slices(whole, {a, Tensor::ones({2, 3}, DType::f64)}, 1).value().storage() != whole.storage());
+  CHECK(values_of(join_slices(whole, {b, a}, 1).value()) == Values{1, 1, 1, 1, 2, 1, 1, 1, 3, 4});
+  CHECK(join_slices(whole, {a}, 1).shape() == Shape{2, 2});
 }
 
 TEST_CASE("frozen leaves get no gradient") {

@@ -5,6 +5,7 @@
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/conv.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tensor/result_place.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -120,6 +121,11 @@ struct Reference {
     check_close(conv2d_relu(x, w, bias, c.options), relu(y), tolerance);
     check_close(conv2d_input_grad(grad, w, x.shape(), c.options), dx, tolerance);
     check_close(conv2d_weight_grad(grad, x, w.shape(), c.options), dw, tolerance);
+    Tensor dx_sum = x.clone(), dw_sum = w.clone();
+    add_conv2d_input_grad(dx_sum, grad, w, c.options);
+    add_conv2d_weight_grad(dw_sum, grad, x, c.options);
+    check_close(dx_sum, this->x + dx, tolerance);
+    check_close(dw_sum, this->w + dw, tolerance);
   }
 };
 
@@ -193,8 +199,11 @@ TEST_CASE("relu_bias_grad lets through what ReLU does, and sums it for the bias"
       const Tensor y = random(shape, rng, dtype), both = random(wide, rng, dtype), half = both.slice(-1, 3, 3 + C);
       const Tensor expected = relu_grad(half, y), total = sum(expected.to(DType::f64).reshape({-1, C}), {0});
       for_each_isa([&] {
+        Tensor wide_y = Tensor::zeros(wide, dtype);
+        wide_y.slice(-1, 2, 2 + C).copy_(y);
         for (const Tensor& grad : {half, half.contiguous(), strided(half)}) {
-          const ReluBiasGrad result = relu_bias_grad(grad, strided(y));
+          const bool in_slice = grad.is_contiguous();
+          const ReluBiasGrad result = relu_bias_grad(grad, in_slice ? wide_y.slice(-1, 2, 2 + C) : strided(y));
           CHECK(bitwise_equal(result.grad, expected));
           check_close(result.bias, total, dtype == DType::f32 ? 1e-6 : 1e-14);
         }
@@ -206,6 +215,47 @@ TEST_CASE("relu_bias_grad lets through what ReLU does, and sums it for the bias"
         relu_bias_grad(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
       },
       "relu_bias_grad: gradient [2, 3] and output [3, 2] differ");
+}
+
+TEST_CASE("convolutions read and write slices of channels where they lie") {
+  const Poison poison;
+  for (const Case& c : cases()) {
+    INFO(c);
+    Rng rng(9);
+    const Tensor x = random(c.x, rng), w = random(c.w, rng), bias = random({c.w[0]}, rng);
+    const Tensor y = conv2d_relu(x, w, bias, c.options), grad = random(y.shape(), rng);
+    Shape wide = y.shape();
+    wide[3] += 7;
+    const int64_t O = y.size(3);
+    Tensor all = Tensor::full(wide, 5.0, DType::f64), half = all.slice(3, 3, 3 + O);
+    {
+      const ResultPlace here(half);
+      CHECK(bitwise_equal(conv2d_relu(x, w, bias, c.options), y));
+      CHECK(conv2d_relu(x, w, bias, c.options).is_contiguous());  // a place is taken once
+    }
+    CHECK(bitwise_equal(half, y));
+    CHECK(bitwise_equal(all.slice(3, 0, 3), Tensor::full({wide[0], wide[1], wide[2], 3}, 5.0, DType::f64)));
+    CHECK(bitwise_equal(all.slice(3, 3 + O, O + 7), Tensor::full({wide[0], wide[1], wide[2], 4}, 5.0, DType::f64)));
+    half.copy_(grad);
+    check_close(conv2d_input_grad(half, w, c.x, c.options), conv2d_input_grad(grad, w, c.x, c.options), 1e-14);
+    CHECK(bitwise_equal(conv2d_weight_grad(half, x, c.w, c.options), conv2d_weight_grad(grad, x, c.w, c.options)));
+  }
+}
+
+TEST_CASE("gradients of convolutions are added to contiguous tensors of their type alone") {
+  const Tensor w = Tensor::ones({4, 3, 3, 2}), x = Tensor::ones({1, 5, 5, 2}), g = Tensor::ones({1, 3, 3, 4});
+  check_throws(
+      [&] {
+        Tensor sum = Tensor::zeros({1, 5, 2, 5}).transpose(2, 3);
+        add_conv2d_input_grad(sum, g, w);
+      },
+      "conv2d_input_grad: the sum must be contiguous and f32, is f32 of strides [50, 10, 1, 5]");
+  check_throws(
+      [&] {
+        Tensor sum = Tensor::zeros(w.shape(), DType::f64);
+        add_conv2d_weight_grad(sum, g, x);
+      },
+      "conv2d_weight_grad: the sum must be contiguous and f32, is f64 of strides [18, 6, 2, 1]");
 }
 
 TEST_CASE("conv2d takes strided operands and empty batches") {

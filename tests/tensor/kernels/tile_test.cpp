@@ -1,5 +1,7 @@
 #include <kindling/tensor/kernels/tile.h>
 
+#include <kindling/tensor/elementwise.h>
+
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -36,10 +38,13 @@ void check_product_tiles() {
       for (const bool with_bias : {true, false}) {
         const T* add = with_bias ? bias.data<T>() : nullptr;
         const bool relu = used % 2 == 0;
+        const bool to_sum = rows % 2 == 0;
         const int64_t ldc = columns + 3;
-        Tensor c = Tensor::full({rows, ldc}, kUntouched, dtype_of<T>()), expected = c.clone();
-        kernels::ProductTile<T> tile{a.data<T>(), lda, segments.data(), 3, depth, b.data<T>(), add, c.data<T>(), ldc,
-                                     used,        relu};
+        Tensor c =
+            to_sum ? random({rows, ldc}, rng, dtype_of<T>()) : Tensor::full({rows, ldc}, kUntouched, dtype_of<T>());
+        Tensor expected = c.clone();
+        kernels::ProductTile<T> tile{a.data<T>(), lda,  segments.data(), 3, depth, b.data<T>(), add, c.data<T>(), ldc,
+                                     used,        relu, to_sum};
         kernels::table<T>().product_tile(rows, vectors, tile);
         tile.c = expected.data<T>();
         kernels::naive_product_tile(rows, columns, tile);
@@ -52,19 +57,38 @@ void check_product_tiles() {
 template <class T>
 void check_outer_tiles() {
   Rng rng(2);
-  const int64_t a_row = 200, lda = 30;
-  const Tensor a = random({600}, rng, dtype_of<T>());
+  const int64_t lda = 30, pixels = 15;
+  // All positive: a sum that nearly cancels would be compared with itself alone where the tile has one element.
+  const Tensor a = abs(random({pixels * lda}, rng, dtype_of<T>()));
   for_each_tile<T>([&](int rows, int vectors, int columns) {
     const int64_t ldb = columns + 1, ldc = columns + 3;
-    const Tensor b = random({3 * 6 * ldb}, rng, dtype_of<T>());
-    Tensor c = random({rows, ldc}, rng, dtype_of<T>()), expected = c.clone();
-    kernels::OuterTile<T> tile{a.data<T>(), a_row, lda, b.data<T>(), 6 * ldb, ldb, 3, 5, c.data<T>(), ldc};
-    kernels::table<T>().outer_tile(rows, vectors, tile);
-    tile.c = expected.data<T>();
-    kernels::naive_outer_tile(rows, columns, tile);
-    check_close(c, expected, kTolerance<T>);
-    CHECK(bitwise_equal(c.slice(1, columns, ldc), expected.slice(1, columns, ldc)));
+    const Tensor b = abs(random({pixels * ldb}, rng, dtype_of<T>()));
+    for (const int64_t used : {columns, columns - 1, 1})
+      for (const bool add : {true, false}) {
+        Tensor c =
+            add ? abs(random({rows, ldc}, rng, dtype_of<T>())) : Tensor::full({rows, ldc}, kUntouched, dtype_of<T>());
+        Tensor expected = c.clone();
+        kernels::OuterTile<T> tile{a.data<T>(), lda, b.data<T>(), ldb, pixels, c.data<T>(), ldc, used, add};
+        kernels::table<T>().outer_tile(rows, vectors, tile);
+        tile.c = expected.data<T>();
+        kernels::naive_outer_tile(rows, columns, tile);
+        check_close(c.slice(1, 0, used), expected.slice(1, 0, used), kTolerance<T>);
+        CHECK(bitwise_equal(c.slice(1, used, ldc), expected.slice(1, used, ldc)));
+      }
   });
+}
+
+template <class T>
+void check_copy_rows() {
+  Rng rng(3);
+  const Tensor from = random({7, 50}, rng, dtype_of<T>());
+  for (int64_t n = 0; n <= 37; ++n) {
+    Tensor to = Tensor::full({7, 41}, kUntouched, dtype_of<T>());
+    const Tensor untouched = to.clone();
+    kernels::table<T>().copy_rows(7, n, to.data<T>(), 41, from.data<T>(), 50);
+    CHECK(bitwise_equal(to.slice(1, 0, n), from.slice(1, 0, n)));
+    CHECK(bitwise_equal(to.slice(1, n, 41), untouched.slice(1, n, 41)));
+  }
 }
 
 }  // namespace
@@ -74,7 +98,12 @@ TEST_CASE("product tiles of every size are the loops, and write nothing beside t
   for_each_isa(check_product_tiles<double>);
 }
 
-TEST_CASE("outer tiles of every size are the loops, and add to what is there") {
+TEST_CASE("outer tiles of every size are the loops, and write nothing beside their columns") {
   for_each_isa(check_outer_tiles<float>);
   for_each_isa(check_outer_tiles<double>);
+}
+
+TEST_CASE("rows of any length are copied, and nothing beside them") {
+  for_each_isa(check_copy_rows<float>);
+  for_each_isa(check_copy_rows<double>);
 }

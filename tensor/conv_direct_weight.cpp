@@ -1,0 +1,152 @@
+// The gradient with respect to the weights: dw[O, K] = grad[pixels, O]^T patches[pixels, K]. A tile holds some output
+// channels' weights for a panel of columns of the patch, and sums over pixels. Patches are gathered one panel of some
+// pixels at a time, so that what is gathered is used from L1 by all output channels.
+#include <algorithm>
+
+#include <kindling/tensor/conv_panels.h>
+#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tile.h>
+#include <kindling/tensor/tensor.h>
+
+namespace kindling::detail {
+namespace {
+
+using kernels::ConvShape;
+
+// Elements of the patches that one call of outer_tile sums over: pixels enough to pay for storing the tile, few enough
+// to stay in L1.
+constexpr int64_t kPanelElements = 4096;
+// From so many output channels on, pixels of a pointwise convolution are gathered too.
+constexpr int64_t kGatherChannels = 96;
+// Pixels whose gradient is walked over for every panel before the next ones' is: a share of L2.
+constexpr int64_t kBlockPixels = 512;
+// Sums are cut into parts of at least this many pixels; each part costs one more pass over the weights.
+constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
+
+// Neighbouring columns of the patch that are neighbours in the image too: `length` elements from element `first` on of
+// the `taps` pixels that lie (dh, dw) from the window's corner.
+struct Run {
+  int64_t column, dh, dw, taps, first, length;
+};
+
+// Calls f(run) for the runs that make up columns [begin, end) of a patch.
+template <class F>
+void for_each_run(const ConvShape& s, int64_t begin, int64_t end, F f) {
+  const int64_t taps = s.dilation_w == 1 && s.groups == 1 ? s.KW : 1, size = taps * s.group_in();
+  for (int64_t k = begin; k < end;) {
+    const int64_t tap = k / size * taps, first = k % size, length = std::min(size - first, end - k);
+    f(Run{k - begin, tap / s.KW * s.dilation_h, tap % s.KW * s.dilation_w, taps, first, length});
+    k += length;
+  }
+}
+
+template <class T>
+void fill_zeros(int64_t rows, int64_t n, T* to, int64_t ld) {
+  for (int64_t r = 0; r < rows; ++r) std::fill_n(to + r * ld, n, T(0));
+}
+
+// Where patches are read from: one group of the input.
+template <class T>
+struct Source {
+  const ConvShape& s;
+  const T* x;
+  int64_t group;
+
+  // One run of output pixels (image, i, j) to (image, i, j + pixels - 1), into rows of `to` that lie ld apart.
+  void gather(const Run& run, int64_t image, int64_t i, int64_t j, int64_t pixels, T* to, int64_t ld) const {
+    const int64_t h = i * s.stride_h - s.pad_h + run.dh;
+    if (h < 0 || h >= s.H) return fill_zeros(pixels, run.length, to, ld);
+    const int64_t channels = s.group_in(), w = j * s.stride_w - s.pad_w + run.dw, last_w = s.W - run.taps;
+    const T* row = x + (image * s.H + h) * s.W * s.C + group * channels;
+    // Pixels [0, left) begin in the padding, [right, pixels) end in it.
+    const int64_t left = std::min(pixels, w < 0 ? ceil_div(-w, s.stride_w) : 0);
+    const int64_t right = std::clamp(last_w < w ? 0 : (last_w - w) / s.stride_w + 1, left, pixels);
+    for (int64_t p = 0; p < left; ++p) gather_clipped(run, row, w + p * s.stride_w, to + p * ld);
+    kernels::table<T>().copy_rows(right - left, run.length, to + left * ld, ld,
+                                  row + (w + left * s.stride_w) * s.C + run.first, s.stride_w * s.C);
+    for (int64_t p = right; p < pixels; ++p) gather_clipped(run, row, w + p * s.stride_w, to + p * ld);
+  }
+
+  void gather_clipped(const Run& run, const T* row, int64_t w, T* to) const {
+    const int64_t channels = s.group_in(), end = run.first + run.length;
+    const int64_t from = std::clamp(-w * channels, run.first, end);
+    const int64_t until = std::clamp((s.W - w) * channels, from, end);
+    std::fill_n(to, from - run.first, T(0));
+    if (until > from) std::copy_n(row + w * s.C + from, until - from, to + (from - run.first));
+    std::fill_n(to + (until - run.first), end - until, T(0));
+  }
+};
+
+// Columns [begin, end) of the patches of `pixels` output pixels from number `pixel` on.
+template <class T>
+void gather_panel(const Source<T>& source, int64_t begin, int64_t end, int64_t pixel, int64_t pixels, T* to,
+                  int64_t ld) {
+  const ConvShape& s = source.s;
+  while (pixels > 0) {
+    const int64_t image = pixel / (s.OH * s.OW), i = pixel / s.OW % s.OH, j = pixel % s.OW;
+    const int64_t here = std::min(pixels, s.OW - j);
+    for_each_run(s, begin, end, [&](const Run& run) { source.gather(run, image, i, j, here, to + run.column, ld); });
+    pixel += here;
+    pixels -= here;
+    to += here * ld;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
+  const kernels::Table<T>& kernel = kernels::table<T>();
+  const Panels panels(kernel, s.patch());
+  const int64_t all_pixels = s.N * s.OH * s.OW, size = s.O * s.patch(), all_panels = s.groups * panels.count;
+  const int64_t parts = std::clamp<int64_t>(all_pixels / kPartPixels, 1, kMaxParts);
+  // Cutting panels changes no sum; it only makes tasks for several threads.
+  const int64_t cuts = std::min(all_panels, in_parallel() ? 1 : ceil_div(kMinTasks, parts));
+  const int64_t largest_piece = std::min(kPanelElements / panels.columns, kBlockPixels);
+  Tensor partial = parts > 1 ? Tensor::empty({parts - 1, size}, dtype_of<T>()) : Tensor();
+  parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
+    const int64_t part = task / cuts, cut = task % cuts;
+    const int64_t first = part * all_pixels / parts, last = (part + 1) * all_pixels / parts;
+    T* sums = part == 0 ? dw : partial.data<T>() + (part - 1) * size;
+    Tensor buffer = Tensor::empty({largest_piece, panels.columns}, dtype_of<T>());
+    for_each_piece(last - first, kBlockPixels, [&](int64_t block, int64_t block_pixels) {
+      for (int64_t i = cut * all_panels / cuts; i < (cut + 1) * all_panels / cuts; ++i) {
+        const int64_t group = i / panels.count, begin = i % panels.count * panels.columns;
+        const int64_t used = panels.used_columns(i % panels.count);
+        fill_zeros(largest_piece, panels.columns - used, buffer.data<T>() + used, panels.columns);
+        // Rows that lie a power of two apart fall into few sets of L1, so gathering pays if enough tiles read them.
+        const bool in_place = s.is_pointwise() && used == panels.columns && (s.C == used || s.O < kGatherChannels);
+        for_each_piece(block_pixels, largest_piece, [&](int64_t piece, int64_t pixels) {
+          const int64_t pixel = first + block + piece;
+          if (!in_place)
+            gather_panel<T>({s, x, group}, begin, begin + used, pixel, pixels, buffer.data<T>(), panels.columns);
+          kernels::OuterTile<T> tile{nullptr,
+                                     grad.ld,
+                                     in_place ? x + pixel * s.C + begin : buffer.data<T>(),
+                                     in_place ? s.C : panels.columns,
+                                     pixels,
+                                     nullptr,
+                                     s.patch(),
+                                     used,
+                                     (add && part == 0) || block + piece > 0};
+          for_each_piece(s.group_out(), panels.max_rows, [&](int64_t channel, int64_t rows) {
+            channel += group * s.group_out();
+            tile.a = grad.data + pixel * grad.ld + channel;
+            tile.c = sums + channel * s.patch() + begin;
+            kernel.outer_tile(static_cast<int>(rows), panels.vectors, tile);
+          });
+        });
+      }
+    });
+  });
+  if (parts > 1)
+    parallel_for(size, 4096, [&](int64_t begin, int64_t end) {
+      kernel.sum_rows(parts - 1, end - begin, dw + begin, partial.data<T>() + begin, size);
+    });
+}
+
+template void direct_weight_grad(const ConvShape&, float*, bool, Pixels<const float>, const float*);
+template void direct_weight_grad(const ConvShape&, double*, bool, Pixels<const double>, const double*);
+
+}  // namespace kindling::detail

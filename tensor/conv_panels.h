@@ -1,0 +1,49 @@
+// Cutting convolutions into the tiles of kernels/tile.h. Internal to tensor/.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <kindling/tensor/kernels/table.h>
+
+namespace kindling::detail {
+
+/// A convolution is cut into at least this many tasks if it has enough rows, so that one image also keeps several cores
+/// busy.
+inline constexpr int64_t kMinTasks = 8;
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// How the columns of a product are cut into panels of `vectors` vectors, the width of a micro-kernel's tile.
+struct Panels {
+  template <class T>
+  Panels(const kernels::Table<T>& kernel, int64_t channels) : channels(channels) {
+    // Tiles with more columns do more multiply-adds a load (measured shares of peak), but may leave more columns of the
+    // last panel unused.
+    constexpr double kEfficiency[kernels::kMaxTileVectors + 1] = {0, 0.80, 0.95, 1.0, 1.0};
+    const int64_t needed = ceil_div(channels, kernel.lanes);
+    double best = 0;
+    for (int v = kernels::kMaxTileVectors; v >= 1; --v) {
+      const double used = static_cast<double>(needed) / static_cast<double>(ceil_div(needed, v) * v);
+      if (kernel.tile_rows[v] == 0 || used * kEfficiency[v] <= best) continue;
+      best = used * kEfficiency[v];
+      vectors = v;
+    }
+    columns = vectors * kernel.lanes;
+    max_rows = kernel.tile_rows[vectors];
+    count = ceil_div(channels, columns);
+  }
+  int64_t used_columns(int64_t panel) const { return std::min(columns, channels - panel * columns); }
+
+  int64_t channels, columns, count;
+  int vectors = 1, max_rows;
+};
+
+// Cuts [0, n) into nearly equal pieces of at most `largest` and calls f(begin, size).
+template <class F>
+void for_each_piece(int64_t n, int64_t largest, F f) {
+  const int64_t pieces = ceil_div(n, largest);
+  for (int64_t i = 0; i < pieces; ++i) f(i * n / pieces, (i + 1) * n / pieces - i * n / pieces);
+}
+
+}  // namespace kindling::detail
