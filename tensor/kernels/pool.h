@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <kindling/tensor/kernels/simd.h>
+
 namespace kindling::kernels {
 
 /// The part of a window that lies on the image: taps (p, q) with p in [p0, p1), q in [q0, q1) of a kernel that is
@@ -14,24 +16,73 @@ struct Window {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such tap. NaN counts as largest.
+// Calls f.template operator()<vectors>(first channel, channels) for blocks of up to four whole vectors, then for the
+// channels that are left as a part of one: what a block needs stays in registers from the first tap to the last.
+template <class T, class F>
+inline __attribute__((always_inline)) void for_each_block(int64_t C, F f) {
+  constexpr int64_t L = kLanes<T>;
+  int64_t c = 0;
+  for (; c + 4 * L <= C; c += 4 * L) f.template operator()<4>(c, L);
+  for (; c + L <= C; c += L) f.template operator()<1>(c, L);
+  if (c < C) f.template operator()<1>(c, C - c);
+}
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector load_block(const T* p, int64_t n) {
+  return n == kLanes<T> ? load(p) : load_first(p, n);
+}
+template <class T>
+inline __attribute__((always_inline)) void store_block(T* p, int64_t n, typename Simd<T>::vector v) {
+  n == kLanes<T> ? store(p, v) : store_first(p, n, v);
+}
+
+/// The naive loop: y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such tap. NaN counts as
+/// largest.
+template <class T>
+void naive_max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
+  for (int64_t c = 0; c < C; ++c)
+    for (int64_t p = w.p0; p < w.p1; ++p)
+      for (int64_t q = w.q0; q < w.q1; ++q) {
+        const T tap = x[w.origin + p * w.row + q * C + c];
+        if (!(p == w.p0 && q == w.q0) && !(tap > y[c] || (tap != tap && y[c] == y[c]))) continue;
+        y[c] = tap;
+        argmax[c] = static_cast<uint8_t>(p * w.kernel_w + q);
+      }
+}
+
+/// The same a vector of channels at a time.
 template <class T>
 void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
+  using V = typename Simd<T>::vector;
+  using I = typename Simd<T>::integers;
+  using Lane = decltype(I{}[0] + 0);
   const T* first = x + w.origin + w.p0 * w.row + w.q0 * C;
-  const auto first_tap = static_cast<uint8_t>(w.p0 * w.kernel_w + w.q0);
-  for (int64_t c = 0; c < C; ++c) y[c] = first[c];
-  for (int64_t c = 0; c < C; ++c) argmax[c] = first_tap;
-  for (int64_t p = w.p0; p < w.p1; ++p)
-    for (int64_t q = w.q0; q < w.q1; ++q) {
-      const T* pixel = x + w.origin + p * w.row + q * C;
-      const auto tap = static_cast<uint8_t>(p * w.kernel_w + q);
-#pragma GCC ivdep
-      for (int64_t c = 0; c < C; ++c) {
-        const bool larger = (pixel[c] > y[c]) | ((pixel[c] != pixel[c]) & (y[c] == y[c]));
-        y[c] = larger ? pixel[c] : y[c];
-        argmax[c] = larger ? tap : argmax[c];
-      }
+  const Lane first_tap = static_cast<Lane>(w.p0 * w.kernel_w + w.q0);
+  for_each_block<T>(C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
+    V largest[Vectors];
+    I at[Vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) {
+      largest[v] = load_block(first + c + v * kLanes<T>, n);
+      at[v] = I{} + first_tap;
     }
+    for (int64_t p = w.p0; p < w.p1; ++p)
+      for (int64_t q = w.q0; q < w.q1; ++q) {
+        const T* pixel = x + w.origin + p * w.row + q * C + c;
+        const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+          const V value = load_block(pixel + v * kLanes<T>, n);
+          const I larger = (value > largest[v]) | ((value != value) & (largest[v] == largest[v]));
+          largest[v] = larger ? value : largest[v];
+          at[v] = larger ? tap : at[v];
+        }
+      }
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) {
+      store_block(y + c + v * kLanes<T>, n, largest[v]);
+      store_bytes<T>(argmax + c + v * kLanes<T>, n, at[v]);
+    }
+  });
 }
 
 /// y[c] = the tap of channel c that argmax[c] names, 0 if that is not on the image. One pass per tap, picking where it
@@ -51,13 +102,29 @@ void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax
 /// The adjoint: dx[that tap] += grad[c].
 template <class T>
 void max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
-  for (int64_t p = w.p0; p < w.p1; ++p)
-    for (int64_t q = w.q0; q < w.q1; ++q) {
-      T* pixel = dx + w.origin + p * w.row + q * C;
-      const auto tap = static_cast<uint8_t>(p * w.kernel_w + q);
-#pragma GCC ivdep
-      for (int64_t c = 0; c < C; ++c) pixel[c] += argmax[c] == tap ? grad[c] : T(0);
+  using V = typename Simd<T>::vector;
+  using I = typename Simd<T>::integers;
+  using Lane = decltype(I{}[0] + 0);
+  for_each_block<T>(C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
+    V value[Vectors];
+    I at[Vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) {
+      value[v] = load_block(grad + c + v * kLanes<T>, n);
+      at[v] = load_bytes<T>(argmax + c + v * kLanes<T>, n);
     }
+    for (int64_t p = w.p0; p < w.p1; ++p)
+      for (int64_t q = w.q0; q < w.q1; ++q) {
+        T* pixel = dx + w.origin + p * w.row + q * C + c;
+        const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+          T* to = pixel + v * kLanes<T>;
+          const V before = load_block(to, n);
+          store_block(to, n, at[v] == tap ? before + value[v] : before);
+        }
+      }
+  });
 }
 
 /// y[c] = scale * sum of channel c's taps.

@@ -3,6 +3,10 @@
 
 #include <cstdint>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>  // for what the extension lacks: loads and stores under a mask
+#endif
+
 namespace kindling::kernels {
 
 #if !defined(KINDLING_VECTOR_BYTES)
@@ -17,11 +21,13 @@ template <>
 struct Simd<float> {
   typedef float vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
   typedef float unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(4), may_alias));
+  typedef int32_t integers __attribute__((vector_size(KINDLING_VECTOR_BYTES)));  // of as many lanes: also comparisons'
 };
 template <>
 struct Simd<double> {
   typedef double vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
   typedef double unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(8), may_alias));
+  typedef int64_t integers __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
 };
 template <class T>
 inline constexpr int kLanes = KINDLING_VECTOR_BYTES / static_cast<int>(sizeof(T));
@@ -37,6 +43,68 @@ inline __attribute__((always_inline)) typename Simd<T>::vector load(const T* p) 
 template <class T>
 inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector v) {
   *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;
+}
+
+/// p[0] ... p[n - 1], then zeros; nothing else is read. 0 <= n <= lanes.
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector load_first(const T* p, int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1), p);
+  else
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << n) - 1), p);
+#else
+  alignas(64) T all[kLanes<T>] = {};
+  for (int64_t j = 0; j < n; ++j) all[j] = p[j];
+  return load(all);
+#endif
+}
+/// Writes v's first n elements and nothing else.
+template <class T>
+inline __attribute__((always_inline)) void store_first(T* p, int64_t n, typename Simd<T>::vector v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1), v);
+  else
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << n) - 1), v);
+#else
+  alignas(64) T all[kLanes<T>];
+  store(all, v);
+  for (int64_t j = 0; j < n; ++j) p[j] = all[j];
+#endif
+}
+
+/// Bytes p[0] ... p[n - 1] as integers, then zeros; nothing else is read.
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::integers load_bytes(const uint8_t* p, int64_t n) {
+  using I = typename Simd<T>::integers;
+#if defined(__AVX512BW__)
+  const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>((1U << n) - 1), p);
+  if constexpr (sizeof(T) == 4)
+    return reinterpret_cast<I>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));  // not _mm512_cvtepu8_epi32: GCC 12 would
+  else                                                                      // warn of its undefined operand (PR 105593)
+    return reinterpret_cast<I>(_mm512_maskz_cvtepu8_epi64(0xff, bytes));
+#else
+  decltype(I{}[0] + 0) all[kLanes<T>] = {};
+  for (int64_t j = 0; j < n; ++j) all[j] = p[j];
+  I result;
+  __builtin_memcpy(&result, all, sizeof result);
+  return result;
+#endif
+}
+/// The lowest bytes of v's first n integers; nothing else is written.
+template <class T>
+inline __attribute__((always_inline)) void store_bytes(uint8_t* p, int64_t n, typename Simd<T>::integers v) {
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_cvtepi32_storeu_epi8(p, static_cast<__mmask16>((1U << n) - 1), reinterpret_cast<__m512i>(v));
+  else
+    _mm512_mask_cvtepi64_storeu_epi8(p, static_cast<__mmask8>((1U << n) - 1), reinterpret_cast<__m512i>(v));
+#else
+  decltype(v[0] + 0) all[kLanes<T>];
+  __builtin_memcpy(all, &v, sizeof v);
+  for (int64_t j = 0; j < n; ++j) p[j] = static_cast<uint8_t>(all[j]);
+#endif
 }
 
 }  // namespace

@@ -52,17 +52,6 @@ constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 12, 6, 4, 0};
 #endif
 
-// to[j] = [to[j] +] v[j] for j < n: the last columns where there are fewer than the tile has.
-template <class T>
-__attribute__((noinline)) void store_part(T* to, int64_t n, bool add, typename Simd<T>::vector v) {
-  alignas(64) T all[kLanes<T>];
-  store(all, v);
-  if (add)
-    for (int64_t j = 0; j < n; ++j) to[j] += all[j];
-  else
-    for (int64_t j = 0; j < n; ++j) to[j] = all[j];
-}
-
 // to[r, j] = [to[r, j] +] c[r, j].
 template <class T, int Rows, int Vectors>
 inline __attribute__((always_inline)) void store_tile(const typename Simd<T>::vector (&c)[Rows][Vectors], T* to,
@@ -82,8 +71,9 @@ inline __attribute__((always_inline)) void store_tile(const typename Simd<T>::ve
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) {
-      const int64_t left = columns - v * L;
-      if (left > 0) store_part<T>(to + r * ld + v * L, left < L ? left : L, add, c[r][v]);
+      const int64_t left = columns - v * L, n = left < L ? left : L;
+      T* at = to + r * ld + v * L;
+      if (n > 0) store_first(at, n, add ? load_first(at, n) + c[r][v] : c[r][v]);
     }
 }
 
