@@ -1,6 +1,5 @@
 #include <kindling/nn/linear.h>
 
-#include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/matmul.h>
 #include <kindling/autograd/ops/shape.h>
 
@@ -21,8 +20,7 @@ Variable Linear::forward(const Variable& x) {
   check(x.rank() >= 1 && x.shape().back() == weight.size(1), "linear", "weight expects ", weight.size(1),
         " features in the last axis: input ", x.shape(), ", weight ", weight.shape());
   const Variable rows = x.rank() == 2 ? x : reshape(x, {-1, weight.size(1)});
-  Variable y = matmul(rows, transpose(weight));
-  if (bias.defined()) y = y + bias;
+  const Variable y = linear(rows, weight, bias);
   if (x.rank() == 2) return y;
   Shape shape = x.shape();
   shape[shape.rank() - 1] = weight.size(0);

@@ -45,7 +45,7 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options)
 
 /// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by OpenBLAS; the
 /// reference. `naive`: the seven loops of the definition. `automatic`: the fastest there is, register tiles straight on
-/// the image (kernels/tile.h), with im2col for the input gradient of strided convolutions.
+/// the image (kernels/tile.h), with im2col for the input gradient where it is strided or much smaller than the image.
 enum class ConvAlgorithm { automatic, im2col, naive };
 /// For the whole process; takes effect at the next convolution.
 void set_conv_algorithm(ConvAlgorithm algorithm);

@@ -27,7 +27,8 @@ struct Pixels {
 /// once per ConstantWeights. With `add` the gradients are added to what is there.
 template <class T>
 void direct_conv2d(const kernels::ConvShape& s, Pixels<T> y, const T* x, const Tensor& w, const T* bias, bool relu);
-/// Whether direct_input_grad can: stride 1 and at most dilation * (kernel - 1) pixels of padding.
+/// Whether direct_input_grad can, and is worth it: stride 1, at most dilation * (kernel - 1) pixels of padding, and an
+/// output not much smaller than the input.
 bool has_direct_input_grad(const kernels::ConvShape& s);
 template <class T>
 void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& w);

@@ -30,13 +30,17 @@ int64_t block_size(int64_t n) {
   return (block + kMultiple - 1) / kMultiple * kMultiple;
 }
 
+// c = a b + scale c.
 template <class T>
-void multiply(const Operand& a, const T* pa, const Operand& b, const T* pb, T* pc, int64_t m, int64_t n, int64_t k) {
+void multiply(const Tensor& any_a, const Tensor& any_b, T scale, T* pc) {
+  const Operand a = as_operand(any_a), b = as_operand(any_b);
+  const T *pa = a.tensor.data<T>(), *pb = b.tensor.data<T>();
+  const int64_t m = any_a.size(0), n = any_b.size(1), k = any_a.size(1);
   const bool cut_rows = m >= n;
   parallel_for(cut_rows ? m : n, block_size(cut_rows ? m : n), [&](int64_t begin, int64_t end) {
     const int64_t row = cut_rows ? begin : 0, col = cut_rows ? 0 : begin;
     kernels::gemm<T>(a.transposed, b.transposed, cut_rows ? end - begin : m, cut_rows ? n : end - begin, k, T(1),
-                     pa + row * (a.transposed ? 1 : a.ld), a.ld, pb + col * (b.transposed ? b.ld : 1), b.ld, T(0),
+                     pa + row * (a.transposed ? 1 : a.ld), a.ld, pb + col * (b.transposed ? b.ld : 1), b.ld, scale,
                      pc + row * n + col, n);
   });
 }
@@ -69,11 +73,23 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
         slice_b = slice_b.select(0, rest / span);
         rest %= span;
       }
-      const Operand left = as_operand(slice_a), right = as_operand(slice_b);
-      multiply<T>(left, left.tensor.data<T>(), right, right.tensor.data<T>(), c.data<T>() + i * m * n, m, n, k);
+      multiply<T>(slice_a, slice_b, T(0), c.data<T>() + i * m * n);
     }
   });
   return c;
+}
+
+void add_matmul(Tensor& sum, const Tensor& a, const Tensor& b) {
+  check_same_dtype("add_matmul", a, b);
+  check_same_dtype("add_matmul", a, sum);
+  check(a.rank() == 2 && b.rank() == 2 && a.size(1) == b.size(0) && sum.shape() == Shape{a.size(0), b.size(1)},
+        "add_matmul", "cannot add ", a.shape(), " x ", b.shape(), " to ", sum.shape());
+  check(sum.is_contiguous(), "add_matmul", "the sum must be contiguous, has strides ", sum.strides());
+  if (a.size(1) == 0) return;
+  visit_floating("add_matmul", a.dtype(), [&](auto t) {
+    using T = decltype(t);
+    multiply<T>(a, b, T(1), sum.data<T>());
+  });
 }
 
 Tensor transpose(const Tensor& x) { return x.transpose(-2, -1); }

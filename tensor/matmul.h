@@ -9,6 +9,8 @@ namespace kindling {
 /// transposed views; they are not copied. Runs on OpenBLAS, one thread per block of rows; blocks are cut by shape
 /// alone. Throws ShapeError if the inner sizes differ or a rank is below 2.
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// sum += matmul(a, b) for [m,k] x [k,n] and a contiguous sum [m,n], without a product in between.
+void add_matmul(Tensor& sum, const Tensor& a, const Tensor& b);
 /// Swaps the last two axes (a view).
 Tensor transpose(const Tensor& x);
 

@@ -39,4 +39,24 @@ Variable matmul(const Variable& a, const Variable& b) {
   return same_batch_matmul(with_batch(a, batch), with_batch(b, batch));
 }
 
+Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
+  check(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1), "linear", "input ", x.shape(), " and weight ",
+        w.shape(), " do not fit");
+  check(!bias.defined() || bias.shape() == Shape{w.size(0)}, "linear", "bias must be [", w.size(0), "], got ",
+        bias.shape(), ": weight ", w.shape());
+  Tensor y = matmul(x.value(), transpose(w.value()));
+  if (bias.defined()) y.add_(bias.value());
+  const auto dx = [](const Step& s) { return matmul(s.grad, s.input(1)); };
+  // In the layout of w: dL/dw = grad^T x.
+  const auto dw = [](const Step& s) -> Variable {
+    Tensor* sum = s.sum(1);
+    if (sum == nullptr) return matmul(transpose(s.grad), s.input(0));
+    add_matmul(*sum, transpose(s.grad.value()), s.input(0).value());
+    return {};
+  };
+  const auto dbias = [](const Step& s) { return sum(s.grad, {0}); };
+  if (!bias.defined()) return record("linear", std::move(y), {x, w}, Keep::others, dx, dw);
+  return record("linear", std::move(y), {x, w, bias}, Keep::others, dx, dw, dbias);
+}
+
 }  // namespace kindling

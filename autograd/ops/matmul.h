@@ -1,4 +1,4 @@
-// Differentiable matrix product.
+// Differentiable matrix products.
 #pragma once
 
 #include <kindling/autograd/variable.h>
@@ -8,5 +8,8 @@ namespace kindling {
 
 /// [..., m,k] x [..., k,n] -> [..., m,n] with leading axes that broadcast.
 Variable matmul(const Variable& a, const Variable& b);
+
+/// x [rows,in], w [out,in], bias [out] or undefined -> x w^T + bias [rows,out].
+Variable linear(const Variable& x, const Variable& w, const Variable& bias = {});
 
 }  // namespace kindling

@@ -1,6 +1,7 @@
 #include <kindling/autograd/ops/matmul.h>
 
 #include <kindling/autograd/table/cases.h>
+#include <kindling/tensor/elementwise.h>
 
 namespace kindling::table {
 namespace {
@@ -35,6 +36,15 @@ void add_matmuls(std::vector<OpCase>& cases) {
     cases.push_back({"matmul", to_string(a) + " by " + to_string(b), uniform({a, b}),
                      [](const Args& x) { return matmul(x[0], x[1]); },
                      [](const Inputs& x) { return naive_matmul(x[0], x[1]); }});
+  for (const Shape& sizes : {Shape{3, 5, 7}, Shape{1, 1, 1}, Shape{17, 33, 9}}) {
+    const int64_t rows = sizes[0], in = sizes[1], out = sizes[2];
+    cases.push_back({"linear", to_string(sizes) + ", with a bias", uniform({{rows, in}, {out, in}, {out}}),
+                     [](const Args& x) { return linear(x[0], x[1], x[2]); },
+                     [](const Inputs& x) { return add(naive_matmul(x[0], transpose(x[1])), x[2]); }});
+    cases.push_back({"linear", to_string(sizes), uniform({{rows, in}, {out, in}}),
+                     [](const Args& x) { return linear(x[0], x[1]); },
+                     [](const Inputs& x) { return naive_matmul(x[0], transpose(x[1])); }});
+  }
 }
 
 }  // namespace kindling::table

@@ -57,32 +57,33 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
   using Lane = decltype(I{}[0] + 0);
   const T* first = x + w.origin + w.p0 * w.row + w.q0 * C;
   const Lane first_tap = static_cast<Lane>(w.p0 * w.kernel_w + w.q0);
-  for_each_block<T>(C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
-    V largest[Vectors];
-    I at[Vectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < Vectors; ++v) {
-      largest[v] = load_block(first + c + v * kLanes<T>, n);
-      at[v] = I{} + first_tap;
-    }
-    for (int64_t p = w.p0; p < w.p1; ++p)
-      for (int64_t q = w.q0; q < w.q1; ++q) {
-        const T* pixel = x + w.origin + p * w.row + q * C + c;
-        const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+  for_each_block<T>(
+      C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
+        V largest[Vectors];
+        I at[Vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) {
-          const V value = load_block(pixel + v * kLanes<T>, n);
-          const I larger = (value > largest[v]) | ((value != value) & (largest[v] == largest[v]));
-          largest[v] = larger ? value : largest[v];
-          at[v] = larger ? tap : at[v];
+          largest[v] = load_block(first + c + v * kLanes<T>, n);
+          at[v] = I{} + first_tap;
         }
-      }
+        for (int64_t p = w.p0; p < w.p1; ++p)
+          for (int64_t q = w.q0; q < w.q1; ++q) {
+            const T* pixel = x + w.origin + p * w.row + q * C + c;
+            const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
 #pragma GCC unroll 4
-    for (int v = 0; v < Vectors; ++v) {
-      store_block(y + c + v * kLanes<T>, n, largest[v]);
-      store_bytes<T>(argmax + c + v * kLanes<T>, n, at[v]);
-    }
-  });
+            for (int v = 0; v < Vectors; ++v) {
+              const V value = load_block(pixel + v * kLanes<T>, n);
+              const I larger = (value > largest[v]) | ((value != value) & (largest[v] == largest[v]));
+              largest[v] = larger ? value : largest[v];
+              at[v] = larger ? tap : at[v];
+            }
+          }
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+          store_block(y + c + v * kLanes<T>, n, largest[v]);
+          store_bytes<T>(argmax + c + v * kLanes<T>, n, at[v]);
+        }
+      });
 }
 
 /// y[c] = the tap of channel c that argmax[c] names, 0 if that is not on the image. One pass per tap, picking where it
@@ -105,26 +106,27 @@ void max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* argmax, 
   using V = typename Simd<T>::vector;
   using I = typename Simd<T>::integers;
   using Lane = decltype(I{}[0] + 0);
-  for_each_block<T>(C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
-    V value[Vectors];
-    I at[Vectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < Vectors; ++v) {
-      value[v] = load_block(grad + c + v * kLanes<T>, n);
-      at[v] = load_bytes<T>(argmax + c + v * kLanes<T>, n);
-    }
-    for (int64_t p = w.p0; p < w.p1; ++p)
-      for (int64_t q = w.q0; q < w.q1; ++q) {
-        T* pixel = dx + w.origin + p * w.row + q * C + c;
-        const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+  for_each_block<T>(
+      C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
+        V value[Vectors];
+        I at[Vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) {
-          T* to = pixel + v * kLanes<T>;
-          const V before = load_block(to, n);
-          store_block(to, n, at[v] == tap ? before + value[v] : before);
+          value[v] = load_block(grad + c + v * kLanes<T>, n);
+          at[v] = load_bytes<T>(argmax + c + v * kLanes<T>, n);
         }
-      }
-  });
+        for (int64_t p = w.p0; p < w.p1; ++p)
+          for (int64_t q = w.q0; q < w.q1; ++q) {
+            T* pixel = dx + w.origin + p * w.row + q * C + c;
+            const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) {
+              T* to = pixel + v * kLanes<T>;
+              const V before = load_block(to, n);
+              store_block(to, n, at[v] == tap ? before + value[v] : before);
+            }
+          }
+      });
 }
 
 /// y[c] = scale * sum of channel c's taps.

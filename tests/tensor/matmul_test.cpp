@@ -1,5 +1,6 @@
 #include <kindling/tensor/matmul.h>
 
+#include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tests/support/tensors.h>
 
@@ -57,6 +58,40 @@ TEST_CASE("matmul takes rows and columns that share memory") {
 TEST_CASE("matmul of nothing is zero, or empty") {
   CHECK(matmul(Tensor::empty({2, 0}), Tensor::empty({0, 3})).to_vector<float>() == std::vector<float>(6, 0.f));
   CHECK(matmul(Tensor::empty({0, 2}), Tensor::empty({2, 3})).shape() == Shape{0, 3});
+}
+
+TEST_CASE("add_matmul adds the product, for every layout of its operands") {
+  Rng rng(4);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor a = random({70, 9}, rng, dtype), b = random({9, 33}, rng, dtype),
+                 before = random({70, 33}, rng, dtype);
+    for (const Tensor& left : {a, transpose(transpose(a).contiguous()), strided(a)})
+      for (const Tensor& right : {b, transpose(transpose(b).contiguous()), strided(b)}) {
+        Tensor sum = before.clone();
+        add_matmul(sum, left, right);
+        check_close(sum, add(before, matmul(a, b)), dtype == DType::f32 ? 1e-6 : 1e-14);
+      }
+    Tensor sum = before.clone();
+    add_matmul(sum, Tensor::empty({70, 0}, dtype), Tensor::empty({0, 33}, dtype));
+    CHECK(bitwise_equal(sum, before));
+    check_same_bits_for_all_threads([&] {
+      Tensor total = before.clone();
+      add_matmul(total, a, b);
+      return total;
+    });
+  }
+  check_throws(
+      [] {
+        Tensor sum = Tensor::zeros({2, 3});
+        add_matmul(sum, Tensor::zeros({2, 4}), Tensor::zeros({4, 2}));
+      },
+      "add_matmul: cannot add [2, 4] x [4, 2] to [2, 3]");
+  check_throws(
+      [] {
+        Tensor sum = transpose(Tensor::zeros({3, 2}));
+        add_matmul(sum, Tensor::zeros({2, 4}), Tensor::zeros({4, 3}));
+      },
+      "add_matmul: the sum must be contiguous, has strides [1, 2]");
 }
 
 TEST_CASE("matmul reports what does not fit") {
