@@ -237,8 +237,10 @@ Tensor run_by(ConvAlgorithm algorithm, const ConvOperands& operands, int pass) {
 }
 
 int run_conv(KernelBench& options, Settings&) {
-  constexpr std::pair<const char*, ConvAlgorithm> kAlgorithms[] = {
-      {"auto", ConvAlgorithm::automatic}, {"im2col", ConvAlgorithm::im2col}, {"naive", ConvAlgorithm::naive}};
+  constexpr std::pair<const char*, ConvAlgorithm> kAlgorithms[] = {{"auto", ConvAlgorithm::automatic},
+                                                                   {"direct", ConvAlgorithm::direct},
+                                                                   {"im2col", ConvAlgorithm::im2col},
+                                                                   {"naive", ConvAlgorithm::naive}};
   PeakMeter peak;
   Rng rng(options.everywhere.seed);
   std::vector<Row> all;

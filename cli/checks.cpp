@@ -138,6 +138,7 @@ std::vector<Check> check_numbers(uint64_t seed) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     checks.push_back(check_gemm(dtype, rng));
     check_conv(ConvAlgorithm::automatic, "auto", dtype, rng, checks);
+    check_conv(ConvAlgorithm::direct, "direct", dtype, rng, checks);
     check_conv(ConvAlgorithm::im2col, "im2col", dtype, rng, checks);
   }
   checks.push_back(check_gradients(seed));

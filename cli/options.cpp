@@ -24,7 +24,7 @@ Enum choose(const std::string& word, std::initializer_list<const char*> words) {
 constexpr auto kBypasses = {"none", "simple", "complex"};
 constexpr auto kForms = {"torchvision", "caffe"};
 constexpr auto kNorms = {"none", "batch"};
-constexpr auto kConvs = {"auto", "im2col", "naive"};
+constexpr auto kConvs = {"auto", "direct", "im2col", "naive"};
 
 std::vector<std::string> words(std::initializer_list<const char*> list) { return {list.begin(), list.end()}; }
 
@@ -67,7 +67,7 @@ void ModelChoice::declare(Settings& settings) {
   settings.add("classes", classes, "N", "Outputs; 0: as many as the data or the model has")->check(at_least(0));
   settings.add("size", size, "PX", "Height and width of the input; 0: the data's or the model's")->check(at_least(0));
   settings.add("weights", weights, "FILE", "Weights or checkpoint (safetensors) to load");
-  settings.add("conv", conv, "HOW", "Convolutions: auto, im2col, naive")->check(one_of(words(kConvs)));
+  settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(words(kConvs)));
 }
 
 ModelInfo ModelChoice::info() const { return model_info(model, choose<Form>(form, kForms)); }

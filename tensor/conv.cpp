@@ -60,6 +60,9 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b) {
   check(is_floating(a.dtype()), op, "needs f32 or f64, got ", a.dtype());
 }
 
+// Whether convolutions run straight on the image, without a matrix of patches.
+bool on_image() { return conv_algorithm() == ConvAlgorithm::automatic || conv_algorithm() == ConvAlgorithm::direct; }
+
 }  // namespace
 
 void set_conv_algorithm(ConvAlgorithm wanted) { algorithm.store(wanted, std::memory_order_relaxed); }
@@ -82,7 +85,7 @@ Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any
   }
   const Tensor x = x_any.contiguous(), w = w_any.contiguous(),
                bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
-  const bool direct = conv_algorithm() == ConvAlgorithm::automatic;
+  const bool direct = on_image();
   Tensor y = direct ? detail::result_of(output_shape(s), x.dtype()) : Tensor::empty(output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -140,9 +143,7 @@ ConvShape input_grad_shape(const Tensor& grad, const Tensor& w, const Shape& x_s
   return s;
 }
 
-bool is_direct_input_grad(const ConvShape& s) {
-  return conv_algorithm() == ConvAlgorithm::automatic && detail::has_direct_input_grad(s);
-}
+bool is_direct_input_grad(const ConvShape& s) { return on_image() && detail::has_direct_input_grad(s); }
 
 void direct_input_grad(Tensor& dx, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& w) {
   const Tensor grad = with_rows(grad_any);
@@ -215,11 +216,10 @@ void direct_weight_grad(Tensor& dw, bool add, const ConvShape& s, const Tensor& 
 Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Shape& w_shape,
                           const Conv2dOptions& options) {
   const ConvShape s = weight_grad_shape(grad_any, x_any, w_shape, options);
-  const ConvAlgorithm how = conv_algorithm();
   if (s.N == 0) return Tensor::zeros(w_shape, grad_any.dtype());
-  const bool naive = how == ConvAlgorithm::naive;
+  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
   Tensor dw = naive ? Tensor::zeros(w_shape, grad_any.dtype()) : Tensor::empty(w_shape, grad_any.dtype());
-  if (how == ConvAlgorithm::automatic) {
+  if (on_image()) {
     direct_weight_grad(dw, /*add=*/false, s, grad_any, x_any);
     return dw;
   }
@@ -237,7 +237,7 @@ void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, co
   const ConvShape s = weight_grad_shape(grad, x, sum.shape(), options);
   check_sum("conv2d_weight_grad", sum, grad);
   if (s.N == 0) return;
-  if (conv_algorithm() == ConvAlgorithm::automatic)
+  if (on_image())
     direct_weight_grad(sum, /*add=*/true, s, grad, x);
   else
     sum.add_(conv2d_weight_grad(grad, x, sum.shape(), options));

@@ -26,15 +26,6 @@ inline __attribute__((always_inline)) void for_each_block(int64_t C, F f) {
   for (; c + L <= C; c += L) f.template operator()<1>(c, L);
   if (c < C) f.template operator()<1>(c, C - c);
 }
-template <class T>
-inline __attribute__((always_inline)) typename Simd<T>::vector load_block(const T* p, int64_t n) {
-  return n == kLanes<T> ? load(p) : load_first(p, n);
-}
-template <class T>
-inline __attribute__((always_inline)) void store_block(T* p, int64_t n, typename Simd<T>::vector v) {
-  n == kLanes<T> ? store(p, v) : store_first(p, n, v);
-}
-
 /// The naive loop: y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such tap. NaN counts as
 /// largest.
 template <class T>

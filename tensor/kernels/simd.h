@@ -74,6 +74,16 @@ inline __attribute__((always_inline)) void store_first(T* p, int64_t n, typename
 #endif
 }
 
+/// The same where n is mostly a whole vector's.
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector load_block(const T* p, int64_t n) {
+  return n == kLanes<T> ? load(p) : load_first(p, n);
+}
+template <class T>
+inline __attribute__((always_inline)) void store_block(T* p, int64_t n, typename Simd<T>::vector v) {
+  n == kLanes<T> ? store(p, v) : store_first(p, n, v);
+}
+
 /// Bytes p[0] ... p[n - 1] as integers, then zeros; nothing else is read.
 template <class T>
 inline __attribute__((always_inline)) typename Simd<T>::integers load_bytes(const uint8_t* p, int64_t n) {

@@ -16,18 +16,22 @@ template <class T>
 struct OuterTile;
 template <class T>
 struct Affine;
+template <class T>
+struct WinogradOutput;
 
 /// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
 inline constexpr int kMaxTileVectors = 4;
 
 /// Each member has the contract of the function of the same name
-/// in tile.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
+/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector
   int tile_rows[kMaxTileVectors + 1];  ///< the most rows of a tile with that many vectors of columns; 0: no such tile
   void (*product_tile)(int rows, int vectors, const ProductTile<T>&);
   void (*outer_tile)(int rows, int vectors, const OuterTile<T>&);
+  void (*winograd_input)(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel);
+  void (*winograd_output)(int64_t channels, const WinogradOutput<T>&, const T* m, int64_t plane);
   void (*copy_rows)(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from);
   void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
   void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);

@@ -193,7 +193,7 @@ TEST_CASE("bench: gemm and conv check before they time") {
   const json conv = kindling_command({"bench", "conv", "--channels", "8", "--filters", "12", "--size", "9", "--padding",
                                       "1", "--batch-size", "2", "--steps", "2", "--json", "--model", "lenet"})
                         .json();
-  REQUIRE(conv["results"].size() == 9);  // three passes by three algorithms
+  REQUIRE(conv["results"].size() == 12);  // three passes by four algorithms
   for (const json& row : conv["results"]) CHECK(row["error"].get<double>() < 1e-5);
   for (const char* key : {"images_per_second", "ms_per_step", "fma_peak_gflops", "fraction_of_peak", "peak_rss_mb"})
     CHECK(conv[key].get<double>() > 0);

@@ -37,7 +37,15 @@ std::vector<Case> chosen_cases() {
       {{2, 4, 4, 8}, {5, 1, 1, 8}, {.padding = 1}},  // padding beyond the kernel's reach, as conv10 of Caffe's v1.0
       {{2, 1, 1, 3}, {4, 3, 3, 3}, {.padding = 4}},  // most windows see no pixel at all
       {{1, 5, 5, 1}, {1, 5, 5, 1}, {}},              // one output pixel
-      {{2, 6, 6, 3}, {4, 2, 2, 3}, {.stride = 5}},   // pixels that no window sees
+      // By Winograd: odd and even maps, every padding, tiles through several images, blocks of one.
+      {{3, 4, 4, 16}, {17, 3, 3, 16}, {.padding = 1}},
+      {{2, 7, 9, 33}, {16, 3, 3, 33}, {.padding = {0, 2}}},
+      {{2, 3, 6, 16}, {16, 3, 3, 16}, {}},
+      {{1, 1, 1, 16}, {16, 3, 3, 16}, {.padding = 1}},
+      {{1, 5, 4, 130}, {70, 3, 3, 130}, {.padding = {2, 1}}},
+      {{1, 41, 39, 16}, {48, 3, 3, 16}, {.padding = 3}},
+      {{5, 5, 5, 300}, {20, 3, 3, 300}, {.padding = 1}},
+      {{2, 6, 6, 3}, {4, 2, 2, 3}, {.stride = 5}},  // pixels that no window sees
   };
   for (const int64_t channels : {1, 3, 13, 16, 33})
     for (const int64_t out : {1, 7, 16, 40, 130})
@@ -145,9 +153,11 @@ TEST_CASE("conv2d and its gradients are the definition, for every option, algori
     for_each_isa([&] {
       for (const DType dtype : {DType::f32, DType::f64}) reference.check(c, dtype);
     });
-    const Algorithm im2col(ConvAlgorithm::im2col);
-    reference.check(c, DType::f32);
-    reference.check(c, DType::f64);
+    for (const auto algorithm : {ConvAlgorithm::direct, ConvAlgorithm::im2col}) {
+      const Algorithm use(algorithm);
+      reference.check(c, DType::f32);
+      reference.check(c, DType::f64);
+    }
   }
 }
 
@@ -178,7 +188,8 @@ TEST_CASE("convolutions have the same bits for any number of threads") {
   const Conv2dOptions options{.padding = 1};
   const Tensor x = random({5, 20, 21, 24}, rng, DType::f32), w = random({40, 3, 3, 24}, rng, DType::f32);
   const Tensor g = random({5, 20, 21, 40}, rng, DType::f32);
-  for (const auto algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
+  for (const auto algorithm :
+       {ConvAlgorithm::automatic, ConvAlgorithm::direct, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
     const Algorithm use(algorithm);
     check_same_bits_for_all_threads([&] { return conv2d(x, w, {}, options); });
     check_same_bits_for_all_threads([&] { return conv2d_input_grad(g, w, x.shape(), options); });
@@ -264,7 +275,8 @@ TEST_CASE("conv2d takes strided operands and empty batches") {
   check_close(conv2d(strided(x), strided(w)), conv2d(x, w), 0);
   check_close(conv2d_input_grad(strided(g), strided(w), x.shape()), conv2d_input_grad(g, w, x.shape()), 0);
   check_close(conv2d_weight_grad(strided(g), strided(x), w.shape()), conv2d_weight_grad(g, x, w.shape()), 0);
-  for (const auto algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
+  for (const auto algorithm :
+       {ConvAlgorithm::automatic, ConvAlgorithm::direct, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
     const Algorithm use(algorithm);
     const Tensor none = Tensor::empty({0, 5, 6, 3}, DType::f64), no_grad = Tensor::empty({0, 3, 4, 4}, DType::f64);
     CHECK(conv2d(none, w).shape() == Shape{0, 3, 4, 4});

@@ -1,0 +1,112 @@
+// The transforms of Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, arXiv:1509.09308, section 4.1): a 2x2
+// tile of y = x * w takes 16 products instead of 36,
+//   y = A^T [(G w G^T) . (B^T d B)] A,
+//         | 1  0 -1  0 |        | 1    0    0   |
+//   B^T = | 0  1  1  0 |    G = | 1/2  1/2  1/2 |    A^T = | 1  1  1  0 |
+//         | 0 -1  1  0 |        | 1/2 -1/2  1/2 |          | 0  1 -1 -1 |
+//         | 0  1  0 -1 |        | 0    0    1   |
+// with d the 4x4 pixels that the tile sees. Over channels each of the 16 products becomes a matrix product.
+#pragma once
+
+#include <cstdint>
+
+#include <kindling/tensor/kernels/simd.h>
+
+namespace kindling::kernels {
+
+/// One tile of the output: element (i, j) of channel c is y[i * row + j * pixel + c].
+template <class T>
+struct WinogradOutput {
+  T* y;
+  int64_t row, pixel;
+  int64_t rows, columns;  ///< 1 or 2: how much of the tile lies on the map
+  const T* bias;          ///< added, one per channel; or null
+  bool relu;              ///< whether results below 0 become 0
+  bool add;               ///< to what is there, after that
+};
+
+namespace {  // a copy of its own for each instruction set: see table.inc
+
+/// The naive loops: B^T d B of one channel, and A^T m A.
+template <class T>
+void naive_winograd_input(T (&v)[4][4], const T (&d)[4][4]) {
+  constexpr T B[4][4] = {{1, 0, 0, 0}, {0, 1, -1, 1}, {-1, 1, 1, 0}, {0, 0, 0, -1}};
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 4; ++j) {
+      v[i][j] = 0;
+      for (int p = 0; p < 4; ++p)
+        for (int q = 0; q < 4; ++q) v[i][j] += B[p][i] * d[p][q] * B[q][j];
+    }
+}
+template <class T>
+void naive_winograd_output(T (&y)[2][2], const T (&m)[4][4]) {
+  constexpr T A[4][2] = {{1, 0}, {1, 1}, {1, -1}, {0, -1}};
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j) {
+      y[i][j] = 0;
+      for (int p = 0; p < 4; ++p)
+        for (int q = 0; q < 4; ++q) y[i][j] += A[p][i] * m[p][q] * A[q][j];
+    }
+}
+
+/// B^T d B for C channels: element (i, j) of d is d[i * row + j * pixel + c], of the result v[(4 i + j) * plane + c].
+template <class T>
+void winograd_input(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel) {
+  using V = typename Simd<T>::vector;
+  for (int64_t c = 0; c < C; c += kLanes<T>) {
+    const int64_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+    V t[4][4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const T* from = d + j * pixel + c;
+      const V d0 = load_block(from, n), d1 = load_block(from + row, n), d2 = load_block(from + 2 * row, n),
+              d3 = load_block(from + 3 * row, n);
+      t[0][j] = d0 - d2;
+      t[1][j] = d1 + d2;
+      t[2][j] = d2 - d1;
+      t[3][j] = d1 - d3;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      T* to = v + 4 * i * plane + c;
+      store_block(to, n, t[i][0] - t[i][2]);
+      store_block(to + plane, n, t[i][1] + t[i][2]);
+      store_block(to + 2 * plane, n, t[i][2] - t[i][1]);
+      store_block(to + 3 * plane, n, t[i][1] - t[i][3]);
+    }
+  }
+}
+
+/// y = [y +] [ReLU of] A^T m A [+ bias] for n channels: element (i, j) of m is m[(4 i + j) * plane + c].
+template <class T>
+void winograd_output(int64_t channels, const WinogradOutput<T>& o, const T* m, int64_t plane) {
+  using V = typename Simd<T>::vector;
+  for (int64_t c = 0; c < channels; c += kLanes<T>) {
+    const int64_t n = channels - c < kLanes<T> ? channels - c : kLanes<T>;
+    V s[2][4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const T* from = m + j * plane + c;
+      const V m0 = load_block(from, n), m1 = load_block(from + 4 * plane, n), m2 = load_block(from + 8 * plane, n),
+              m3 = load_block(from + 12 * plane, n);
+      s[0][j] = m0 + m1 + m2;
+      s[1][j] = m1 - m2 - m3;
+    }
+    const V bias = o.bias != nullptr ? load_block(o.bias + c, n) : V{};
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      if (i == o.rows) break;
+      const V y[2] = {s[i][0] + s[i][1] + s[i][2] + bias, s[i][1] - s[i][2] - s[i][3] + bias};
+#pragma GCC unroll 2
+      for (int j = 0; j < 2; ++j) {
+        if (j == o.columns) break;
+        T* to = o.y + i * o.row + j * o.pixel + c;
+        const V result = o.relu ? (y[j] < V{} ? V{} : y[j]) : y[j];  // NaN stays NaN
+        store_block(to, n, o.add ? load_block(to, n) + result : result);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kindling::kernels
