@@ -63,19 +63,19 @@ int64_t pick(const int64_t (&values)[N], Rng& rng) {
 
 // Every option drawn on its own, so that a few hundred cases meet every pair of values many times over.
 std::vector<Case> drawn_cases() {
-  constexpr int64_t kKernels[] = {1, 2, 3, 5, 7}, kChannels[] = {1, 2, 3, 5, 7, 8, 11, 13, 16, 48},
-                    kGroups[] = {1, 1, 2, 3};
+  constexpr int64_t kKernels[] = {1, 2, 3, 3, 4, 5, 7, 11},
+                    kChannels[] = {1, 2, 3, 5, 7, 8, 11, 13, 16, 31, 48, 64, 130}, kGroups[] = {1, 1, 2, 3};
   std::vector<Case> result;
   Rng rng(12);
   const auto two = [&](int64_t low, int64_t high) {
     return Size2(low + rng.next_below(high - low + 1), low + rng.next_below(high - low + 1));
   };
-  while (result.size() < 300) {
+  while (result.size() < 400) {
     const int64_t groups = pick(kGroups, rng);
-    const Size2 size = two(1, 12);
+    const Size2 size = two(1, 15);
     const Shape x{1 + rng.next_below(5), size.h, size.w, groups * pick(kChannels, rng)};
     const Shape w{groups * pick(kChannels, rng), pick(kKernels, rng), pick(kKernels, rng), x[3] / groups};
-    const Conv2dOptions options{.stride = two(1, 3), .padding = two(0, 3), .dilation = two(1, 3), .groups = groups};
+    const Conv2dOptions options{.stride = two(1, 4), .padding = two(0, 3), .dilation = two(1, 3), .groups = groups};
     const auto fits = [](int64_t in, int64_t kernel, int64_t padding, int64_t dilation) {
       return in + 2 * padding > dilation * (kernel - 1);
     };
