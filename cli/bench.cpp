@@ -39,6 +39,12 @@ double peak_rss_mb() {
   return static_cast<double>(usage.ru_maxrss) * 1024e-6;
 }
 
+int64_t page_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
 double current_rss_mb() {
   int64_t total = 0, resident = 0;  // pages
   std::ifstream("/proc/self/statm") >> total >> resident;

@@ -48,6 +48,8 @@ class Timing {
 
 double peak_rss_mb();
 double current_rss_mb();
+/// Of this process so far, without those that had to read a file.
+int64_t page_faults();
 
 /// `document` with "fma_peak_gflops", "threads", "isa", "blas_core" and "peak_rss_mb".
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak);

@@ -99,6 +99,7 @@ struct ModelSpeed {
   Timing step;
   Timing image;              ///< a step's time over the number of its images
   double rss_growth_mb = 0;  ///< from the end of the warm-up to the end
+  double page_faults = 0;    ///< a step, after the warm-up
 
   double images_per_second() const { return 1e3 / image.median(); }
 };
@@ -109,6 +110,7 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& pea
   const auto next_size = [&] { return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size; };
   for (int64_t i = 0; i < kWarmUp; ++i) workload.step(options.batch_size);
   const double rss = current_rss_mb();
+  const int64_t faults = page_faults();
   ModelSpeed speed;
   for (int64_t i = 0; i < options.steps; ++i) {
     const int64_t size = next_size();
@@ -116,6 +118,7 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& pea
     speed.image.add(ms / static_cast<double>(size));
     peak.sample();
   }
+  speed.page_faults = static_cast<double>(page_faults() - faults) / static_cast<double>(options.steps);
   speed.rss_growth_mb = current_rss_mb() - rss;
   return speed;
 }
@@ -190,7 +193,8 @@ void print_document(const ModelReport& report) {
                 {"ms_quartiles", {step.low(), step.high()}},
                 {"gflop_per_image", report.gflop_per_image},
                 {"fraction_of_peak", report.fraction_of_peak()},
-                {"rss_growth_mb", report.speed.rss_growth_mb}};
+                {"rss_growth_mb", report.speed.rss_growth_mb},
+                {"page_faults_per_step", report.speed.page_faults}};
   add_machine(document, report.peak);
   if (report.options.layers) document["layers"] = to_json(report.layers, report.peak);
   print_json(document);
@@ -207,7 +211,8 @@ void print_text(const ModelReport& report) {
   fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
              Style(1).bold(fmt::format("{:.3f}", report.fraction_of_peak())), report.gflops(), report.gflop_per_image,
              machine_line(report.peak));
-  fmt::print("memory grew by {:.1f} MB over {} steps\n", report.speed.rss_growth_mb, options.steps);
+  fmt::print("memory grew by {:.1f} MB over {} steps, {:.1f} page faults a step\n", report.speed.rss_growth_mb,
+             options.steps, report.speed.page_faults);
 }
 
 int run(ModelBench& options, bool training) {

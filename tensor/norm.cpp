@@ -27,7 +27,10 @@ void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, 
 BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
   const Rows rows("batch_norm", input);
   const Tensor x = input.contiguous().reshape({rows.count, rows.channels});
-  const Tensor about = mean(x, {0});
+  // Moments about a number close to the mean, which they correct: var = E[d^2] - E[d]^2. The mean of some rows, from
+  // everywhere, is close enough, and the whole is read once instead of twice.
+  constexpr int64_t kSample = 64;
+  const Tensor about = mean(x.slice(0, 0, rows.count, std::max<int64_t>(1, rows.count / kSample)), {0});
   Tensor partial = Tensor::zeros({rows.blocks(), 2, rows.channels}, DType::f64);
   visit_floating("batch_norm", x.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -37,7 +40,6 @@ BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
                                              x.data<T>() + first * rows.channels, about.data<T>());
     });
   });
-  // Moments about a number close to the mean, which they correct: var = E[d^2] - E[d]^2.
   const Tensor moments = mul(sum(partial, {0}), 1.0 / static_cast<double>(rows.count));
   const Tensor shift = moments.select(0, 0), variance = moments.select(0, 1) - square(shift);
   return {.mean = (about.to(DType::f64) + shift).to(x.dtype()), .inv_std = rsqrt(variance + eps).to(x.dtype())};

@@ -9,7 +9,7 @@ struct BatchNormStats {
   Tensor mean;     ///< [C], mean over all axes but the last
   Tensor inv_std;  ///< [C], 1 / sqrt(variance + eps), variance with divisor M = numel / C
 };
-/// Two passes over x [..., C]: first the mean, then the squared distance from it.
+/// Of x [..., C], from sums over the distance to the mean of a sample of its rows.
 BatchNormStats batch_norm_stats(const Tensor& x, double eps);
 /// What follows a normalisation in the same pass.
 enum class Activation : uint8_t { none, relu };
