@@ -47,7 +47,7 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options)
 /// reference. `naive`: the seven loops of the definition. `direct`: register tiles straight on the image
 /// (kernels/tile.h), with im2col for the input gradient where it is strided or much smaller than the image.
 /// `automatic`: the fastest there is, `direct` but for 3x3 kernels of stride 1 from 16 channels on, whose outputs and
-/// input gradients are computed by Winograd's F(2x2, 3x3) (kernels/winograd.h), with errors like those of `direct` (some
+/// gradients are computed by Winograd's F(2x2, 3x3) (kernels/winograd.h), with errors like those of `direct` (some
 /// 1e-7 of the result's norm in f32); but a NaN or Inf in x spoils up to three more pixels around it.
 enum class ConvAlgorithm { automatic, direct, im2col, naive };
 /// For the whole process; takes effect at the next convolution.

@@ -3,6 +3,7 @@
 // pixels at a time, so that what is gathered is used from L1 by all output channels.
 #include <algorithm>
 
+#include <kindling/tensor/conv.h>
 #include <kindling/tensor/conv_panels.h>
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/parallel.h>
@@ -97,6 +98,8 @@ void gather_panel(const Source<T>& source, int64_t begin, int64_t end, int64_t p
 
 template <class T>
 void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
+  if (conv_algorithm() == ConvAlgorithm::automatic && winograd_fits(s))
+    return winograd_weight_grad<T>(s, dw, add, grad, x);
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, s.patch());
   const int64_t all_pixels = s.N * s.OH * s.OW, size = s.O * s.patch(), all_panels = s.groups * panels.count;

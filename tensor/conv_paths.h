@@ -43,4 +43,8 @@ template <class T>
 void winograd_conv2d(const kernels::ConvShape& s, Pixels<T> y, bool add, Pixels<const T> x, const Tensor& w,
                      bool turned, const T* bias, bool relu);
 
+/// The weights' gradient by the adjoint.
+template <class T>
+void winograd_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
+
 }  // namespace kindling::detail

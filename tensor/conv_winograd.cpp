@@ -4,8 +4,7 @@
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/conv_panels.h>
-#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/conv_winograd.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
@@ -15,20 +14,8 @@ namespace {
 
 using kernels::ConvShape;
 
-constexpr int64_t kPoints = 16;  // of a transformed tile
-// Elements of one transformed patch times tiles: with its 16 points 384 KiB of floats, a share of L2.
-constexpr int64_t kBlockElements = 6144;
-constexpr int64_t kMinTiles = 24, kMaxTiles = 96;
-// Of one task where one image is to keep several cores busy: every task reads all weights.
-constexpr int64_t kMinTaskTiles = 12;
 // Below, the transforms cost what the products save.
 constexpr int64_t kMinChannels = 16;
-
-// Tiles of 2x2 output pixels, counted through all images.
-struct Tiles {
-  explicit Tiles(const ConvShape& s) : down(ceil_div(s.OH, 2)), across(ceil_div(s.OW, 2)), count(s.N * down * across) {}
-  int64_t down, across, count;
-};
 
 // G g G^T for the filters of input channel k and output channels [first, first + used), as rows of a panel.
 template <class T, class Element>
@@ -72,32 +59,6 @@ Tensor pack(const ConvShape& s, const Panels& panels, const T* w, bool turned) {
   return packed;
 }
 
-// The 4x4 pixels that one tile sees; where some lie in the padding, or beyond it, a copy in `buffer` [4, 4, C].
-template <class T>
-struct Patch {
-  const T* data;
-  int64_t row, pixel;
-};
-template <class T>
-Patch<T> patch_of(const ConvShape& s, const Tiles& tiles, int64_t tile, Pixels<const T> x, T* buffer) {
-  const int64_t image = tile / (tiles.down * tiles.across);
-  const int64_t h0 = tile / tiles.across % tiles.down * 2 - s.pad_h, w0 = tile % tiles.across * 2 - s.pad_w;
-  const T* pixels = x.data + ((image * s.H + h0) * s.W + w0) * x.ld;
-  if (h0 >= 0 && w0 >= 0 && h0 + 4 <= s.H && w0 + 4 <= s.W) return {pixels, s.W * x.ld, x.ld};
-  const int64_t left = std::clamp<int64_t>(-w0, 0, 4), right = std::clamp<int64_t>(s.W - w0, left, 4);
-  for (int64_t i = 0; i < 4; ++i) {
-    T* to = buffer + i * 4 * s.C;
-    if (h0 + i < 0 || h0 + i >= s.H) {
-      std::fill_n(to, 4 * s.C, T(0));
-      continue;
-    }
-    std::fill_n(to, left * s.C, T(0));
-    kernels::table<T>().copy_rows(right - left, s.C, to + left * s.C, s.C, pixels + (i * s.W + left) * x.ld, x.ld);
-    std::fill_n(to + right * s.C, (4 - right) * s.C, T(0));
-  }
-  return {buffer, 4 * s.C, s.C};
-}
-
 }  // namespace
 
 bool winograd_fits(const ConvShape& s) {
@@ -113,7 +74,7 @@ void winograd_conv2d(const ConvShape& s, Pixels<T> y, bool add, Pixels<const T> 
   const Tensor packed =
       ConstantWeights::packed(weight, turned ? -2 : -1, [&] { return pack<T>(s, panels, weight.data<T>(), turned); });
   const Tiles tiles(s);
-  const int64_t largest = std::clamp(kBlockElements / s.C, kMinTiles, kMaxTiles);
+  const int64_t largest = largest_block(s);
   const int64_t tasks = in_parallel() ? 1 : std::clamp<int64_t>(tiles.count / kMinTaskTiles, 1, kMinTasks);
   const int64_t blocks = std::max(ceil_div(tiles.count, largest), tasks);
   const int64_t capacity = ceil_div(tiles.count, blocks), panel_size = kPoints * s.C * panels.columns;
@@ -124,10 +85,7 @@ void winograd_conv2d(const ConvShape& s, Pixels<T> y, bool add, Pixels<const T> 
     T* const m = v + kPoints * capacity * s.C;
     T* const patch_buffer = m + kPoints * capacity * panels.columns;
     const int64_t v_plane = capacity * s.C, m_plane = capacity * panels.columns;
-    for (int64_t t = 0; t < count; ++t) {
-      const Patch<T> patch = patch_of(s, tiles, first + t, x, patch_buffer);
-      kernel.winograd_input(s.C, v + t * s.C, v_plane, patch.data, patch.row, patch.pixel);
-    }
+    transform_patches(s, tiles, first, count, x, v, v_plane, patch_buffer);
     constexpr int64_t kOneSegment = 0;
     for (int64_t panel = 0; panel < panels.count; ++panel) {
       const int64_t channel = panel * panels.columns, used = panels.used_columns(panel);
@@ -141,11 +99,9 @@ void winograd_conv2d(const ConvShape& s, Pixels<T> y, bool add, Pixels<const T> 
         });
       }
       for (int64_t t = 0; t < count; ++t) {
-        const int64_t tile = first + t, image = tile / (tiles.down * tiles.across);
-        const int64_t i = tile / tiles.across % tiles.down * 2, j = tile % tiles.across * 2;
+        const TilePlace at = tiles.place(s, first + t);
         kernel.winograd_output(used,
-                               {y.data + ((image * s.OH + i) * s.OW + j) * y.ld + channel, s.OW * y.ld, y.ld,
-                                std::min<int64_t>(2, s.OH - i), std::min<int64_t>(2, s.OW - j),
+                               {y.data + at.pixel * y.ld + channel, s.OW * y.ld, y.ld, at.rows, at.columns,
                                 bias != nullptr ? bias + channel : nullptr, relu, add},
                                m + t * panels.columns, m_plane);
       }

@@ -32,6 +32,9 @@ struct Table {
   void (*outer_tile)(int rows, int vectors, const OuterTile<T>&);
   void (*winograd_input)(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel);
   void (*winograd_output)(int64_t channels, const WinogradOutput<T>&, const T* m, int64_t plane);
+  void (*winograd_grad)(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
+                        int64_t columns);
+  void (*winograd_weights)(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add);
   void (*copy_rows)(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from);
   void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
   void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);

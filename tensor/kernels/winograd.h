@@ -108,5 +108,67 @@ void winograd_output(int64_t channels, const WinogradOutput<T>& o, const T* m, i
   }
 }
 
+/// The adjoint of winograd_output: A g A^T for a tile of the gradient, of which rows x columns pixels lie on the map.
+/// Element (i, j) of g is grad[i * row + j * pixel + c], of the result z[(4 i + j) * plane + c].
+template <class T>
+void winograd_grad(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
+                   int64_t columns) {
+  using V = typename Simd<T>::vector;
+  for (int64_t c = 0; c < channels; c += kLanes<T>) {
+    const int64_t n = channels - c < kLanes<T> ? channels - c : kLanes<T>;
+    V t[4][2];
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      const T* from = grad + j * pixel + c;
+      const V g0 = j < columns ? load_block(from, n) : V{};
+      const V g1 = j < columns && rows > 1 ? load_block(from + row, n) : V{};
+      t[0][j] = g0;
+      t[1][j] = g0 + g1;
+      t[2][j] = g0 - g1;
+      t[3][j] = -g1;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      T* to = z + 4 * i * plane + c;
+      store_block(to, n, t[i][0]);
+      store_block(to + plane, n, t[i][0] + t[i][1]);
+      store_block(to + 2 * plane, n, t[i][0] - t[i][1]);
+      store_block(to + 3 * plane, n, -t[i][1]);
+    }
+  }
+}
+
+/// The adjoint of the weights' transform: [dw +] G^T u G for C channels. Element (i, j) of u is u[(4 i + j) * plane +
+/// c], of the result dw[(3 i + j) * tap + c].
+template <class T>
+void winograd_weights(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add) {
+  using V = typename Simd<T>::vector;
+  const V half = broadcast(T(0.5));
+  for (int64_t c = 0; c < C; c += kLanes<T>) {
+    const int64_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+    V t[3][4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const T* from = u + j * plane + c;
+      const V u0 = load_block(from, n), u1 = load_block(from + 4 * plane, n), u2 = load_block(from + 8 * plane, n),
+              u3 = load_block(from + 12 * plane, n);
+      const V sum = half * (u1 + u2);
+      t[0][j] = u0 + sum;
+      t[1][j] = half * (u1 - u2);
+      t[2][j] = sum + u3;
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      const V sum = half * (t[i][1] + t[i][2]);
+      const V taps[3] = {t[i][0] + sum, half * (t[i][1] - t[i][2]), sum + t[i][3]};
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) {
+        T* to = dw + (3 * i + j) * tap + c;
+        store_block(to, n, add ? load_block(to, n) + taps[j] : taps[j]);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kindling::kernels
