@@ -1,6 +1,5 @@
 #include <kindling/nn/norm.h>
 
-#include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/norm.h>
 #include <kindling/tensor/elementwise.h>
 
@@ -28,15 +27,13 @@ Variable BatchNorm2d::forward(const Variable& x) {
   const int64_t channels = weight.size(0);
   check(x.rank() >= 2 && x.shape().back() == channels, "batch_norm", "expects ", channels,
         " channels in the last axis: input ", x.shape());
-  if (!training()) {
-    const Variable y =
-        batch_norm_apply(x, {.mean = running_mean, .inv_std = rsqrt(running_var + options_.eps)}, weight, bias);
-    return options_.relu ? relu(y) : y;
-  }
+  const Activation activation = options_.relu ? Activation::relu : Activation::none;
+  if (!training())
+    return batch_norm_apply(x, {.mean = running_mean, .inv_std = rsqrt(running_var + options_.eps)}, weight, bias,
+                            activation);
   const int64_t values = x.numel() / channels;
   check(values > 1, "batch_norm", "needs more than one value per channel in training: input ", x.shape());
-  BatchNormResult result =
-      batch_norm(x, weight, bias, options_.eps, options_.relu ? Activation::relu : Activation::none);
+  BatchNormResult result = batch_norm(x, weight, bias, options_.eps, activation);
   update_running(result.stats, values);
   return result.values;
 }

@@ -1,5 +1,6 @@
 #include <kindling/autograd/ops/norm.h>
 
+#include <kindling/autograd/ops/activation.h>
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/record.h>
@@ -36,15 +37,19 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
   return {record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule), stats};
 }
 
-Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta) {
-  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value());
+Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta,
+                          Activation activation) {
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation);
+  const bool with_relu = activation == Activation::relu;
+  const auto passed = [with_relu](const Step& s) { return with_relu ? relu_grad(s.grad, s.output()) : s.grad; };
   return record(
-      "batch_norm_apply", std::move(y), {x, gamma, beta, stats.mean, stats.inv_std}, Keep::inputs,
-      [](const Step& s) { return mul(s.grad, mul(s.input(1), s.input(4))); },  // dL/dx
-      [](const Step& s) {                                                      // dL/dgamma
-        return sum_to(mul(s.grad, mul(sub(s.input(0), s.input(3)), s.input(4))), s.input_shape(1));
+      "batch_norm_apply", std::move(y), {x, gamma, beta, stats.mean, stats.inv_std},
+      with_relu ? Keep::all : Keep::inputs,
+      [passed](const Step& s) { return mul(passed(s), mul(s.input(1), s.input(4))); },  // dL/dx
+      [passed](const Step& s) {                                                         // dL/dgamma
+        return sum_to(mul(passed(s), mul(sub(s.input(0), s.input(3)), s.input(4))), s.input_shape(1));
       },
-      [](const Step& s) { return sum_to(s.grad, s.input_shape(2)); },  // dL/dbeta
+      [passed](const Step& s) { return sum_to(passed(s), s.input_shape(2)); },  // dL/dbeta
       NoGradient(), NoGradient());
 }
 

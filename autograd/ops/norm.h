@@ -16,8 +16,10 @@ struct BatchNormResult {
 BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5,
                            Activation activation = Activation::none);
 
-/// (x - mean) * inv_std * gamma + beta with given statistics (constants): batch normalisation at evaluation.
-Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta);
+/// (x - mean) * inv_std * gamma + beta with given statistics (constants), or its ReLU: batch normalisation at
+/// evaluation.
+Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta,
+                          Activation activation = Activation::none);
 
 /// y_c = x_c (k + alpha/size sum_{c' within size/2 of c} x_c'^2)^-beta over the last axis.
 Variable local_response_norm(const Variable& x, const LocalResponseNormOptions& options);

@@ -46,17 +46,21 @@ void add_batch_norms(std::vector<OpCase>& cases) {
     cases.push_back({"batch_norm", "relu, " + to_string(shape), uniform({shape, channels, channels}),
                      [](const Args& x) { return batch_norm(x[0], x[1], x[2], kEps, Activation::relu).values; },
                      [](const Inputs& x) { return relu(naive_batch_norm(x[0], x[1], x[2])); }});
-    const auto apply = [](const Args& x) {
-      const DType dtype = x[0].dtype();
-      const BatchNormStats stats{Tensor::full(x[1].shape(), 0.25, dtype), Tensor::full(x[1].shape(), 1.25, dtype)};
-      return batch_norm_apply(x[0], stats, x[1], x[2]);
-    };
-    cases.push_back(
-        {"batch_norm_apply", to_string(shape), uniform({shape, channels, channels}), apply, [](const Inputs& x) {
-           return build(x[0].shape(), [&](const Shape& i) {
-             return (at(x[0], i) - 0.25) * 1.25 * at(x[1], {i.back()}) + at(x[2], {i.back()});
-           });
-         }});
+    for (const Activation activation : {Activation::none, Activation::relu}) {
+      const bool with_relu = activation == Activation::relu;
+      const auto apply = [activation](const Args& x) {
+        const DType dtype = x[0].dtype();
+        const BatchNormStats stats{Tensor::full(x[1].shape(), 0.25, dtype), Tensor::full(x[1].shape(), 1.25, dtype)};
+        return batch_norm_apply(x[0], stats, x[1], x[2], activation);
+      };
+      cases.push_back({"batch_norm_apply", to_string(shape) + (with_relu ? ", with ReLU" : ""),
+                       uniform({shape, channels, channels}), apply, [with_relu](const Inputs& x) {
+                         return build(x[0].shape(), [&](const Shape& i) {
+                           const double y = (at(x[0], i) - 0.25) * 1.25 * at(x[1], {i.back()}) + at(x[2], {i.back()});
+                           return with_relu ? std::max(0.0, y) : y;
+                         });
+                       }});
+    }
   }
 }
 
