@@ -38,7 +38,8 @@ def main() -> None:
     save_file(run_kindling(options.program, case, given), folder / "expected.safetensors")
     torch.save(model.state_dict(), folder / "pytorch.pt")
     if not work.training:
-        torch.onnx.export(model, (images,), folder / "model.onnx", input_names=["input"], output_names=["logits"])
+        torch.onnx.export(model, (images,), folder / "model.onnx", input_names=["input"], output_names=["logits"],
+                          verbose=False)
 
 
 if __name__ == "__main__":

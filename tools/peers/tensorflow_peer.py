@@ -20,7 +20,8 @@ class Ops:
 
     def conv(self, x, name, stride=1, padding=0):
         pads = [[0, 0], [padding, padding], [padding, padding], [0, 0]] if padding else "VALID"
-        return tf.nn.bias_add(tf.nn.conv2d(x, self.weights[f"{name}/weight"], stride, pads), self.weights[f"{name}/bias"])
+        y = tf.nn.conv2d(x, self.weights[f"{name}/weight"], stride, pads)
+        return tf.nn.bias_add(y, self.weights[f"{name}/bias"])
 
     def linear(self, x, name):
         return tf.nn.bias_add(tf.matmul(x, self.weights[f"{name}/weight"]), self.weights[f"{name}/bias"])
@@ -53,9 +54,10 @@ class Peer:
         given = load_file(folder / "given.safetensors")
         self.images, self.labels = tf.constant(given.pop("input")), tf.constant(given.pop("labels"))
         self.network, self.training = NETWORKS[workload.model], workload.training
-        make = tf.Variable if self.training else tf.constant  # constants let the graph optimiser fold and pack weights
-        self.weights = {name: make(from_kindling(weight)) for name, weight in given.items()}
-        self.momenta = {name: tf.Variable(tf.zeros_like(weight)) for name, weight in self.weights.items()}
+        self.weights = {name: from_kindling(weight) for name, weight in given.items()}
+        if self.training:  # else they become constants of the graph, which TensorFlow packs once and fuses more with
+            self.weights = {name: tf.Variable(weight) for name, weight in self.weights.items()}
+            self.momenta = {name: tf.Variable(tf.zeros_like(weight)) for name, weight in self.weights.items()}
 
     def results(self) -> dict[str, np.ndarray]:
         if not self.training:
