@@ -11,7 +11,7 @@ const std::vector<Preset>& presets() {
        {{"data", "shapes"},
         {"model", "squeezenet_cifar"},
         {"norm", "batch"},
-        {"epochs", 8},
+        {"epochs", 10},
         {"batch_size", 64},
         {"lr", 0.1},
         {"momentum", 0.9},
