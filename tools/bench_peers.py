@@ -3,12 +3,12 @@
 
     tools/bench_peers.py --out docs/performance
 
-Peers come from PyPI into a virtual environment that is made at first use; one that cannot be installed or run is left
-out, with the reason. First all compute logits and loss (and in training the gradients) of the same weights and the
-same batch; a peer farther than 1e-3 from Kindling is not measured. Then, in each round, every contestant runs each
-workload in a process of its own: some steps to warm up, some that are timed, of which the median counts. A figure is
-the median over the rounds, its spread the quartiles. Shares of peak and ratios are taken within a round, against the
-FMA peak and the speed of Kindling there.
+Peers come from PyPI into a virtual environment that is made at first use (Debian packages python3-venv and, for PyTorch
+at its best, libjemalloc2); one that cannot be installed or run is left out, with the reason. First all compute logits
+and loss (and in training the gradients) of the same weights and the same batch; a peer farther than 1e-3 from Kindling
+is not measured. Then, in each round, every contestant runs each workload in a process of its own: some steps to warm
+up, some that are timed, of which the median counts. A figure is the median over the rounds, its spread the quartiles.
+Shares of peak and ratios are taken within a round, against the FMA peak and the speed of Kindling there.
 
 --out NAME writes NAME.md (between `<!-- bench_peers: begin -->` and `<!-- bench_peers: end -->`, lines that it must
 have if it exists), NAME.json (every sample) and NAME.svg (by gnuplot). Without it the tables go to standard output.
@@ -36,7 +36,7 @@ from peers.workloads import WORKLOADS, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1e-3  # of relative distances from Kindling
-TIMEOUT = 600  # seconds that one process may take
+TIMEOUT = 1800  # seconds that one process may take, installations included
 BASE_PACKAGES = ["torch", "numpy", "safetensors", "onnx", "onnxscript"]  # PyTorch draws the weights and writes ONNX
 # Blocks that are kept, on huge pages: fresh pages cost PyTorch more than anything else.
 JEMALLOC = {"LD_PRELOAD": "libjemalloc.so.2",
@@ -283,14 +283,16 @@ def compare(options: argparse.Namespace, scratch: Path) -> int:
     works = {WORKLOADS[name]: bench.contestants(WORKLOADS[name]) for name in options.only}
     if options.check_only:
         return 1 if bench.left_out else 0
-    samples = [sample for number in range(1, options.rounds + 1) for work, contestants in works.items()
-               for sample in bench.measure(work, contestants, number)]
-    results = {"date": datetime.date.today().isoformat(), "commit": commit(), **machine(), "threads": options.threads,
-               "rounds": options.rounds, "versions": bench.versions, "checks": bench.checks,
-               "left_out": bench.left_out, "samples": samples}
-    if options.out:
-        report.write(results, options.out)
-    else:
+    about = {"date": datetime.date.today().isoformat(), "commit": commit(), **machine(), "threads": options.threads}
+    samples: list[Sample] = []
+    for number in range(1, options.rounds + 1):
+        for work, contestants in works.items():
+            samples += bench.measure(work, contestants, number)
+        results = {**about, "rounds": number, "versions": bench.versions, "checks": bench.checks,
+                   "left_out": bench.left_out, "samples": samples}
+        if options.out:  # after every round: a run that is stopped keeps what it has
+            report.write(results, options.out)
+    if not options.out:
         print(report.markdown(results))
     return 0
 

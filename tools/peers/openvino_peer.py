@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 from peers.workloads import Workload
 
-VERSION = f"OpenVINO {openvino.__version__.partition("-")[0]}"
+VERSION = f"OpenVINO {openvino.__version__.partition('-')[0]}"
 
 
 class Peer:

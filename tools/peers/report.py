@@ -56,7 +56,7 @@ def heading(work: Workload) -> str:
 
 def table(results: dict, work: Workload) -> list[str]:
     lines = [f"### {heading(work)}", "",
-             "| | images/s (quartiles) | ms a step | share of peak | Kindling's speed to its | memory, MB |",
+             "| | images/s (quartiles) | ms a step | share of peak | Kindling's speed / its | memory, MB |",
              "|---|---|---|---|---|---|"]
     for title, samples in by_contestant(results, work.name).items():
         name = f"**{title}**" if title == KINDLING else title
@@ -107,15 +107,16 @@ def chart_script(results: dict) -> str:
     rows = -(-len(works) // columns)
     script = [f"set terminal svg size {290 * columns},{330 * rows} font 'Helvetica,12' background '#ffffff'",
               "set border 1 lc rgb '#606060'", "set xtics nomirror scale 0 rotate by 35 right textcolor rgb '#404040'",
-              "unset ytics", "unset key", "set style fill solid", "set boxwidth 0.7", "set yrange [0:*]",
-              "set offsets 0, 0, graph 0.12, 0", f"set multiplot layout {rows},{columns}"]
+              "unset ytics", "unset key", "set lmargin 8", "set rmargin 0", "set bmargin 6",
+              "set yrange [0:*]", "set offsets 0, 0, graph 0.12, 0", "set style fill solid", "set boxwidth 0.7",
+              f"set multiplot layout {rows},{columns}"]
     for i, work in enumerate(works):
         groups = by_contestant(results, work.name)
         script.append(f"$panel{i} << EOD")
         for title, samples in groups.items():
             colour = 0x1F6FB5 if title == KINDLING else 0xB8BEC6
             script.append(f'"{title}" {speed(samples)} {colour} "{number(speed(samples))}"')
-        script += ["EOD", f"set title '{work.title}\\n{work.size} pixels, batch {work.batch}: images/s'",
+        script += ["EOD", f'set title "{work.title}\\n{work.size} pixels, batch {work.batch}: images/s"',
                    f"set xrange [-0.6:{len(groups) - 0.4}]",
                    f"plot $panel{i} using 0:2:3:xtic(1) with boxes lc rgb variable, "
                    "'' using 0:2:4 with labels offset 0,0.6"]
