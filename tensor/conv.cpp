@@ -135,11 +135,12 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
 
 namespace {
 
-ConvShape input_grad_shape(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
-  const ConvShape s = make_shape("conv2d_input_grad", x_shape, w.shape(), options);
-  check_operands("conv2d_input_grad", grad, w);
-  check(grad.shape() == output_shape(s), "conv2d_input_grad", "gradient must be ", output_shape(s), ", got ",
-        grad.shape());
+// The shape of a convolution by the operands of one of its gradients: that of its result, and the input or the weights.
+ConvShape grad_shape(const char* op, const Tensor& grad, const Tensor& other, const Shape& x, const Shape& w,
+                     const Conv2dOptions& options) {
+  const ConvShape s = make_shape(op, x, w, options);
+  check_operands(op, grad, other);
+  check(grad.shape() == output_shape(s), op, "gradient must be ", output_shape(s), ", got ", grad.shape());
   return s;
 }
 
@@ -157,7 +158,7 @@ void direct_input_grad(Tensor& dx, bool add, const ConvShape& s, const Tensor& g
 
 Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shape& x_shape,
                          const Conv2dOptions& options) {
-  const ConvShape s = input_grad_shape(grad_any, w_any, x_shape, options);
+  const ConvShape s = grad_shape("conv2d_input_grad", grad_any, w_any, x_shape, w_any.shape(), options);
   if (is_direct_input_grad(s)) {
     Tensor dx = Tensor::empty(x_shape, grad_any.dtype());
     direct_input_grad(dx, /*add=*/false, s, grad_any, w_any);
@@ -185,7 +186,7 @@ void check_sum(const char* op, const Tensor& sum, const Tensor& grad) {
 }  // namespace
 
 void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options) {
-  const ConvShape s = input_grad_shape(grad, w, sum.shape(), options);
+  const ConvShape s = grad_shape("conv2d_input_grad", grad, w, sum.shape(), w.shape(), options);
   check_sum("conv2d_input_grad", sum, grad);
   if (is_direct_input_grad(s))
     direct_input_grad(sum, /*add=*/true, s, grad, w);
@@ -194,14 +195,6 @@ void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, con
 }
 
 namespace {
-
-ConvShape weight_grad_shape(const Tensor& grad, const Tensor& x, const Shape& w_shape, const Conv2dOptions& options) {
-  const ConvShape s = make_shape("conv2d_weight_grad", x.shape(), w_shape, options);
-  check_operands("conv2d_weight_grad", grad, x);
-  check(grad.shape() == output_shape(s), "conv2d_weight_grad", "gradient must be ", output_shape(s), ", got ",
-        grad.shape());
-  return s;
-}
 
 void direct_weight_grad(Tensor& dw, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& x_any) {
   const Tensor grad = with_rows(grad_any), x = x_any.contiguous();
@@ -215,7 +208,7 @@ void direct_weight_grad(Tensor& dw, bool add, const ConvShape& s, const Tensor& 
 
 Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Shape& w_shape,
                           const Conv2dOptions& options) {
-  const ConvShape s = weight_grad_shape(grad_any, x_any, w_shape, options);
+  const ConvShape s = grad_shape("conv2d_weight_grad", grad_any, x_any, x_any.shape(), w_shape, options);
   if (s.N == 0) return Tensor::zeros(w_shape, grad_any.dtype());
   const bool naive = conv_algorithm() == ConvAlgorithm::naive;
   Tensor dw = naive ? Tensor::zeros(w_shape, grad_any.dtype()) : Tensor::empty(w_shape, grad_any.dtype());
@@ -234,7 +227,7 @@ Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Sha
 }
 
 void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, const Conv2dOptions& options) {
-  const ConvShape s = weight_grad_shape(grad, x, sum.shape(), options);
+  const ConvShape s = grad_shape("conv2d_weight_grad", grad, x, x.shape(), sum.shape(), options);
   check_sum("conv2d_weight_grad", sum, grad);
   if (s.N == 0) return;
   if (on_image())

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/conv.h>
 #include <kindling/tensor/conv_panels.h>
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/parallel.h>
@@ -164,8 +163,7 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
 
 template <class T>
 void direct_conv2d(const ConvShape& s, Pixels<T> y, const T* x, const Tensor& weight, const T* bias, bool relu) {
-  if (conv_algorithm() == ConvAlgorithm::automatic && winograd_fits(s))
-    return winograd_conv2d<T>(s, y, /*add=*/false, {x, s.C}, weight, /*turned=*/false, bias, relu);
+  if (uses_winograd(s)) return winograd_conv2d<T>(s, y, /*add=*/false, {x, s.C}, weight, /*turned=*/false, bias, relu);
   const Panels panels(kernels::table<T>(), s.group_out());
   const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups, [&] {
     const T* w = weight.data<T>();
@@ -196,7 +194,7 @@ void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad
   std::swap(turned.W, turned.OW);
   turned.pad_h = s.dilation_h * (s.KH - 1) - s.pad_h;
   turned.pad_w = s.dilation_w * (s.KW - 1) - s.pad_w;
-  if (conv_algorithm() == ConvAlgorithm::automatic && winograd_fits(turned))
+  if (uses_winograd(turned))
     return winograd_conv2d<T>(turned, {dx, turned.O}, add, grad, weight, /*turned=*/true, nullptr, /*relu=*/false);
   const Panels panels(kernels::table<T>(), turned.group_out());
   const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups + 1, [&] {

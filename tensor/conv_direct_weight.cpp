@@ -3,12 +3,9 @@
 // pixels at a time, so that what is gathered is used from L1 by all output channels.
 #include <algorithm>
 
-#include <kindling/tensor/conv.h>
 #include <kindling/tensor/conv_panels.h>
 #include <kindling/tensor/conv_paths.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/tile.h>
-#include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
 namespace {
@@ -98,20 +95,19 @@ void gather_panel(const Source<T>& source, int64_t begin, int64_t end, int64_t p
 
 template <class T>
 void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
-  if (conv_algorithm() == ConvAlgorithm::automatic && winograd_fits(s))
-    return winograd_weight_grad<T>(s, dw, add, grad, x);
+  if (uses_winograd(s)) return winograd_weight_grad<T>(s, dw, add, grad, x);
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, s.patch());
-  const int64_t all_pixels = s.N * s.OH * s.OW, size = s.O * s.patch(), all_panels = s.groups * panels.count;
+  const int64_t all_pixels = s.N * s.OH * s.OW, all_panels = s.groups * panels.count;
   const int64_t parts = std::clamp<int64_t>(all_pixels / kPartPixels, 1, kMaxParts);
   // Cutting panels changes no sum; it only makes tasks for several threads.
   const int64_t cuts = std::min(all_panels, in_parallel() ? 1 : ceil_div(kMinTasks, parts));
   const int64_t largest_piece = std::min(kPanelElements / panels.columns, kBlockPixels);
-  Tensor partial = parts > 1 ? Tensor::empty({parts - 1, size}, dtype_of<T>()) : Tensor();
+  PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;
     const int64_t first = part * all_pixels / parts, last = (part + 1) * all_pixels / parts;
-    T* sums = part == 0 ? dw : partial.data<T>() + (part - 1) * size;
+    T* sums = partial.part(part);
     Tensor buffer = Tensor::empty({largest_piece, panels.columns}, dtype_of<T>());
     for_each_piece(last - first, kBlockPixels, [&](int64_t block, int64_t block_pixels) {
       for (int64_t i = cut * all_panels / cuts; i < (cut + 1) * all_panels / cuts; ++i) {
@@ -143,10 +139,7 @@ void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> gra
       }
     });
   });
-  if (parts > 1)
-    parallel_for(size, 4096, [&](int64_t begin, int64_t end) {
-      kernel.sum_rows(parts - 1, end - begin, dw + begin, partial.data<T>() + begin, size);
-    });
+  partial.finish();
 }
 
 template void direct_weight_grad(const ConvShape&, float*, bool, Pixels<const float>, const float*);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
 
@@ -45,5 +47,30 @@ void for_each_piece(int64_t n, int64_t largest, F f) {
   const int64_t pieces = ceil_div(n, largest);
   for (int64_t i = 0; i < pieces; ++i) f(i * n / pieces, (i + 1) * n / pieces - i * n / pieces);
 }
+
+// A sum of `size` elements that is taken in parts, fixed by the shape, so that threads can work on them: part 0 in the
+// result itself, the others beside it, added to it in order.
+template <class T>
+class PartialSums {
+ public:
+  PartialSums(int64_t parts, int64_t size, T* result)
+      : parts_(parts),
+        size_(size),
+        result_(result),
+        others_(parts > 1 ? Tensor::empty({parts - 1, size}, dtype_of<T>()) : Tensor()) {}
+
+  T* part(int64_t i) { return i == 0 ? result_ : others_.data<T>() + (i - 1) * size_; }
+  void finish() {
+    if (parts_ == 1) return;
+    parallel_for(size_, 4096, [&](int64_t begin, int64_t end) {
+      kernels::table<T>().sum_rows(parts_ - 1, end - begin, result_ + begin, part(1) + begin, size_);
+    });
+  }
+
+ private:
+  int64_t parts_, size_;
+  T* result_;
+  Tensor others_;
+};
 
 }  // namespace kindling::detail

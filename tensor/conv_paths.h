@@ -35,8 +35,9 @@ void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<cons
 template <class T>
 void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
 
-/// Whether winograd_conv2d can: 3x3 taps, stride 1, no dilation or groups, and channels enough to pay.
-bool winograd_fits(const kernels::ConvShape& s);
+/// Whether the algorithm in use leaves this one to Winograd: 3x3 taps, stride 1, no dilation or groups, and channels
+/// enough to pay.
+bool uses_winograd(const kernels::ConvShape& s);
 /// y = [y +] [ReLU of] conv(x, w) [+ bias] by Winograd's F(2x2, 3x3). With `turned` s is the turned convolution of the
 /// input gradient and w still the weights as they are: [C, 3, 3, O] of s, each filter to be turned by half a turn.
 template <class T>

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/conv.h>
 #include <kindling/tensor/conv_winograd.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
 
@@ -61,9 +61,9 @@ Tensor pack(const ConvShape& s, const Panels& panels, const T* w, bool turned) {
 
 }  // namespace
 
-bool winograd_fits(const ConvShape& s) {
-  return s.KH == 3 && s.KW == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.groups == 1 && s.C >= kMinChannels && s.O >= kMinChannels;
+bool uses_winograd(const ConvShape& s) {
+  return conv_algorithm() == ConvAlgorithm::automatic && s.KH == 3 && s.KW == 3 && s.stride_h == 1 && s.stride_w == 1 &&
+         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && s.C >= kMinChannels && s.O >= kMinChannels;
 }
 
 template <class T>

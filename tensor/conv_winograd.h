@@ -11,17 +11,18 @@ namespace kindling::detail {
 
 inline constexpr int64_t kPoints = 16;  // of a transformed tile
 // Elements of one transformed patch times tiles: with its 16 points 384 KiB of floats, a share of L2.
-inline constexpr int64_t kBlockElements = 6144;
+inline constexpr int64_t kPatchElements = 6144;
 inline constexpr int64_t kMinTiles = 24, kMaxTiles = 96;
 // Of one task where one image is to keep several cores busy: every task reads all weights.
 inline constexpr int64_t kMinTaskTiles = 12;
 inline int64_t largest_block(const kernels::ConvShape& s) {
-  return std::clamp(kBlockElements / s.C, kMinTiles, kMaxTiles);
+  return std::clamp(kPatchElements / s.C, kMinTiles, kMaxTiles);
 }
 
 // Tiles of 2x2 output pixels, counted through all images.
 struct TilePlace {
-  int64_t pixel;          // its first, counted through all output maps
+  int64_t image, i, j;    // its first pixel
+  int64_t pixel;          // the same, counted through all output maps
   int64_t rows, columns;  // 1 or 2: how much of it lies on the map
 };
 struct Tiles {
@@ -29,7 +30,7 @@ struct Tiles {
       : down(ceil_div(s.OH, 2)), across(ceil_div(s.OW, 2)), count(s.N * down * across) {}
   TilePlace place(const kernels::ConvShape& s, int64_t tile) const {
     const int64_t image = tile / (down * across), i = tile / across % down * 2, j = tile % across * 2;
-    return {(image * s.OH + i) * s.OW + j, std::min<int64_t>(2, s.OH - i), std::min<int64_t>(2, s.OW - j)};
+    return {image, i, j, (image * s.OH + i) * s.OW + j, std::min<int64_t>(2, s.OH - i), std::min<int64_t>(2, s.OW - j)};
   }
   int64_t down, across, count;
 };
@@ -41,10 +42,9 @@ struct Patch {
   int64_t row, pixel;
 };
 template <class T>
-Patch<T> patch_of(const kernels::ConvShape& s, const Tiles& tiles, int64_t tile, Pixels<const T> x, T* buffer) {
-  const int64_t image = tile / (tiles.down * tiles.across);
-  const int64_t h0 = tile / tiles.across % tiles.down * 2 - s.pad_h, w0 = tile % tiles.across * 2 - s.pad_w;
-  const T* pixels = x.data + ((image * s.H + h0) * s.W + w0) * x.ld;
+Patch<T> patch_of(const kernels::ConvShape& s, const TilePlace& at, Pixels<const T> x, T* buffer) {
+  const int64_t h0 = at.i - s.pad_h, w0 = at.j - s.pad_w;
+  const T* pixels = x.data + ((at.image * s.H + h0) * s.W + w0) * x.ld;
   if (h0 >= 0 && w0 >= 0 && h0 + 4 <= s.H && w0 + 4 <= s.W) return {pixels, s.W * x.ld, x.ld};
   const int64_t left = std::clamp<int64_t>(-w0, 0, 4), right = std::clamp<int64_t>(s.W - w0, left, 4);
   for (int64_t i = 0; i < 4; ++i) {
@@ -65,7 +65,7 @@ template <class T>
 void transform_patches(const kernels::ConvShape& s, const Tiles& tiles, int64_t first, int64_t count, Pixels<const T> x,
                        T* v, int64_t plane, T* buffer) {
   for (int64_t t = 0; t < count; ++t) {
-    const Patch<T> patch = patch_of(s, tiles, first + t, x, buffer);
+    const Patch<T> patch = patch_of(s, tiles.place(s, first + t), x, buffer);
     kernels::table<T>().winograd_input(s.C, v + t * s.C, plane, patch.data, patch.row, patch.pixel);
   }
 }

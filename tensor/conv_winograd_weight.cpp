@@ -5,9 +5,7 @@
 #include <algorithm>
 
 #include <kindling/tensor/conv_winograd.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/tile.h>
-#include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
 namespace {
@@ -29,7 +27,7 @@ class PointSums {
         capacity_(capacity),
         // A tile reads whole vectors: behind the last patch there must be some more.
         buffer_(Tensor::empty(
-            {kPoints * (capacity + 1) * s.C + kPoints * capacity * kBlockChannels + panels_.columns + kPoints * s.C},
+            {kPoints * capacity * s.C + kPoints * capacity * kBlockChannels + panels_.columns + kPoints * s.C},
             dtype_of<T>())),
         v_(buffer_.template data<T>()),
         z_(v_ + kPoints * capacity * s.C + panels_.columns),
@@ -75,11 +73,11 @@ template <class T>
 void winograd_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Tiles tiles(s);
-  const int64_t size = s.O * s.patch(), channel_blocks = ceil_div(s.O, kBlockChannels);
+  const int64_t channel_blocks = ceil_div(s.O, kBlockChannels);
   const int64_t parts = std::clamp<int64_t>(tiles.count / kPartTiles, 1, kMaxParts);
   // Cutting channels changes no sum; it only makes tasks for several threads, each of which transforms all patches.
   const int64_t cuts = in_parallel() ? 1 : std::min(channel_blocks, ceil_div(kMinTasks, parts));
-  Tensor partial = parts > 1 ? Tensor::empty({parts - 1, size}, dtype_of<T>()) : Tensor();
+  PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;
     const int64_t first = part * tiles.count / parts, count = (part + 1) * tiles.count / parts - first;
@@ -87,7 +85,7 @@ void winograd_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> g
     const int64_t begin = cut * channel_blocks / cuts, end = (cut + 1) * channel_blocks / cuts;
     PointSums<T> point_sums(s, ceil_div(count, blocks));
     Tensor sums = Tensor::empty({end - begin, kPoints * kBlockChannels * s.C}, dtype_of<T>());
-    T* const to = part == 0 ? dw : partial.data<T>() + (part - 1) * size;
+    T* const to = partial.part(part);
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t tile = first + block * count / blocks, block_tiles = first + (block + 1) * count / blocks - tile;
       point_sums.load_patches(tiles, tile, block_tiles, x);
@@ -102,10 +100,7 @@ void winograd_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> g
       }
     }
   });
-  if (parts > 1)
-    parallel_for(size, 4096, [&](int64_t begin, int64_t end) {
-      kernel.sum_rows(parts - 1, end - begin, dw + begin, partial.data<T>() + begin, size);
-    });
+  partial.finish();
 }
 
 template void winograd_weight_grad(const ConvShape&, float*, bool, Pixels<const float>, const float*);

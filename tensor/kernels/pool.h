@@ -26,6 +26,7 @@ inline __attribute__((always_inline)) void for_each_block(int64_t C, F f) {
   for (; c + L <= C; c += L) f.template operator()<1>(c, L);
   if (c < C) f.template operator()<1>(c, C - c);
 }
+
 /// The naive loop: y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such tap. NaN counts as
 /// largest.
 template <class T>

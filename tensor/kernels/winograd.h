@@ -27,26 +27,27 @@ struct WinogradOutput {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// The naive loops: B^T d B of one channel, and A^T m A.
+/// The naive loops: out = M^T in M, of which both transforms of one channel are cases.
+template <class T, int In, int Out>
+void naive_both_sides(T (&out)[Out][Out], const T (&M)[In][Out], const T (&in)[In][In]) {
+  for (int i = 0; i < Out; ++i)
+    for (int j = 0; j < Out; ++j) {
+      out[i][j] = 0;
+      for (int p = 0; p < In; ++p)
+        for (int q = 0; q < In; ++q) out[i][j] += M[p][i] * in[p][q] * M[q][j];
+    }
+}
+/// B^T d B.
 template <class T>
 void naive_winograd_input(T (&v)[4][4], const T (&d)[4][4]) {
   constexpr T B[4][4] = {{1, 0, 0, 0}, {0, 1, -1, 1}, {-1, 1, 1, 0}, {0, 0, 0, -1}};
-  for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 4; ++j) {
-      v[i][j] = 0;
-      for (int p = 0; p < 4; ++p)
-        for (int q = 0; q < 4; ++q) v[i][j] += B[p][i] * d[p][q] * B[q][j];
-    }
+  naive_both_sides(v, B, d);
 }
+/// A^T m A.
 template <class T>
 void naive_winograd_output(T (&y)[2][2], const T (&m)[4][4]) {
   constexpr T A[4][2] = {{1, 0}, {1, 1}, {1, -1}, {0, -1}};
-  for (int i = 0; i < 2; ++i)
-    for (int j = 0; j < 2; ++j) {
-      y[i][j] = 0;
-      for (int p = 0; p < 4; ++p)
-        for (int q = 0; q < 4; ++q) y[i][j] += A[p][i] * m[p][q] * A[q][j];
-    }
+  naive_both_sides(y, A, m);
 }
 
 /// B^T d B for C channels: element (i, j) of d is d[i * row + j * pixel + c], of the result v[(4 i + j) * plane + c].
