@@ -46,9 +46,11 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options)
 /// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by OpenBLAS; the
 /// reference. `naive`: the seven loops of the definition. `direct`: register tiles straight on the image
 /// (kernels/tile.h), with im2col for the input gradient where it is strided or much smaller than the image.
-/// `automatic`: the fastest there is, `direct` but for 3x3 kernels of stride 1 from 16 channels on, whose outputs and
-/// gradients are computed by Winograd's F(2x2, 3x3) (kernels/winograd.h), with errors like those of `direct` (some
-/// 1e-7 of the result's norm in f32); but a NaN or Inf in x spoils up to three more pixels around it.
+/// `automatic`: the fastest there is, `direct` but for 3x3 and 5x5 kernels of stride 1 from 16 channels on, whose
+/// outputs and gradients are computed by Winograd's minimal filtering (kernels/winograd.h): F(4x4, 3x3), on small maps
+/// F(2x2, 3x3), and F(2x2, 5x5), whichever takes the fewest products. The first and the last have 2 to 3 times the
+/// error of `direct` (1e-6 instead of 4e-7 of the result's norm in f32); a NaN or Inf in x spoils up to five more
+/// pixels around it.
 enum class ConvAlgorithm { automatic, direct, im2col, naive };
 /// For the whole process; takes effect at the next convolution.
 void set_conv_algorithm(ConvAlgorithm algorithm);

@@ -163,7 +163,8 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
 
 template <class T>
 void direct_conv2d(const ConvShape& s, Pixels<T> y, const T* x, const Tensor& weight, const T* bias, bool relu) {
-  if (uses_winograd(s)) return winograd_conv2d<T>(s, y, /*add=*/false, {x, s.C}, weight, /*turned=*/false, bias, relu);
+  if (const auto scheme = winograd_scheme(s))
+    return winograd_conv2d<T>(*scheme, s, y, /*add=*/false, {x, s.C}, weight, /*turned=*/false, bias, relu);
   const Panels panels(kernels::table<T>(), s.group_out());
   const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups, [&] {
     const T* w = weight.data<T>();
@@ -194,8 +195,9 @@ void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad
   std::swap(turned.W, turned.OW);
   turned.pad_h = s.dilation_h * (s.KH - 1) - s.pad_h;
   turned.pad_w = s.dilation_w * (s.KW - 1) - s.pad_w;
-  if (uses_winograd(turned))
-    return winograd_conv2d<T>(turned, {dx, turned.O}, add, grad, weight, /*turned=*/true, nullptr, /*relu=*/false);
+  if (const auto scheme = winograd_scheme(turned))
+    return winograd_conv2d<T>(*scheme, turned, {dx, turned.O}, add, grad, weight, /*turned=*/true, nullptr,
+                              /*relu=*/false);
   const Panels panels(kernels::table<T>(), turned.group_out());
   const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups + 1, [&] {
     const T* w = weight.data<T>();

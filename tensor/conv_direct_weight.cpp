@@ -95,7 +95,7 @@ void gather_panel(const Source<T>& source, int64_t begin, int64_t end, int64_t p
 
 template <class T>
 void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
-  if (uses_winograd(s)) return winograd_weight_grad<T>(s, dw, add, grad, x);
+  if (const auto scheme = winograd_scheme(s)) return winograd_weight_grad<T>(*scheme, s, dw, add, grad, x);
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, s.patch());
   const int64_t all_pixels = s.N * s.OH * s.OW, all_panels = s.groups * panels.count;

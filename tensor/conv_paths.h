@@ -2,7 +2,10 @@
 // x [N,H,W,C], w [O,KH,KW,C/G], y and grad [N,OH,OW,O]; T is float or double.
 #pragma once
 
+#include <optional>
+
 #include <kindling/tensor/kernels/conv.h>
+#include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -35,17 +38,17 @@ void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<cons
 template <class T>
 void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
 
-/// Whether the algorithm in use leaves this one to Winograd: 3x3 taps, stride 1, no dilation or groups, and channels
-/// enough to pay.
-bool uses_winograd(const kernels::ConvShape& s);
-/// y = [y +] [ReLU of] conv(x, w) [+ bias] by Winograd's F(2x2, 3x3). With `turned` s is the turned convolution of the
-/// input gradient and w still the weights as they are: [C, 3, 3, O] of s, each filter to be turned by half a turn.
+/// How Winograd computes this convolution, or the gradient of its weights, if the algorithm in use leaves it to him:
+/// 3x3 or 5x5 taps, stride 1, no dilation or groups, and channels enough to pay.
+std::optional<kernels::WinogradScheme> winograd_scheme(const kernels::ConvShape& s);
+/// y = [y +] [ReLU of] conv(x, w) [+ bias]. With `turned` s is the turned convolution of the input gradient and w still
+/// the weights as they are: [C, K, K, O] of s, each filter to be turned by half a turn.
 template <class T>
-void winograd_conv2d(const kernels::ConvShape& s, Pixels<T> y, bool add, Pixels<const T> x, const Tensor& w,
-                     bool turned, const T* bias, bool relu);
-
+void winograd_conv2d(kernels::WinogradScheme scheme, const kernels::ConvShape& s, Pixels<T> y, bool add,
+                     Pixels<const T> x, const Tensor& w, bool turned, const T* bias, bool relu);
 /// The weights' gradient by the adjoint.
 template <class T>
-void winograd_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
+void winograd_weight_grad(kernels::WinogradScheme scheme, const kernels::ConvShape& s, T* dw, bool add,
+                          Pixels<const T> grad, const T* x);
 
 }  // namespace kindling::detail

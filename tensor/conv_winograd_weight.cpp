@@ -1,7 +1,7 @@
-// The gradient of a 3x3 convolution with respect to its weights, by the adjoint of Winograd's F(2x2, 3x3)
-// (kernels/winograd.h): with V = B^T d B of a tile's patch and Z = A g A^T of its gradient,
-//   dw = G^T [sum over tiles of Z . V] G,
-// 16 products for each 36 of the definition. Over channels each point is a matrix product [O, tiles] x [tiles, C].
+// The gradient of a convolution with respect to its weights, by the adjoint of Winograd's minimal
+// filtering: with v of a tile's patch (kernels/winograd.h: input) and z of its gradient (grad),
+//   dw = weights(sum over tiles of z . v).
+// Over channels each point is a matrix product [O, tiles] x [tiles, C].
 #include <algorithm>
 
 #include <kindling/tensor/conv_winograd.h>
@@ -11,6 +11,8 @@ namespace kindling::detail {
 namespace {
 
 using kernels::ConvShape;
+using kernels::WinogradScheme;
+using kernels::WinogradTransforms;
 
 // Output channels whose points are summed at a time, so that gradients, patches and sums stay in L2.
 constexpr int64_t kBlockChannels = 64;
@@ -21,33 +23,34 @@ constexpr int64_t kPartTiles = 512, kMaxParts = 8;
 template <class T>
 class PointSums {
  public:
-  PointSums(const ConvShape& s, int64_t capacity)
-      : s_(s),
+  PointSums(const WinogradTransforms<T>& winograd, const ConvShape& s, const Tiles& tiles, int64_t capacity)
+      : winograd_(winograd),
+        s_(s),
+        tiles_(tiles),
         panels_(kernels::table<T>(), s.C),
         capacity_(capacity),
         // A tile reads whole vectors: behind the last patch there must be some more.
-        buffer_(Tensor::empty(
-            {kPoints * capacity * s.C + kPoints * capacity * kBlockChannels + panels_.columns + kPoints * s.C},
-            dtype_of<T>())),
+        buffer_(Tensor::empty({tiles.points * capacity * s.C + tiles.points * capacity * kBlockChannels +
+                               panels_.columns + tiles.points * s.C},
+                              dtype_of<T>())),
         v_(buffer_.template data<T>()),
-        z_(v_ + kPoints * capacity * s.C + panels_.columns),
-        patch_(z_ + kPoints * capacity * kBlockChannels) {}
+        z_(v_ + tiles.points * capacity * s.C + panels_.columns),
+        patch_(z_ + tiles.points * capacity * kBlockChannels) {}
 
-  void load_patches(const Tiles& tiles, int64_t first, int64_t count, const T* x) {
-    transform_patches<T>(s_, tiles, first, count, {x, s_.C}, v_, capacity_ * s_.C, patch_);
+  void load_patches(int64_t first, int64_t count, const T* x) {
+    transform_patches<T>(winograd_, s_, tiles_, first, count, {x, s_.C}, v_, capacity_ * s_.C, patch_);
   }
 
   // sums [points, channels, C] = [sums +] Z^T V for output channels [channel, channel + channels).
-  void add(const Tiles& tiles, int64_t first, int64_t count, Pixels<const T> grad, int64_t channel, int64_t channels,
-           T* sums, bool add) {
+  void add(int64_t first, int64_t count, Pixels<const T> grad, int64_t channel, int64_t channels, T* sums, bool add) {
     const kernels::Table<T>& kernel = kernels::table<T>();
     const int64_t plane = capacity_ * kBlockChannels;
     for (int64_t t = 0; t < count; ++t) {
-      const TilePlace at = tiles.place(s_, first + t);
-      kernel.winograd_grad(channels, z_ + t * kBlockChannels, plane, grad.data + at.pixel * grad.ld + channel,
-                           s_.OW * grad.ld, grad.ld, at.rows, at.columns);
+      const TilePlace at = tiles_.place(s_, first + t);
+      winograd_.grad(channels, z_ + t * kBlockChannels, plane, grad.data + at.pixel * grad.ld + channel,
+                     s_.OW * grad.ld, grad.ld, at.rows, at.columns);
     }
-    for (int64_t point = 0; point < kPoints; ++point)
+    for (int64_t point = 0; point < tiles_.points; ++point)
       for (int64_t panel = 0; panel < panels_.count; ++panel) {
         const int64_t column = panel * panels_.columns;
         for_each_piece(channels, panels_.max_rows, [&](int64_t begin, int64_t rows) {
@@ -60,7 +63,9 @@ class PointSums {
   }
 
  private:
+  const WinogradTransforms<T>& winograd_;
   const ConvShape& s_;
+  const Tiles& tiles_;
   Panels panels_;
   int64_t capacity_;
   Tensor buffer_;
@@ -70,9 +75,10 @@ class PointSums {
 }  // namespace
 
 template <class T>
-void winograd_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
-  const kernels::Table<T>& kernel = kernels::table<T>();
-  const Tiles tiles(s);
+void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool add, Pixels<const T> grad,
+                          const T* x) {
+  const WinogradTransforms<T>& winograd = transforms<T>(scheme);
+  const Tiles tiles(s, winograd);
   const int64_t channel_blocks = ceil_div(s.O, kBlockChannels);
   const int64_t parts = std::clamp<int64_t>(tiles.count / kPartTiles, 1, kMaxParts);
   // Cutting channels changes no sum; it only makes tasks for several threads, each of which transforms all patches.
@@ -81,29 +87,30 @@ void winograd_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> g
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;
     const int64_t first = part * tiles.count / parts, count = (part + 1) * tiles.count / parts - first;
-    const int64_t blocks = ceil_div(count, largest_block(s));
+    const int64_t blocks = ceil_div(count, tiles.largest_block);
     const int64_t begin = cut * channel_blocks / cuts, end = (cut + 1) * channel_blocks / cuts;
-    PointSums<T> point_sums(s, ceil_div(count, blocks));
-    Tensor sums = Tensor::empty({end - begin, kPoints * kBlockChannels * s.C}, dtype_of<T>());
+    PointSums<T> point_sums(winograd, s, tiles, ceil_div(count, blocks));
+    Tensor sums = Tensor::empty({end - begin, tiles.points * kBlockChannels * s.C}, dtype_of<T>());
     T* const to = partial.part(part);
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t tile = first + block * count / blocks, block_tiles = first + (block + 1) * count / blocks - tile;
-      point_sums.load_patches(tiles, tile, block_tiles, x);
+      point_sums.load_patches(tile, block_tiles, x);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t channel = i * kBlockChannels, channels = std::min(kBlockChannels, s.O - channel);
-        T* const block_sums = sums.data<T>() + (i - begin) * kPoints * kBlockChannels * s.C;
-        point_sums.add(tiles, tile, block_tiles, grad, channel, channels, block_sums, /*add=*/block > 0);
+        T* const block_sums = sums.data<T>() + (i - begin) * tiles.points * kBlockChannels * s.C;
+        point_sums.add(tile, block_tiles, grad, channel, channels, block_sums, /*add=*/block > 0);
         if (block + 1 < blocks) continue;
         for (int64_t o = 0; o < channels; ++o)
-          kernel.winograd_weights(s.C, to + (channel + o) * s.patch(), s.C, block_sums + o * s.C, channels * s.C,
-                                  add && part == 0);
+          winograd.weights(s.C, to + (channel + o) * s.patch(), s.C, block_sums + o * s.C, channels * s.C,
+                           add && part == 0);
       }
     }
   });
   partial.finish();
 }
 
-template void winograd_weight_grad(const ConvShape&, float*, bool, Pixels<const float>, const float*);
-template void winograd_weight_grad(const ConvShape&, double*, bool, Pixels<const double>, const double*);
+template void winograd_weight_grad(WinogradScheme, const ConvShape&, float*, bool, Pixels<const float>, const float*);
+template void winograd_weight_grad(WinogradScheme, const ConvShape&, double*, bool, Pixels<const double>,
+                                   const double*);
 
 }  // namespace kindling::detail

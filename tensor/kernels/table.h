@@ -22,6 +22,22 @@ struct WinogradOutput;
 /// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
 inline constexpr int kMaxTileVectors = 4;
 
+/// Winograd's F(tile x tile, taps x taps).
+enum class WinogradScheme : uint8_t { f2x2_3x3, f4x4_3x3, f2x2_5x5 };
+inline constexpr int kWinogradSchemes = 3;
+
+/// The transforms of one scheme: members of Winograd in winograd.h.
+template <class T>
+struct WinogradTransforms {
+  int tile, taps, points;  ///< along one side; points = tile + taps - 1
+  void (*input)(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel);
+  void (*output)(int64_t channels, const WinogradOutput<T>&, const T* m, int64_t plane);
+  void (*grad)(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
+               int64_t columns);
+  void (*filter)(int64_t C, T* u, int64_t plane, const T* w, int64_t tap);
+  void (*weights)(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add);
+};
+
 /// Each member has the contract of the function of the same name
 /// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
 template <class T>
@@ -30,11 +46,7 @@ struct Table {
   int tile_rows[kMaxTileVectors + 1];  ///< the most rows of a tile with that many vectors of columns; 0: no such tile
   void (*product_tile)(int rows, int vectors, const ProductTile<T>&);
   void (*outer_tile)(int rows, int vectors, const OuterTile<T>&);
-  void (*winograd_input)(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel);
-  void (*winograd_output)(int64_t channels, const WinogradOutput<T>&, const T* m, int64_t plane);
-  void (*winograd_grad)(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
-                        int64_t columns);
-  void (*winograd_weights)(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add);
+  WinogradTransforms<T> winograd[kWinogradSchemes];  ///< by WinogradScheme
   void (*copy_rows)(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from);
   void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
   void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);

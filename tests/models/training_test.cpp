@@ -71,17 +71,25 @@ TEST_CASE("LeNet learns one batch by heart", "[model]") {
 }
 
 TEST_CASE("Ten steps at a fixed seed give this loss curve", "[model]") {
-  Rng rng(42);
-  SqueezeNet net = squeezenet_cifar({.classes = 4, .bypass = Bypass::simple, .dropout = 0.1}, rng);
-  SGD optimizer(net.parameters(), {.lr = 0.005, .momentum = 0.9, .weight_decay = 2e-4});
-  const std::vector<double> losses = train(net, optimizer, random_batch(8, 16, 3), 10);
-  const std::vector<double> expected{1.5436980, 1.5281156, 1.4153332, 1.4600630, 1.3468027,
-                                     1.3207483, 1.3254206, 1.4763788, 1.2929041, 1.3029661};
-  for (size_t step = 0; step < expected.size(); ++step) {
-    CAPTURE(step);
-    // Instruction sets and BLAS kernels round f32 differently: 3e-7 after ten steps between those at hand.
-    CHECK_THAT(losses[step], Catch::WithinRel(expected[step], 1e-4));
+  // In f64: in f32 a rounding that flips one maximum of a pool or one sign under a ReLU moves the curve by 1e-5.
+  const std::vector<double> expected{1.543697976780, 1.528115718582, 1.415333158644, 1.460062390278, 1.346801691348,
+                                     1.320748053643, 1.325418925659, 1.476377438929, 1.292905017525, 1.302958762443};
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::naive}) {
+    CAPTURE(static_cast<int>(algorithm));
+    set_conv_algorithm(algorithm);
+    Rng rng(42);
+    SqueezeNet net = squeezenet_cifar({.classes = 4, .bypass = Bypass::simple, .dropout = 0.1}, rng);
+    net.to(DType::f64);
+    SGD optimizer(net.parameters(), {.lr = 0.005, .momentum = 0.9, .weight_decay = 2e-4});
+    Batch batch = random_batch(8, 16, 3);
+    batch.images = batch.images.to(DType::f64);
+    const std::vector<double> losses = train(net, optimizer, batch, 10);
+    for (size_t step = 0; step < expected.size(); ++step) {
+      CAPTURE(step);
+      CHECK_THAT(losses[step], Catch::WithinRel(expected[step], 1e-10));
+    }
   }
+  set_conv_algorithm(ConvAlgorithm::automatic);
 }
 
 TEST_CASE("A training step has the same bits for any number of threads", "[model]") {

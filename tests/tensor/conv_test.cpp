@@ -45,7 +45,12 @@ std::vector<Case> chosen_cases() {
       {{1, 5, 4, 130}, {70, 3, 3, 130}, {.padding = {2, 1}}},
       {{1, 41, 39, 16}, {48, 3, 3, 16}, {.padding = 3}},
       {{5, 5, 5, 300}, {20, 3, 3, 300}, {.padding = 1}},
-      {{2, 6, 6, 3}, {4, 2, 2, 3}, {.stride = 5}},  // pixels that no window sees
+      {{2, 8, 8, 20}, {50, 5, 5, 20}, {}},  // LeNet's second, but for its size
+      {{2, 12, 12, 20}, {50, 5, 5, 20}, {}},
+      {{3, 7, 10, 17}, {33, 5, 5, 17}, {.padding = {2, 1}}},
+      {{1, 9, 3, 48}, {16, 5, 5, 48}, {.padding = {0, 4}}},
+      {{2, 13, 13, 16}, {130, 3, 3, 16}, {.padding = 1}},  // panels cut among tasks
+      {{2, 6, 6, 3}, {4, 2, 2, 3}, {.stride = 5}},         // pixels that no window sees
   };
   for (const int64_t channels : {1, 3, 13, 16, 33})
     for (const int64_t out : {1, 7, 16, 40, 130})
