@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <kindling/optim/adam.h>
+#include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
 
 namespace kindling::cli {
@@ -51,14 +52,15 @@ void Recipe::declare(Settings& settings) {
   settings.add("accumulate", accumulate, "N", "Batches per update")->check(at_least(1));
   settings.add("micro-batch", micro_batch, "N", "Images a thread works on at once; 0: chosen")->check(at_least(0));
   settings.add_switch("drop-last", drop_last, "Leave out an epoch's last batch if it is smaller");
-  settings.add("optimizer", optimizer, "NAME", "sgd, adam, adamw")->check(one_of({"sgd", "adam", "adamw"}));
-  settings.add("lr", lr, "X", "Learning rate, the schedule's highest (default 0.01, of Adam 0.001)")
+  settings.add("optimizer", optimizer, "NAME", "sgd, adam, adamw, muon")
+      ->check(one_of({"sgd", "adam", "adamw", "muon"}));
+  settings.add("lr", lr, "X", "Learning rate, the schedule's highest (default 0.01, of adam and adamw 0.001)")
       ->check(at_least(0));
-  settings.add("momentum", momentum, "X", "Of sgd; beta1 of adam")->check(in_range(0, 1));
+  settings.add("momentum", momentum, "X", "Of sgd and muon; beta1 of adam")->check(in_range(0, 1));
   settings.add_switch("nesterov", nesterov, "Nesterov's momentum");
   settings.add("momentum-form", momentum_form, "FORM", "pytorch: lr times the velocity; caffe: lr inside it")
       ->check(one_of({"pytorch", "caffe"}));
-  settings.add("weight-decay", weight_decay, "X", "L2 penalty on all parameters; decoupled in adamw")
+  settings.add("weight-decay", weight_decay, "X", "L2 penalty on all parameters; decoupled in adamw, muon")
       ->check(at_least(0));
   settings.add("clip-norm", clip_norm, "X", "Longest gradient; 0: no limit")->check(at_least(0));
   settings.add("label-smoothing", label_smoothing, "X", "Share of the target spread over all classes")
@@ -88,7 +90,7 @@ void Recipe::declare(Settings& settings) {
 }
 
 void Recipe::complete(const data::InputInfo& input) {
-  if (!lr) lr = optimizer == "sgd" ? 0.01 : 0.001;
+  if (!lr) lr = optimizer == "sgd" || optimizer == "muon" ? 0.01 : 0.001;
   if (augment.empty())
     augment = input.size ? std::vector<std::string>{"none"} : std::vector<std::string>{"resized-crop", "flip"};
   if (augments_by("none") && augment.size() > 1) throw UsageError("--augment: none goes with nothing else");
@@ -111,6 +113,9 @@ std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
                                        .weight_decay = weight_decay,
                                        .nesterov = nesterov,
                                        .form = momentum_form == "caffe" ? MomentumForm::caffe : MomentumForm::pytorch});
+  if (optimizer == "muon")
+    return std::make_unique<Muon>(model.parameters(),
+                                  MuonOptions{.lr = *lr, .momentum = momentum, .weight_decay = weight_decay});
   const AdamOptions options{.lr = *lr, .beta1 = momentum, .weight_decay = weight_decay};
   if (optimizer == "adam") return std::make_unique<Adam>(model.parameters(), options);
   return std::make_unique<AdamW>(model.parameters(), options);

@@ -50,7 +50,7 @@ struct Recipe {
   int64_t crop_padding = 4;          ///< pixels
 
   void declare(Settings& settings);
-  /// Fills what is open: the learning rate (0.01 for SGD, 0.001 for Adam and AdamW); crops and flips for photographs of
+  /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for photographs of
   /// different sizes, nothing for others. Throws UsageError for settings that do not go together.
   void complete(const data::InputInfo& input);
 

@@ -26,7 +26,7 @@ class Adam : public Optimizer {
  protected:
   Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, bool decoupled);
   const char* name() const override { return decoupled_ ? "adamw" : "adam"; }
-  std::vector<std::string> moment_names() const override { return {"m", "v"}; }
+  std::vector<std::string> moment_names(const Shape&) const override { return {"m", "v"}; }
   void update(Slot& slot) override;
 
  private:

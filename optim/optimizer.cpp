@@ -54,7 +54,7 @@ void Optimizer::step() {
     check(grad.shape() == slot.parameter.shape() && grad.dtype() == slot.parameter.dtype(), name(), "parameter is ",
           slot.parameter.dtype(), " ", slot.parameter.shape(), ", its gradient ", grad.dtype(), " ", grad.shape());
     if (slot.moments.empty()) {
-      for (size_t i = 0, n = moment_names().size(); i < n; ++i)
+      for (size_t i = 0, n = moment_names(slot.parameter.shape()).size(); i < n; ++i)
         slot.moments.push_back(Tensor::zeros(slot.parameter.shape(), slot.parameter.dtype()));
     }
     ++slot.steps;
@@ -78,9 +78,9 @@ std::vector<Variable> Optimizer::parameters() const {
 State Optimizer::state() const {
   State state{{"lr", Tensor::scalar(lr_, DType::f64)}, {"momentum", Tensor::scalar(momentum_, DType::f64)}};
   std::vector<int64_t> steps;
-  const std::vector<std::string> names = moment_names();
   for (size_t i = 0; i < slots_.size(); ++i) {
     steps.push_back(slots_[i].steps);
+    const std::vector<std::string> names = moment_names(slots_[i].parameter.shape());
     for (size_t m = 0; m < slots_[i].moments.size(); ++m)
       state[moment_entry(names[m], i)] = slots_[i].moments[m].clone();
   }
@@ -99,9 +99,9 @@ void Optimizer::load_state(const State& state) {
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (steps[i] < 0) throw_state_error("steps", "has a negative number");
     if (steps[i] == 0) continue;
-    for (const std::string& moment : moment_names()) {
+    const Variable& parameter = slots_[i].parameter;
+    for (const std::string& moment : moment_names(parameter.shape())) {
       const std::string name = moment_entry(moment, i);
-      const Variable& parameter = slots_[i].parameter;
       moments[i].push_back(entry(state, name, parameter.shape(), parameter.dtype()).clone());
       known.insert(name);
     }

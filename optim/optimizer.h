@@ -64,7 +64,7 @@ class Optimizer {
   Optimizer(std::vector<ParameterGroup> groups, double lr, double momentum, double weight_decay);
 
   virtual const char* name() const = 0;
-  virtual std::vector<std::string> moment_names() const = 0;
+  virtual std::vector<std::string> moment_names(const Shape& parameter) const = 0;
   /// Updates one parameter from its gradient. `slot.steps` counts this update already; moments are zeros at the first.
   virtual void update(Slot& slot) = 0;
 

@@ -31,7 +31,7 @@ class SGD : public Optimizer {
 
  protected:
   const char* name() const override { return "sgd"; }
-  std::vector<std::string> moment_names() const override { return {"velocity"}; }
+  std::vector<std::string> moment_names(const Shape&) const override { return {"velocity"}; }
   void update(Slot& slot) override;
 
  private:

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <kindling/optim/adam.h>
+#include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
 #include <kindling/tensor/kernels/parallel.h>
 
@@ -28,6 +29,7 @@ struct Run {
     if (name == "sgd") optimizer = std::make_unique<SGD>(parameters, SGDOptions{.momentum = 0.9, .weight_decay = 1e-3});
     if (name == "adam") optimizer = std::make_unique<Adam>(parameters);
     if (name == "adamw") optimizer = std::make_unique<AdamW>(parameters);
+    if (name == "muon") optimizer = std::make_unique<Muon>(parameters, MuonOptions{.weight_decay = 1e-3});
   }
 
   /// Steps first, first + 1, ... with gradients that depend on the step's number.
@@ -48,7 +50,7 @@ void check_same(const Run& a, const Run& b) {
 }  // namespace
 
 TEST_CASE("A run that saves and loads its state goes on with the same bits") {
-  const std::string name = GENERATE("sgd", "adam", "adamw");
+  const std::string name = GENERATE("sgd", "adam", "adamw", "muon");
   CAPTURE(name);
   Run straight(name), first(name), second(name);
   straight.optimizer->set_lr(0.05);
@@ -73,7 +75,7 @@ TEST_CASE("A saved state does not change with the optimiser") {
 }
 
 TEST_CASE("Updates have the same bits for any number of threads") {
-  const std::string name = GENERATE("sgd", "adam");
+  const std::string name = GENERATE("sgd", "adam", "muon");
   const int before = num_threads();
   Run one(name), four(name);
   set_num_threads(1);
@@ -85,7 +87,7 @@ TEST_CASE("Updates have the same bits for any number of threads") {
 }
 
 TEST_CASE("f32 updates are those of f64, rounded") {
-  const std::string name = GENERATE("sgd", "adam", "adamw");
+  const std::string name = GENERATE("sgd", "adam", "adamw", "muon");
   Run single(name, DType::f32), twice(name, DType::f64);
   for (size_t i = 0; i < 2; ++i) twice.parameters[i].value().copy_(single.parameters[i].value().to(DType::f64));
   single.steps(0, 3);

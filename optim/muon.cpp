@@ -1,0 +1,68 @@
+#include <kindling/optim/muon.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <kindling/tensor/matmul.h>
+#include <kindling/tensor/reduce.h>
+
+namespace kindling {
+namespace {
+
+AdamOptions adam_options(const MuonOptions& options) {
+  check(options.momentum >= 0 && options.momentum < 1 && options.beta2 >= 0 && options.beta2 < 1, "muon",
+        "momentum and beta2 must be in [0, 1), got ", options.momentum, ", ", options.beta2);
+  return {.lr = options.lr, .beta1 = options.momentum, .beta2 = options.beta2, .weight_decay = options.weight_decay};
+}
+
+bool is_matrix(const Shape& shape) { return shape.rank() >= 2; }
+
+}  // namespace
+
+Tensor orthogonalize(const Tensor& x) {
+  check(x.rank() == 2, "orthogonalize", "not a matrix: ", x.shape());
+  constexpr int kSteps = 5;
+  constexpr double kLinear = 3.4445, kCubic = -4.7750, kQuintic = 2.0315;
+  const bool tall = x.size(0) > x.size(1);  // the products below are squares of the smaller side
+  Tensor y = (tall ? x.transpose() : x).clone();
+  const double length = norm(y);
+  if (length == 0) return x.clone();
+  y.mul_(1.0 / length);
+  for (int step = 0; step < kSteps; ++step) {
+    const Tensor square = matmul(y, y.transpose());
+    Tensor odd = matmul(square, square).mul_(kQuintic);
+    odd.add_(square, kCubic);
+    Tensor next = matmul(odd, y);
+    y = next.add_(y, kLinear);
+  }
+  return tall ? y.transpose() : y;
+}
+
+Muon::Muon(std::vector<Variable> parameters, const MuonOptions& options)
+    : AdamW(std::move(parameters), adam_options(options)) {}
+
+Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
+    : AdamW(std::move(groups), adam_options(options)) {}
+
+std::vector<std::string> Muon::moment_names(const Shape& parameter) const {
+  return is_matrix(parameter) ? std::vector<std::string>{"velocity"} : AdamW::moment_names(parameter);
+}
+
+void Muon::update(Slot& slot) {
+  Tensor weight = slot.parameter.value();
+  if (!is_matrix(weight.shape())) return AdamW::update(slot);
+  constexpr double kAdamsSize = 0.2;  // root mean square of AdamW's updates, by experience
+  Tensor& velocity = slot.moments[0];
+  const Tensor& grad = slot.parameter.grad();
+  velocity.mul_(momentum()).add_(grad);
+  Tensor ahead = grad.clone();
+  ahead.add_(velocity, momentum());
+  const Tensor direction = orthogonalize(ahead.reshape({weight.size(0), -1}));
+  const double rate = lr() * slot.lr_factor;
+  const auto larger_side = static_cast<double>(std::max(direction.size(0), direction.size(1)));
+  weight.mul_(1.0 - rate * slot.weight_decay);
+  weight.add_(direction.reshape(weight.shape()), -rate * kAdamsSize * std::sqrt(larger_side));
+}
+
+}  // namespace kindling
