@@ -20,9 +20,9 @@ struct StepPlan {
 };
 
 /// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch axis). One slot if
-/// the model has buffers and is in training mode (statistics of a batch must see all of it), or if its parameters
-/// outweigh the activations of a lane's share of the batch (AlexNet, LeNet): each part writes a gradient of that size.
-/// Otherwise parts as large as the lanes and a bound on their memory allow. `micro_batch` > 0 fixes the size of a part;
+/// the model has buffers and is in training mode (statistics of a batch must see all of it). Otherwise the most lanes,
+/// up to 8, whose gradients do not outweigh the batch's activations (LeNet with 64 images: 4; AlexNet: one slot), and
+/// parts as large as the lanes and a bound on their memory allow. `micro_batch` > 0 fixes the size of a part;
 /// throws ShapeError if that would cut the batch of a model with buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 

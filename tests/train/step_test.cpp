@@ -95,11 +95,14 @@ TEST_CASE("the plan follows from the model and the batch") {
     CHECK(plan.slots == 3);
     CHECK(plan.micro_batch == 1);
   }
-  SECTION("where weights outweigh activations the batch stays whole") {
+  SECTION("where weights outweigh activations there are fewer lanes, or the batch stays whole") {
     Sequential net = lenet({}, rng);
-    const StepPlan plan = plan_step(net, Tensor::zeros({28, 28, 1}), 64);
-    CHECK(plan.slots == 1);
-    CHECK(plan.micro_batch == 64);
+    const Tensor sample = Tensor::zeros({28, 28, 1});
+    CHECK(plan_step(net, sample, 256).slots == 8);
+    CHECK(plan_step(net, sample, 64).slots == 4);
+    CHECK(plan_step(net, sample, 64).micro_batch == 16);
+    CHECK(plan_step(net, sample, 16).slots == 1);
+    CHECK(plan_step(net, sample, 16).micro_batch == 16);
   }
   SECTION("batch statistics need the whole batch, but only in training") {
     Sequential net = small_net(1, /*batch_norm=*/true);
