@@ -1,6 +1,7 @@
 #include <kindling/tensor/pool.h>
 
 #include <algorithm>
+#include <vector>
 
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/pool.h>
@@ -9,6 +10,7 @@
 namespace kindling {
 namespace {
 
+using kernels::Covering;
 using kernels::Window;
 
 Pool2dOptions with_default_stride(Pool2dOptions o) {
@@ -39,6 +41,19 @@ struct Geometry {
             std::max<int64_t>(0, -w),
             std::min(o.kernel.w, W - w),
             o.kernel.w};
+  }
+
+  // The windows along one axis that see one of its pixels, and the pixel's place in the first of them.
+  struct Span {
+    int64_t first, count, tap;
+  };
+  static std::vector<Span> spans(int64_t pixels, int64_t windows, int64_t kernel, int64_t stride, int64_t padding) {
+    std::vector<Span> result;
+    for (int64_t at = padding; at < pixels + padding; ++at) {
+      const int64_t first = at < kernel ? 0 : (at - kernel) / stride + 1;
+      result.push_back({first, std::min(at / stride + 1, windows) - first, at - first * stride});
+    }
+    return result;
   }
 
   // Divisor of an average: pixels of the window that are on the image or, if they count, in its padding.
@@ -121,12 +136,29 @@ Tensor max_unpool2d(const Tensor& grad_any, const Tensor& argmax_any, const Shap
   check(grad_any.shape() == g.y, "max_unpool2d", "gradient must be ", g.y, ", got ", grad_any.shape());
   check_argmax("max_unpool2d", argmax_any, g);
   const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous();
-  Tensor dx = Tensor::zeros(x_shape, grad.dtype());
+  Tensor dx = Tensor::empty(x_shape, grad.dtype());
+  const auto rows = Geometry::spans(g.H, g.y[1], g.o.kernel.h, g.o.stride.h, g.o.padding.h);
+  const auto columns = Geometry::spans(g.W, g.y[2], g.o.kernel.w, g.o.stride.w, g.o.padding.w);
   visit_floating("max_unpool2d", grad.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = dx.data<T>();
-    g.for_each_pixel(true, [&](const Window& window, int64_t at, int64_t, int64_t) {
-      kernels::table<T>().max_unpool_pixel(window, g.C, to, argmax.data<uint8_t>() + at, grad.data<T>() + at);
+    parallel_for(x_shape[0] * g.H, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const Geometry::Span& down = rows[static_cast<size_t>(row % g.H)];
+        const int64_t first_row = (row / g.H * g.y[1] + down.first) * g.y[2];
+        T* pixel = to + row * g.W * g.C;
+        for (const Geometry::Span& across : columns) {
+          const Covering over{(first_row + across.first) * g.C,
+                              g.y[2] * g.C,
+                              down.count,
+                              across.count,
+                              down.tap * g.o.kernel.w + across.tap,
+                              g.o.stride.h * g.o.kernel.w,
+                              g.o.stride.w};
+          kernels::table<T>().max_unpool_pixel(over, g.C, pixel, argmax.data<uint8_t>(), grad.data<T>());
+          pixel += g.C;
+        }
+      }
     });
   });
   return dx;

@@ -13,12 +13,10 @@ __extension__ using uint128 = unsigned __int128;
 }
 
 std::array<uint32_t, 4> Rng::block(uint64_t index) const {
-  uint32_t x[4][1] = {{static_cast<uint32_t>(index)},
-                      {static_cast<uint32_t>(index >> 32)},
-                      {static_cast<uint32_t>(stream_)},
-                      {static_cast<uint32_t>(stream_ >> 32)}};
+  uint32_t x[4] = {static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), static_cast<uint32_t>(stream_),
+                   static_cast<uint32_t>(stream_ >> 32)};
   kernels::philox(x, seed_);
-  return {x[0][0], x[1][0], x[2][0], x[3][0]};
+  return {x[0], x[1], x[2], x[3]};
 }
 
 uint64_t Rng::bits(uint64_t index) const {

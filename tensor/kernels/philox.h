@@ -3,48 +3,83 @@
 
 #include <cstdint>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace kindling::kernels {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// Ten rounds of multiplying, keyed by `seed`, of Lanes blocks at once: x[0 ... 3][lane] are a block's counter before
-/// and its four random words afterwards. Constants from section 4 of the paper.
-template <int Lanes>
-inline void philox(uint32_t (&x)[4][Lanes], uint64_t seed) {
-  constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
-  constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
+constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
+constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
+
+/// Ten rounds of multiplying, keyed by `seed`: x is a block's counter before and its four random words afterwards.
+/// Constants from section 4 of the paper.
+inline void philox(uint32_t (&x)[4], uint64_t seed) {
   auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
-  for (int round = 0; round < 10; ++round, key0 += kWeyl0, key1 += kWeyl1)
-    for (int lane = 0; lane < Lanes; ++lane) {
-      const uint64_t product0 = kMultiplier0 * x[0][lane], product1 = kMultiplier1 * x[2][lane];
-      x[0][lane] = static_cast<uint32_t>(product1 >> 32) ^ x[1][lane] ^ key0;
-      x[1][lane] = static_cast<uint32_t>(product1);
-      x[2][lane] = static_cast<uint32_t>(product0 >> 32) ^ x[3][lane] ^ key1;
-      x[3][lane] = static_cast<uint32_t>(product0);
-    }
+  for (int round = 0; round < 10; ++round, key0 += kWeyl0, key1 += kWeyl1) {
+    const uint64_t product0 = kMultiplier0 * x[0], product1 = kMultiplier1 * x[2];
+    x[0] = static_cast<uint32_t>(product1 >> 32) ^ x[1] ^ key0;
+    x[1] = static_cast<uint32_t>(product1);
+    x[2] = static_cast<uint32_t>(product0 >> 32) ^ x[3] ^ key1;
+    x[3] = static_cast<uint32_t>(product0);
+  }
+}
+
+/// Words of eight blocks, in the lower halves of 64 bits: a product of two words needs no more room, and nothing looks
+/// at what is left in the upper halves.
+typedef uint64_t Words __attribute__((vector_size(64)));
+
+/// product = lower half of x times `factor`. (By reference: a vector wider than the instruction set's has no agreed way
+/// of being passed.)
+inline __attribute__((always_inline)) void multiply_words(Words& product, const Words& x, uint64_t factor) {
+#if defined(__AVX512F__)
+  // The masked form: GCC 12 would warn of the other's undefined operand (PR 105593).
+  product = reinterpret_cast<Words>(
+      _mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(Words{} + factor)));
+#else
+  constexpr uint64_t kLower = 0xFFFFFFFF;
+  product = (x & kLower) * factor;
+#endif
+}
+
+/// The same for eight blocks.
+inline __attribute__((always_inline)) void philox(Words (&x)[4], uint64_t seed) {
+  auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round, key0 += kWeyl0, key1 += kWeyl1) {
+    Words product0, product1;
+    multiply_words(product0, x[0], kMultiplier0);
+    multiply_words(product1, x[2], kMultiplier1);
+    x[0] = (product1 >> 32) ^ x[1] ^ key0;
+    x[1] = product1;
+    x[2] = (product0 >> 32) ^ x[3] ^ key1;
+    x[3] = product0;
+  }
 }
 
 /// y[i] = 0 if the 32 bits of element first + i of the stream are below `threshold`, else `kept`. Element j is word
 /// j % 4 of block j / 4.
 template <class T>
 void dropout_mask(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first) {
-  constexpr int kLanes = 16;
+  constexpr int64_t kWords = 32;  // of eight blocks
+  constexpr uint64_t kLower = 0xFFFFFFFF;
   int64_t skip = static_cast<int64_t>(first % 4);
-  for (uint64_t block = first / 4; n > 0; block += kLanes) {
-    uint32_t x[4][kLanes];
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const uint64_t index = block + static_cast<uint64_t>(lane);
-      x[0][lane] = static_cast<uint32_t>(index);
-      x[1][lane] = static_cast<uint32_t>(index >> 32);
-      x[2][lane] = static_cast<uint32_t>(stream);
-      x[3][lane] = static_cast<uint32_t>(stream >> 32);
-    }
+  for (uint64_t block = first / 4; n > 0; block += kWords / 4) {
+    const Words index = block + Words{0, 1, 2, 3, 4, 5, 6, 7};
+    Words x[4] = {index, index >> 32, Words{} + stream, Words{} + (stream >> 32)};
     philox(x, seed);
-    T mask[4 * kLanes];
-    for (int lane = 0; lane < kLanes; ++lane)
-      for (int word = 0; word < 4; ++word) mask[4 * lane + word] = x[word][lane] < threshold ? T(0) : kept;
-    const int64_t left = 4 * kLanes - skip, count = n < left ? n : left;
-    for (int64_t i = 0; i < count; ++i) y[i] = mask[skip + i];
+    const Words first_two = (x[0] & kLower) | (x[1] << 32), last_two = (x[2] & kLower) | (x[3] << 32);
+    const Words halves[2] = {__builtin_shuffle(first_two, last_two, Words{0, 8, 1, 9, 2, 10, 3, 11}),
+                             __builtin_shuffle(first_two, last_two, Words{4, 12, 5, 13, 6, 14, 7, 15})};
+    uint32_t bits[kWords];
+    __builtin_memcpy(bits, halves, sizeof bits);
+    const int64_t left = kWords - skip, count = n < left ? n : left;
+    if (count == kWords) {  // a constant number, so that the compiler has it in a few vectors
+      for (int64_t i = 0; i < kWords; ++i) y[i] = bits[i] < threshold ? T(0) : kept;
+    } else {
+      for (int64_t i = 0; i < count; ++i) y[i] = bits[skip + i] < threshold ? T(0) : kept;
+    }
     y += count, n -= count, skip = 0;
   }
 }

@@ -14,6 +14,12 @@ struct Window {
   int64_t origin, row, p0, p1, q0, q1, kernel_w;
 };
 
+/// The windows that see one pixel of the image: rows x columns of them, window (i, j) at first + i * row + j * C of the
+/// pooled map, where the pixel is tap number tap - i * tap_row - j * tap_column.
+struct Covering {
+  int64_t first, row, rows, columns, tap, tap_row, tap_column;
+};
+
 namespace {  // a copy of its own for each instruction set: see table.inc
 
 // Calls f.template operator()<vectors>(first channel, channels) for blocks of up to four whole vectors, then for the
@@ -92,32 +98,38 @@ void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax
     }
 }
 
-/// The adjoint: dx[that tap] += grad[c].
+/// The naive adjoint: dx[the tap that argmax[c] names] += grad[c].
 template <class T>
-void max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
+void naive_max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
+  for (int64_t c = 0; c < C; ++c)
+    for (int64_t p = w.p0; p < w.p1; ++p)
+      for (int64_t q = w.q0; q < w.q1; ++q)
+        if (argmax[c] == p * w.kernel_w + q) dx[w.origin + p * w.row + q * C + c] += grad[c];
+}
+
+/// The same for one pixel of the image, which is written once and need not be zero before: dx[c] = sum of grad over the
+/// windows that see the pixel and whose argmax names it.
+template <class T>
+void max_unpool_pixel(const Covering& over, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
   using V = typename Simd<T>::vector;
   using I = typename Simd<T>::integers;
   using Lane = decltype(I{}[0] + 0);
   for_each_block<T>(
       C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
-        V value[Vectors];
-        I at[Vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) {
-          value[v] = load_block(grad + c + v * kLanes<T>, n);
-          at[v] = load_bytes<T>(argmax + c + v * kLanes<T>, n);
-        }
-        for (int64_t p = w.p0; p < w.p1; ++p)
-          for (int64_t q = w.q0; q < w.q1; ++q) {
-            T* pixel = dx + w.origin + p * w.row + q * C + c;
-            const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+        V sum[Vectors] = {};
+        for (int64_t i = 0; i < over.rows; ++i)
+          for (int64_t j = 0; j < over.columns; ++j) {
+            const int64_t at = over.first + i * over.row + j * C + c;
+            const I tap = I{} + static_cast<Lane>(over.tap - i * over.tap_row - j * over.tap_column);
 #pragma GCC unroll 4
             for (int v = 0; v < Vectors; ++v) {
-              T* to = pixel + v * kLanes<T>;
-              const V before = load_block(to, n);
-              store_block(to, n, at[v] == tap ? before + value[v] : before);
+              const V value = load_block(grad + at + v * kLanes<T>, n);
+              const I named = load_bytes<T>(argmax + at + v * kLanes<T>, n);
+              sum[v] += named == tap ? value : V{};
             }
           }
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) store_block(dx + c + v * kLanes<T>, n, sum[v]);
       });
 }
 

@@ -10,6 +10,7 @@ namespace kindling::kernels {
 enum class Unary : uint8_t;
 enum class Binary : uint8_t;
 struct Window;
+struct Covering;
 template <class T>
 struct ProductTile;
 template <class T>
@@ -58,7 +59,7 @@ struct Table {
   void (*log_softmax_row)(int64_t n, T* y, const T* x);
   void (*max_pool_pixel)(const Window&, int64_t C, T* y, uint8_t* argmax, const T* x);
   void (*max_pool_pick_pixel)(const Window&, int64_t C, T* y, const uint8_t* argmax, const T* x);
-  void (*max_unpool_pixel)(const Window&, int64_t C, T* dx, const uint8_t* argmax, const T* grad);
+  void (*max_unpool_pixel)(const Covering&, int64_t C, T* dx, const uint8_t* argmax, const T* grad);
   void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
   void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
   void (*batch_norm_moments)(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean);

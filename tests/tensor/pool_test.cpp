@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include <kindling/tensor/kernels/pool.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -111,6 +112,38 @@ TEST_CASE("pooling and unpooling are adjoint") {
     CHECK(std::abs(dot(max_pool2d_at(other, result.argmax, c.options), g) -
                    dot(other, max_unpool2d(g, result.argmax, c.x, c.options))) < 1e-12);
     CHECK(std::abs(dot(avg_pool2d(other, c.options), g) - dot(other, avg_pool2d_grad(g, c.x, c.options))) < 1e-12);
+  }
+}
+
+TEST_CASE("unpooling adds every gradient where its window's largest pixel is") {
+  for (const Case& c : cases()) {
+    INFO("x " << c.x << ", kernel " << c.options.kernel << ", stride " << c.options.stride);
+    Rng rng(9);
+    const MaxPool2dResult result = max_pool2d(random(c.x, rng), c.options);
+    const Shape& y = result.values.shape();
+    const Tensor g = random(y, rng);
+    Tensor expected = Tensor::zeros(c.x, DType::f64);
+    const Size2 kernel = c.options.kernel, padding = c.options.padding;
+    const int64_t stride_h = c.options.stride.h == 0 ? kernel.h : c.options.stride.h;
+    const int64_t stride_w = c.options.stride.w == 0 ? kernel.w : c.options.stride.w;
+    const int64_t H = c.x[1], W = c.x[2], C = c.x[3];
+    for (int64_t pixel = 0; pixel < y[0] * y[1] * y[2]; ++pixel) {
+      const int64_t h = pixel / y[2] % y[1] * stride_h - padding.h, w = pixel % y[2] * stride_w - padding.w;
+      const kernels::Window window{((pixel / (y[1] * y[2]) * H + h) * W + w) * C,
+                                   W * C,
+                                   std::max<int64_t>(0, -h),
+                                   std::min(kernel.h, H - h),
+                                   std::max<int64_t>(0, -w),
+                                   std::min(kernel.w, W - w),
+                                   kernel.w};
+      kernels::naive_max_unpool_pixel(window, C, expected.data<double>(), result.argmax.data<uint8_t>() + pixel * C,
+                                      g.data<double>() + pixel * C);
+    }
+    for_each_isa([&] {
+      const Poison poison;
+      CHECK(bitwise_equal(max_unpool2d(g, result.argmax, c.x, c.options), expected));
+      check_close(max_unpool2d(g.to(DType::f32), result.argmax, c.x, c.options), expected, 1e-6);
+    });
   }
 }
 
