@@ -48,6 +48,8 @@ Variable NormedConv::operator()(const Variable& x, const Tensor& place) {
   return (*bn)(z);
 }
 
+Variable NormedConv::then(MaxPool2d& pool, const Variable& x) { return bn ? pool((*this)(x)) : conv.then(pool, x); }
+
 void NormedConv::visit(Visitor& visitor, const std::string& name) {
   visitor(name, conv);
   if (bn) visitor(name + "_bn", *bn);
@@ -110,7 +112,7 @@ std::vector<SqueezeNet::Stage> SqueezeNet::make_stages(const SqueezeNetLayout& l
 }
 
 Variable SqueezeNet::forward(const Variable& image) {
-  Variable x = maxpool1_(conv1_(image));
+  Variable x = conv1_.then(maxpool1_, image);
   for (Stage& stage : stages_) {  // fire2 ... fire9
     Variable y = stage.fire(x);
     if (stage.identity_bypass) y = y + x;                    // fire3, 5, 7, 9: Figure 2, middle; no ReLU after the sum

@@ -49,6 +49,8 @@ struct NormedConv {
   NormedConv(int64_t in, int64_t out, const ConvOptions& options, Norm norm, Rng& rng);
   /// The result may be written to `place`, if that is defined (see ResultPlace).
   Variable operator()(const Variable& x, const Tensor& place = {});
+  /// pool of that, in one operation if nothing lies between convolution and pool (Conv2d::then).
+  Variable then(MaxPool2d& pool, const Variable& x);
   void visit(Visitor& visitor, const std::string& name);
 };
 

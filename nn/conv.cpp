@@ -27,6 +27,21 @@ Variable Conv2d::forward(const Variable& x) {
   return relu_ ? conv2d_relu(x, weight, bias, options_) : conv2d(x, weight, bias, options_);
 }
 
+Variable Conv2d::then(MaxPool2d& pool, const Variable& x) {
+  if (CallObserver::watching()) return pool((*this)(x));
+  Shape map;
+  {
+    const Scope scope(name());
+    map = conv2d_shape(x.shape(), weight.shape(), options_);
+  }
+  {
+    const Scope scope(pool.name());  // whose options they are
+    pool2d_shape("max_pool2d", map, pool.options());
+  }
+  const Scope scope(name());
+  return conv2d_max_pool2d(x, weight, bias, {options_, pool.options(), relu_});
+}
+
 int64_t Conv2d::macs(const Shape& /*input*/, const Shape& output) const {
   return output.numel() * weight.numel() / weight.size(0);
 }

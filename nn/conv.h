@@ -3,6 +3,7 @@
 
 #include <kindling/nn/init.h>
 #include <kindling/nn/module.h>
+#include <kindling/nn/pool.h>
 #include <kindling/tensor/conv.h>
 
 namespace kindling {
@@ -30,6 +31,10 @@ class Conv2d : public Module {
   Variable weight, bias;
 
   const Conv2dOptions& options() const { return options_; }
+
+  /// pool(conv(x)), as one operation that never holds the map between the two (tensor/conv_pool.h); as two where a
+  /// CallObserver wants to see them.
+  Variable then(MaxPool2d& pool, const Variable& x);
 
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "Conv2d"; }

@@ -152,6 +152,7 @@ CallObserver::CallObserver(Callback callback) : callback_(std::move(callback)), 
   innermost_observer = this;
 }
 
+bool CallObserver::watching() { return innermost_observer != nullptr; }
 CallObserver::~CallObserver() { innermost_observer = outer_; }
 
 }  // namespace kindling

@@ -91,6 +91,8 @@ class CallObserver {
       std::function<void(Module& module, const std::string& path, const Variable& input, const Variable& output)>;
   explicit CallObserver(Callback callback);
   ~CallObserver();
+  /// Whether the calling thread has one.
+  static bool watching();
   CallObserver(const CallObserver&) = delete;
   CallObserver& operator=(const CallObserver&) = delete;
 

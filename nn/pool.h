@@ -11,6 +11,7 @@ class MaxPool2d : public Module {
  public:
   explicit MaxPool2d(const Pool2dOptions& options) : options_(options) {}
   std::string kind() const override { return "MaxPool2d"; }
+  const Pool2dOptions& options() const { return options_; }
 
  protected:
   Variable forward(const Variable& x) override;

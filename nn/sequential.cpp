@@ -1,8 +1,21 @@
 #include <kindling/nn/sequential.h>
 
 #include <algorithm>
+#include <typeinfo>
+
+#include <kindling/nn/conv.h>
+#include <kindling/nn/pool.h>
 
 namespace kindling {
+namespace {
+
+/// `layer` if it is of just this class: one derived from it may compute something else.
+template <class Layer>
+Layer* as(Module& layer) {
+  return typeid(layer) == typeid(Layer) ? static_cast<Layer*>(&layer) : nullptr;
+}
+
+}  // namespace
 
 Module& Sequential::add(std::string name, std::unique_ptr<Module> layer) {
   if (name.empty() || name.find('/') != std::string::npos)
@@ -29,7 +42,16 @@ void Sequential::visit(Visitor& visitor) {
 
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
-  for (Entry& entry : layers_) y = (*entry.layer)(y);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    Conv2d* const conv = as<Conv2d>(*layers_[i].layer);
+    MaxPool2d* const pool = i + 1 < layers_.size() ? as<MaxPool2d>(*layers_[i + 1].layer) : nullptr;
+    if (conv != nullptr && pool != nullptr) {
+      y = conv->then(*pool, y);
+      ++i;
+    } else {
+      y = (*layers_[i].layer)(y);
+    }
+  }
   return y;
 }
 

@@ -11,7 +11,8 @@
 
 namespace kindling {
 
-/// Feeds its input through named layers in the order of adding.
+/// Feeds its input through named layers in the order of adding; a Conv2d and the MaxPool2d behind it as one
+/// (Conv2d::then).
 class Sequential : public Module {
  public:
   /// Moves `layer` in and returns it in its new place, which stays valid as long as this does (moved or not).

@@ -7,6 +7,8 @@ namespace kindling {
 ConstantWeights::ConstantWeights() : outer_(parallel_context()) { parallel_context() = this; }
 ConstantWeights::~ConstantWeights() { parallel_context() = outer_; }
 
+bool ConstantWeights::in_force() { return parallel_context() != nullptr; }
+
 Tensor ConstantWeights::packed(const Tensor& weight, int64_t form, const std::function<Tensor()>& pack) {
   auto* scope = static_cast<ConstantWeights*>(parallel_context());
   if (scope == nullptr) return pack();

@@ -21,6 +21,8 @@ class ConstantWeights {
   ConstantWeights(const ConstantWeights&) = delete;
   ConstantWeights& operator=(const ConstantWeights&) = delete;
 
+  /// Whether there is one around the caller.
+  static bool in_force();
   /// What `pack` makes of `weight`, made once per scope and `form` (an arbitrary number, one for each way of packing).
   /// Without a scope it is made anew at every call.
   static Tensor packed(const Tensor& weight, int64_t form, const std::function<Tensor()>& pack);

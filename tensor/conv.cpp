@@ -20,7 +20,26 @@ using kernels::ConvShape;
 
 std::atomic<ConvAlgorithm> algorithm{ConvAlgorithm::automatic};
 
-ConvShape make_shape(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& o) {
+Shape output_shape(const ConvShape& s) { return {s.N, s.OH, s.OW, s.O}; }
+
+// Calls image(n) for every image, on all threads.
+template <class F>
+void for_each_image(const ConvShape& s, F image) {
+  parallel_for(s.N, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) image(n);
+  });
+}
+
+void check_operands(const char* op, const Tensor& a, const Tensor& b) {
+  check_same_dtype(op, a, b);
+  check(is_floating(a.dtype()), op, "needs f32 or f64, got ", a.dtype());
+}
+
+}  // namespace
+
+namespace detail {
+
+ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& o) {
   check(x.rank() == 4, op, "input must be [N, H, W, C], got ", x);
   check(w.rank() == 4, op, "weight must be [O, KH, KW, I], got ", w);
   check(x[3] >= 1 && w[0] >= 1 && w[1] >= 1 && w[2] >= 1, op, "channels and kernel must be at least 1: input ", x,
@@ -45,47 +64,40 @@ ConvShape make_shape(const char* op, const Shape& x, const Shape& w, const Conv2
           OW,   o.stride.h, o.stride.w, o.padding.h, o.padding.w, o.dilation.h, o.dilation.w, o.groups};
 }
 
-Shape output_shape(const ConvShape& s) { return {s.N, s.OH, s.OW, s.O}; }
-
-// Calls image(n) for every image, on all threads.
-template <class F>
-void for_each_image(const ConvShape& s, F image) {
-  parallel_for(s.N, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) image(n);
-  });
+void check_conv_operands(const char* op, const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias) {
+  check_operands(op, x, w);
+  if (!bias.defined()) return;
+  check_operands(op, x, bias);
+  check(bias.shape() == Shape{s.O}, op, "bias must be [", s.O, "], got ", bias.shape(), ": weight ", w.shape());
 }
 
-void check_operands(const char* op, const Tensor& a, const Tensor& b) {
-  check_same_dtype(op, a, b);
-  check(is_floating(a.dtype()), op, "needs f32 or f64, got ", a.dtype());
+void check_sum(const char* op, const Tensor& sum, const Tensor& grad) {
+  check(sum.dtype() == grad.dtype() && sum.is_contiguous(), op, "the sum must be contiguous and ", grad.dtype(),
+        ", is ", sum.dtype(), " of strides ", sum.strides());
 }
 
-// Whether convolutions run straight on the image, without a matrix of patches.
-bool on_image() { return conv_algorithm() == ConvAlgorithm::automatic || conv_algorithm() == ConvAlgorithm::direct; }
+bool convolves_on_image() {
+  return conv_algorithm() == ConvAlgorithm::automatic || conv_algorithm() == ConvAlgorithm::direct;
+}
 
-}  // namespace
+}  // namespace detail
 
 void set_conv_algorithm(ConvAlgorithm wanted) { algorithm.store(wanted, std::memory_order_relaxed); }
 ConvAlgorithm conv_algorithm() { return algorithm.load(std::memory_order_relaxed); }
 
 Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options) {
-  return output_shape(make_shape("conv2d", x, w, options));
+  return output_shape(detail::conv_shape("conv2d", x, w, options));
 }
 
 namespace {
 
 Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, const Conv2dOptions& options,
                 bool with_relu) {
-  const ConvShape s = make_shape("conv2d", x_any.shape(), w_any.shape(), options);
-  check_operands("conv2d", x_any, w_any);
-  if (bias_any.defined()) {
-    check_operands("conv2d", x_any, bias_any);
-    check(bias_any.shape() == Shape{s.O}, "conv2d", "bias must be [", s.O, "], got ", bias_any.shape(), ": weight ",
-          w_any.shape());
-  }
+  const ConvShape s = detail::conv_shape("conv2d", x_any.shape(), w_any.shape(), options);
+  detail::check_conv_operands("conv2d", s, x_any, w_any, bias_any);
   const Tensor x = x_any.contiguous(), w = w_any.contiguous(),
                bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
-  const bool direct = on_image();
+  const bool direct = detail::convolves_on_image();
   Tensor y = direct ? detail::result_of(output_shape(s), x.dtype()) : Tensor::empty(output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -138,13 +150,15 @@ namespace {
 // The shape of a convolution by the operands of one of its gradients: that of its result, and the input or the weights.
 ConvShape grad_shape(const char* op, const Tensor& grad, const Tensor& other, const Shape& x, const Shape& w,
                      const Conv2dOptions& options) {
-  const ConvShape s = make_shape(op, x, w, options);
+  const ConvShape s = detail::conv_shape(op, x, w, options);
   check_operands(op, grad, other);
   check(grad.shape() == output_shape(s), op, "gradient must be ", output_shape(s), ", got ", grad.shape());
   return s;
 }
 
-bool is_direct_input_grad(const ConvShape& s) { return on_image() && detail::has_direct_input_grad(s); }
+bool is_direct_input_grad(const ConvShape& s) {
+  return detail::convolves_on_image() && detail::has_direct_input_grad(s);
+}
 
 void direct_input_grad(Tensor& dx, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& w) {
   const Tensor grad = with_rows(grad_any);
@@ -176,18 +190,9 @@ Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shap
   return dx;
 }
 
-namespace {
-
-void check_sum(const char* op, const Tensor& sum, const Tensor& grad) {
-  check(sum.dtype() == grad.dtype() && sum.is_contiguous(), op, "the sum must be contiguous and ", grad.dtype(),
-        ", is ", sum.dtype(), " of strides ", sum.strides());
-}
-
-}  // namespace
-
 void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options) {
   const ConvShape s = grad_shape("conv2d_input_grad", grad, w, sum.shape(), w.shape(), options);
-  check_sum("conv2d_input_grad", sum, grad);
+  detail::check_sum("conv2d_input_grad", sum, grad);
   if (is_direct_input_grad(s))
     direct_input_grad(sum, /*add=*/true, s, grad, w);
   else
@@ -212,7 +217,7 @@ Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Sha
   if (s.N == 0) return Tensor::zeros(w_shape, grad_any.dtype());
   const bool naive = conv_algorithm() == ConvAlgorithm::naive;
   Tensor dw = naive ? Tensor::zeros(w_shape, grad_any.dtype()) : Tensor::empty(w_shape, grad_any.dtype());
-  if (on_image()) {
+  if (detail::convolves_on_image()) {
     direct_weight_grad(dw, /*add=*/false, s, grad_any, x_any);
     return dw;
   }
@@ -228,9 +233,9 @@ Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Sha
 
 void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, const Conv2dOptions& options) {
   const ConvShape s = grad_shape("conv2d_weight_grad", grad, x, x.shape(), sum.shape(), options);
-  check_sum("conv2d_weight_grad", sum, grad);
+  detail::check_sum("conv2d_weight_grad", sum, grad);
   if (s.N == 0) return;
-  if (on_image())
+  if (detail::convolves_on_image())
     direct_weight_grad(sum, /*add=*/true, s, grad, x);
   else
     sum.add_(conv2d_weight_grad(grad, x, sum.shape(), options));

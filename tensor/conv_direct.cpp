@@ -43,7 +43,7 @@ struct Band {
   int64_t rows, pixels, first_pixel;
 };
 
-// Where there is padding, the band's input rows are copied with their zeros into
+// Where windows leave the image, the band's input rows are copied with their zeros into
 // `buffer`; C channels are read for each of the 9 C O multiply-adds of a 3x3 kernel
 // that follow, so this costs little and keeps every edge case out of the inner loops.
 template <class T>
@@ -52,7 +52,7 @@ Band<T> make_band(const ConvShape& s, const Bands& bands, int64_t index, Pixels<
   if (bands.pointwise) return {x.data + begin * ld, 0, ld, ld, 0, 1, end - begin, begin};
   const int64_t image = index / bands.per_image, first_pixel = (image * s.OH + begin) * s.OW;
   const T* pixels = x.data + image * s.H * s.W * ld;
-  if (s.pad_h == 0 && s.pad_w == 0) {
+  if (s.pad_h == 0 && s.pad_w == 0 && (s.OH - 1) * s.stride_h + (s.KH - 1) * s.dilation_h < s.H) {
     const int64_t row = s.W * ld;
     return {
         pixels + begin * s.stride_h * row, s.stride_h * row, s.stride_w * ld, ld, row, end - begin, s.OW, first_pixel};

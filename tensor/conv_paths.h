@@ -4,11 +4,21 @@
 
 #include <optional>
 
+#include <kindling/tensor/conv.h>
 #include <kindling/tensor/kernels/conv.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
+
+/// Throws ShapeError, naming `op`, if shapes and options do not fit together or the output would be empty.
+kernels::ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& options);
+/// Throw ShapeError, naming `op`: if dtypes or the bias do not fit; if a gradient cannot be added to `sum` in place.
+void check_conv_operands(const char* op, const kernels::ConvShape& s, const Tensor& x, const Tensor& w,
+                         const Tensor& bias);
+void check_sum(const char* op, const Tensor& sum, const Tensor& grad);
+/// Whether convolutions run straight on the image, without a matrix of patches.
+bool convolves_on_image();
 
 /// im2col + GEMM on OpenBLAS: the reference. Patches are gathered tile by tile; none for pointwise convolutions.
 template <class T>

@@ -3,6 +3,7 @@
 
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv.h>
+#include <kindling/tensor/conv_pool.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/index.h>
 #include <kindling/tensor/matmul.h>

@@ -4,6 +4,7 @@
 
 #include <kindling/autograd/variable.h>
 #include <kindling/tensor/conv.h>
+#include <kindling/tensor/conv_pool.h>
 
 namespace kindling {
 
@@ -14,6 +15,10 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias = {},
 /// bias's.
 Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias = {},
                      const Conv2dOptions& options = {});
+
+/// max_pool2d(conv2d(x, w, bias)), or of its ReLU, as one operation that goes through the map between band by band (see
+/// tensor/conv_pool.h).
+Variable conv2d_max_pool2d(const Variable& x, const Variable& w, const Variable& bias, const ConvPoolOptions& options);
 
 /// grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C].
 Variable conv2d_input_grad(const Variable& grad, const Variable& w, const Shape& x_shape,

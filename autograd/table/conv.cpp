@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <limits>
 
 #include <kindling/autograd/ops/conv.h>
 #include <kindling/autograd/table/cases.h>
+#include <kindling/tensor/elementwise.h>
 
 namespace kindling::table {
 namespace {
@@ -67,6 +69,35 @@ Tensor naive_weight_grad(const Config& c, const Tensor& grad, const Tensor& x) {
   return dw;
 }
 
+Tensor naive_max_pool(const Tensor& x, const Pool2dOptions& o) {
+  const Size2 stride = o.stride.h == 0 ? o.kernel : o.stride;
+  return build(pool2d_shape("pool", x.shape(), o), [&](const Shape& i) {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int64_t p = 0; p < o.kernel.h; ++p)
+      for (int64_t q = 0; q < o.kernel.w; ++q) {
+        const int64_t row = i[1] * stride.h - o.padding.h + p, column = i[2] * stride.w - o.padding.w + q;
+        if (row >= 0 && row < x.size(1) && column >= 0 && column < x.size(2))
+          largest = std::max(largest, at(x, {i[0], row, column, i[3]}));
+      }
+    return largest;
+  });
+}
+
+struct PoolConfig {
+  const Config& conv;
+  Pool2dOptions pool;
+  const char* variant;
+};
+
+const std::vector<PoolConfig>& pool_configs() {
+  static const std::vector<PoolConfig> all = {
+      {configs()[0], {.kernel = 2}, "3x3, pool 2x2"},
+      {configs()[5], {.kernel = 3, .stride = 2, .ceil_mode = true}, "stride 2, padding 1, pool 3x3 by 2"},
+      {configs()[7], {.kernel = 3, .stride = 1, .padding = 1}, "groups 2, padded pool 3x3 by 1"},
+  };
+  return all;
+}
+
 }  // namespace
 
 void add_convolutions(std::vector<OpCase>& cases) {
@@ -89,6 +120,17 @@ void add_convolutions(std::vector<OpCase>& cases) {
                      [&c](const Args& a) { return conv2d_weight_grad(a[0], a[1], c.w, c.options); },
                      [&c](const Inputs& a) { return naive_weight_grad(c, a[0], a[1]); }});
   }
+  for (const PoolConfig& c : pool_configs())
+    for (const bool with_relu : {false, true}) {
+      const ConvPoolOptions options{c.conv.options, c.pool, with_relu};
+      cases.push_back({"conv2d_max_pool2d", std::string(c.variant) + (with_relu ? ", ReLU" : ""),
+                       uniform({c.conv.x, c.conv.w, {c.conv.w[0]}}),
+                       [options](const Args& a) { return conv2d_max_pool2d(a[0], a[1], a[2], options); },
+                       [&c, with_relu](const Inputs& a) {
+                         const Tensor y = naive_conv2d(c.conv, a[0], a[1]) + a[2];
+                         return naive_max_pool(with_relu ? relu(y) : y, c.pool);
+                       }});
+    }
   const Config& c = configs()[5];
   cases.push_back({"conv2d", "bias", uniform({c.x, c.w, {c.w[0]}}),
                    [&c](const Args& a) { return conv2d(a[0], a[1], a[2], c.options); },

@@ -57,7 +57,7 @@ TEST_CASE("SqueezeNet learns one batch by heart, with every bypass and with norm
   SqueezeNet net = squeezenet_cifar({.classes = 4, .bypass = bypass, .norm = norm, .dropout = 0.0}, rng);
   const Batch batch = random_batch(8, 16, 3);
   Adam optimizer(net.parameters(), {.lr = 1e-3});
-  train(net, optimizer, batch, 50);
+  train(net, optimizer, batch, 70);
   check_knows_by_heart(net, batch);
 }
 

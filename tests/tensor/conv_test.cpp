@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <kindling/tensor/conv_pool.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/conv.h>
 #include <kindling/tensor/reduce.h>
@@ -352,4 +353,51 @@ TEST_CASE("conv2d reports what does not fit, with all shapes") {
         conv2d_weight_grad(zeros({1, 2, 3, 4}), zeros({1, 4, 4, 3}), {4, 3, 3, 3});
       },
       "conv2d_weight_grad: gradient must be [1, 2, 2, 4], got [1, 2, 3, 4]");
+}
+
+TEST_CASE("convolution and max pooling in bands are the two one after the other") {
+  struct PoolCase {
+    Shape x, w;
+    Conv2dOptions conv;
+    Pool2dOptions pool;
+  };
+  const PoolCase all[] = {
+      {{2, 31, 29, 3}, {20, 3, 3, 3}, {.stride = 2}, {.kernel = 3, .stride = 2, .ceil_mode = true}},
+      {{3, 16, 16, 3}, {64, 3, 3, 3}, {.padding = 1}, {.kernel = 3, .stride = 2, .ceil_mode = true}},
+      {{1, 90, 60, 3}, {96, 7, 7, 3}, {.stride = 2, .padding = {2, 0}}, {.kernel = 3, .stride = 2}},  // many bands
+      {{2, 70, 70, 3}, {32, 3, 3, 3}, {.padding = 2}, {.kernel = 2, .stride = 3}},  // rows that no window sees
+      {{2, 40, 61, 4}, {64, 2, 3, 2}, {.dilation = 2, .groups = 2}, {.kernel = 5, .stride = 1, .padding = 2}},
+      {{4, 1, 1, 1}, {1, 1, 1, 1}, {}, {.kernel = 1}},
+      {{2, 14, 14, 20}, {50, 5, 5, 20}, {}, {.kernel = 2}},  // Winograd's: not in bands
+  };
+  for (const PoolCase& c : all) {
+    INFO("x " << c.x << ", w " << c.w << ", pool " << c.pool.kernel << " by " << c.pool.stride);
+    Rng rng(4);
+    const Tensor x = random(c.x, rng, DType::f32), w = random(c.w, rng, DType::f32),
+                 bias = random({c.w[0]}, rng, DType::f32);
+    for_each_isa([&] {
+      for (const bool with_relu : {false, true}) {
+        const ConvPoolOptions options{c.conv, c.pool, with_relu};
+        const Poison poison;
+        const Tensor map = with_relu ? conv2d_relu(x, w, bias, c.conv) : conv2d(x, w, bias, c.conv);
+        const MaxPool2dResult expected = max_pool2d(map, c.pool);
+        const MaxPool2dResult result = conv2d_max_pool2d(x, w, bias, options);
+        CHECK(bitwise_equal(result.values, expected.values));
+        CHECK(bitwise_equal(result.argmax, expected.argmax));
+        CHECK(bitwise_equal(conv2d_max_pool2d(x, w, {}, {c.conv, c.pool}).values,
+                            max_pool2d(conv2d(x, w, {}, c.conv), c.pool).values));
+        const Tensor grad = random(expected.values.shape(), rng, DType::f32);
+        Tensor sum = w.clone(), expected_sum = w.clone();
+        add_conv2d_max_pool2d_weight_grad(sum, grad, result.argmax, x, options);
+        add_conv2d_weight_grad(expected_sum, max_unpool2d(grad, result.argmax, map.shape(), c.pool), x, c.conv);
+        check_close(sum, expected_sum, 2e-6);
+        check_same_bits_for_all_threads([&] { return conv2d_max_pool2d(x, w, bias, options).values; });
+        check_same_bits_for_all_threads([&] {
+          Tensor from_zero = Tensor::zeros(c.w);
+          add_conv2d_max_pool2d_weight_grad(from_zero, grad, result.argmax, x, options);
+          return from_zero;
+        });
+      }
+    });
+  }
 }

@@ -1,0 +1,146 @@
+#include <kindling/tensor/conv_pool.h>
+
+#include <optional>
+
+#include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/conv_panels.h>
+#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/pool_geometry.h>
+
+namespace kindling {
+namespace {
+
+using detail::ceil_div;
+using detail::MaxUnpool;
+using detail::PoolGeometry;
+using kernels::ConvShape;
+
+// Of the map between, a share of L2.
+constexpr int64_t kBandBytes = 256 << 10;
+// As in conv_direct_weight.cpp.
+constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
+
+// Winograd's tiles want many images at once, other algorithms the whole map.
+bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::winograd_scheme(s); }
+
+int64_t band_rows(const ConvShape& s, int64_t element_bytes) {
+  return std::max<int64_t>(kBandBytes / (s.OW * s.O * element_bytes), 1);
+}
+
+// Rows [begin, end) of one image's result as a convolution of its own, of a part of the image's rows.
+struct BandShape {
+  BandShape(const ConvShape& whole, int64_t begin, int64_t end) : shape(whole) {
+    const int64_t first = begin * whole.stride_h - whole.pad_h;
+    const int64_t last = (end - 1) * whole.stride_h - whole.pad_h + (whole.KH - 1) * whole.dilation_h;
+    first_row = std::clamp<int64_t>(first, 0, whole.H);
+    shape.N = 1;
+    shape.H = std::clamp<int64_t>(last + 1, first_row, whole.H) - first_row;
+    shape.OH = end - begin;
+    shape.pad_h = first_row - first;
+  }
+  ConvShape shape;
+  int64_t first_row;
+};
+
+template <class T>
+void convolve_and_pool(const ConvShape& s, const PoolGeometry& g, T* values, uint8_t* argmax, const T* x,
+                       const Tensor& w, const T* bias, bool relu) {
+  const int64_t row = s.OW * s.O, image = s.H * s.W * s.C;
+  const int64_t tasks = in_parallel() ? 1 : ceil_div(detail::kMinTasks, s.N);  // in one image
+  const int64_t cuts = std::clamp<int64_t>(tasks, 1, g.y[1]);
+  const int64_t most = std::max(band_rows(s, sizeof(T)), g.o.kernel.h);
+  // The rows of the map that window i sees.
+  const auto seen_from = [&](int64_t i) { return std::max<int64_t>(i * g.o.stride.h - g.o.padding.h, 0); };
+  const auto seen_to = [&](int64_t i) { return std::min(i * g.o.stride.h - g.o.padding.h + g.o.kernel.h, s.OH); };
+  parallel_for(s.N * cuts, 1, [&](int64_t task, int64_t) {
+    const int64_t n = task / cuts, cut = task % cuts, last = (cut + 1) * g.y[1] / cuts;
+    Tensor buffer = Tensor::empty({std::min(most, s.OH), row}, dtype_of<T>());
+    T* const rows = buffer.data<T>();
+    int64_t begin = 0, end = 0;  // of the rows in it
+    for (int64_t i = cut * g.y[1] / cuts; i < last;) {
+      const int64_t from = seen_from(i);
+      int64_t next = i + 1;
+      while (next < last && seen_to(next) - from <= most) ++next;
+      const int64_t to = seen_to(next - 1), kept = std::max<int64_t>(end - from, 0);  // shared with the windows before
+      if (kept > 0) std::copy_n(rows + (from - begin) * row, kept * row, rows);
+      if (from + kept < to) {
+        const BandShape band(s, from + kept, to);
+        detail::direct_conv2d<T>(band.shape, {rows + kept * row, s.O}, x + n * image + band.first_row * s.W * s.C, w,
+                                 bias, relu);
+      }
+      begin = from;
+      end = std::max(to, from + kept);
+      for (; i < next; ++i) detail::max_pool_row<T>(g, n, i, values, argmax, rows, begin);
+    }
+  });
+}
+
+template <class T>
+void add_weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, const T* grad, const uint8_t* argmax,
+                     const T* x) {
+  const MaxUnpool unpool(g);
+  const int64_t row = s.OW * s.O, image = s.H * s.W * s.C, most = std::min(band_rows(s, sizeof(T)), s.OH);
+  const int64_t bands = ceil_div(s.OH, most), all = s.N * bands;
+  const int64_t parts = std::min(std::clamp<int64_t>(s.N * s.OH * s.OW / kPartPixels, 1, kMaxParts), all);
+  detail::PartialSums<T> partial(parts, s.O * s.patch(), dw);
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    Tensor buffer = Tensor::empty({most, row}, dtype_of<T>());
+    T* const rows = buffer.data<T>();
+    const int64_t first = part * all / parts;
+    for (int64_t i = first; i < (part + 1) * all / parts; ++i) {
+      const int64_t n = i / bands, begin = i % bands * s.OH / bands, end = (i % bands + 1) * s.OH / bands;
+      for (int64_t h = begin; h < end; ++h) unpool.row<T>(n, h, rows + (h - begin) * row, argmax, grad);
+      const BandShape band(s, begin, end);
+      detail::direct_weight_grad<T>(band.shape, partial.part(part), /*add=*/part == 0 || i > first, {rows, s.O},
+                                    x + n * image + band.first_row * s.W * s.C);
+    }
+  });
+  partial.finish();
+}
+
+}  // namespace
+
+MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any,
+                                  const ConvPoolOptions& options) {
+  const ConvShape s = detail::conv_shape("conv2d", x_any.shape(), w_any.shape(), options.conv);
+  if (!by_bands(s)) {
+    const auto conv = options.relu ? conv2d_relu : conv2d;
+    return max_pool2d(conv(x_any, w_any, bias_any, options.conv), options.pool);
+  }
+  detail::check_conv_operands("conv2d", s, x_any, w_any, bias_any);
+  const PoolGeometry g("max_pool2d", {s.N, s.OH, s.OW, s.O}, options.pool);
+  detail::check_max_pool("max_pool2d", g);
+  const Tensor x = x_any.contiguous(), w = w_any.contiguous();
+  const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
+  std::optional<ConstantWeights> constant;  // one packing for all bands
+  if (!ConstantWeights::in_force()) constant.emplace();
+  MaxPool2dResult result{Tensor::empty(g.y, x.dtype()), Tensor::empty(g.y, DType::u8)};
+  visit_floating("conv2d", x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    convolve_and_pool<T>(s, g, result.values.data<T>(), result.argmax.data<uint8_t>(), x.data<T>(), w,
+                         bias.defined() ? bias.data<T>() : nullptr, options.relu);
+  });
+  return result;
+}
+
+void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad_any, const Tensor& argmax_any,
+                                       const Tensor& x_any, const ConvPoolOptions& options) {
+  const ConvShape s = detail::conv_shape("conv2d_weight_grad", x_any.shape(), sum.shape(), options.conv);
+  const Shape map{s.N, s.OH, s.OW, s.O};
+  if (!by_bands(s)) {
+    add_conv2d_weight_grad(sum, max_unpool2d(grad_any, argmax_any, map, options.pool), x_any, options.conv);
+    return;
+  }
+  const PoolGeometry g("max_unpool2d", map, options.pool);
+  check(grad_any.shape() == g.y, "max_unpool2d", "gradient must be ", g.y, ", got ", grad_any.shape());
+  detail::check_argmax("max_unpool2d", argmax_any, g);
+  check_same_dtype("conv2d_weight_grad", grad_any, x_any);
+  detail::check_sum("conv2d_weight_grad", sum, grad_any);
+  const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous(), x = x_any.contiguous();
+  visit_floating("conv2d_weight_grad", x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    add_weight_grad<T>(s, g, sum.data<T>(), grad.data<T>(), argmax.data<uint8_t>(), x.data<T>());
+  });
+}
+
+}  // namespace kindling

@@ -1,0 +1,26 @@
+// A convolution and the max pooling of its result, without the map between them ever being whole.
+#pragma once
+
+#include <kindling/tensor/conv.h>
+#include <kindling/tensor/pool.h>
+
+namespace kindling {
+
+struct ConvPoolOptions {
+  Conv2dOptions conv;
+  Pool2dOptions pool;
+  bool relu = false;  ///< between the two
+};
+
+/// max_pool2d(conv2d(x, w, bias)), or of its ReLU: a band of rows is convolved into a buffer that stays in L2 and
+/// pooled from there, so the map between (the largest of most networks) is neither written nor read back. x [N,H,W,C],
+/// w [O,KH,KW,C/groups], bias [O] or undefined. Throws what the two throw.
+MaxPool2dResult conv2d_max_pool2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvPoolOptions& options);
+
+/// sum += conv2d_weight_grad(max_unpool2d(grad, argmax), x), likewise by bands: grad [N,H',W',O] is the gradient of the
+/// pooled result, ReLU's already in it (it is the same behind the pooling as before). Throws ShapeError if `sum` [O,
+/// KH, KW, C/groups] is not contiguous.
+void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& argmax, const Tensor& x,
+                                       const ConvPoolOptions& options);
+
+}  // namespace kindling
