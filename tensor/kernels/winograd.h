@@ -71,8 +71,12 @@ inline constexpr Norms<Points> kNorms{};
 template <int Points>
 void naive_powers(int n, double (&V)[Points][Points]) {
   for (int i = 0; i < Points; ++i) {
+    const bool infinity = i == Points - 1;
     double power = 1;
-    for (int k = 0; k < n; ++k, power *= point<Points>(i)) V[i][k] = i < Points - 1 ? power : (k == n - 1 ? 1 : 0);
+    for (int k = 0; k < n; ++k) {
+      V[i][k] = infinity ? (k == n - 1 ? 1 : 0) : power;
+      if (!infinity) power *= point<Points>(i);
+    }
   }
 }
 template <int Points>
@@ -192,10 +196,15 @@ inline __attribute__((always_inline)) void both_sides(Load load, OneSide one_sid
   }
 }
 
-/// Calls f(c, n) for runs of n <= lanes channels.
+/// Calls f(c, n) for whole vectors of channels, where n is the constant number of lanes, then for what is left.
 template <class T, class F>
 inline __attribute__((always_inline)) void for_each_vector(int64_t channels, F f) {
-  for (int64_t c = 0; c < channels; c += kLanes<T>) f(c, channels - c < kLanes<T> ? channels - c : kLanes<T>);
+  int64_t c = 0;
+  for (; c + kLanes<T> <= channels; c += kLanes<T>) f(c, int64_t{kLanes<T>});
+  const int64_t left = channels - c;
+  if (left <= 0) return;
+  if (left >= kLanes<T>) __builtin_unreachable();
+  f(c, left);
 }
 
 /// The transforms of F(Tile x Tile, Taps x Taps). Elements of a transformed tile lie `plane` apart, point (i, j) at
