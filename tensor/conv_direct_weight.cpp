@@ -19,8 +19,6 @@ constexpr int64_t kPanelElements = 4096;
 constexpr int64_t kGatherChannels = 96;
 // Pixels whose gradient is walked over for every panel before the next ones' is: a share of L2.
 constexpr int64_t kBlockPixels = 512;
-// Sums are cut into parts of at least this many pixels; each part costs one more pass over the weights.
-constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
 
 // Neighbouring columns of the patch that are neighbours in the image too: `length` elements from element `first` on of
 // the `taps` pixels that lie (dh, dw) from the window's corner.

@@ -13,6 +13,8 @@ namespace kindling::detail {
 /// A convolution is cut into at least this many tasks if it has enough rows, so that one image also keeps several cores
 /// busy.
 inline constexpr int64_t kMinTasks = 8;
+/// Sums over pixels are cut into parts of at least this many; each part costs one more pass over the weights.
+inline constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

@@ -17,8 +17,6 @@ using kernels::ConvShape;
 
 // Of the map between, a share of L2.
 constexpr int64_t kBandBytes = 256 << 10;
-// As in conv_direct_weight.cpp.
-constexpr int64_t kPartPixels = 2048, kMaxParts = 8;
 
 // Winograd's tiles want many images at once, other algorithms the whole map.
 bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::winograd_scheme(s); }
@@ -46,7 +44,7 @@ template <class T>
 void convolve_and_pool(const ConvShape& s, const PoolGeometry& g, T* values, uint8_t* argmax, const T* x,
                        const Tensor& w, const T* bias, bool relu) {
   const int64_t row = s.OW * s.O, image = s.H * s.W * s.C;
-  const int64_t tasks = in_parallel() ? 1 : ceil_div(detail::kMinTasks, s.N);  // in one image
+  const int64_t tasks = in_parallel() ? 1 : ceil_div(detail::kMinTasks, std::max<int64_t>(s.N, 1));  // in one image
   const int64_t cuts = std::clamp<int64_t>(tasks, 1, g.y[1]);
   const int64_t most = std::max(band_rows(s, sizeof(T)), g.o.kernel.h);
   // The rows of the map that window i sees.
@@ -81,7 +79,8 @@ void add_weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, const T* 
   const MaxUnpool unpool(g);
   const int64_t row = s.OW * s.O, image = s.H * s.W * s.C, most = std::min(band_rows(s, sizeof(T)), s.OH);
   const int64_t bands = ceil_div(s.OH, most), all = s.N * bands;
-  const int64_t parts = std::min(std::clamp<int64_t>(s.N * s.OH * s.OW / kPartPixels, 1, kMaxParts), all);
+  const int64_t parts =
+      std::min(std::clamp<int64_t>(s.N * s.OH * s.OW / detail::kPartPixels, 1, detail::kMaxParts), all);
   detail::PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     Tensor buffer = Tensor::empty({most, row}, dtype_of<T>());
@@ -136,6 +135,7 @@ void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad_any, cons
   detail::check_argmax("max_unpool2d", argmax_any, g);
   check_same_dtype("conv2d_weight_grad", grad_any, x_any);
   detail::check_sum("conv2d_weight_grad", sum, grad_any);
+  if (s.N == 0) return;
   const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous(), x = x_any.contiguous();
   visit_floating("conv2d_weight_grad", x.dtype(), [&](auto t) {
     using T = decltype(t);

@@ -17,7 +17,7 @@ using kernels::WinogradTransforms;
 // Output channels whose points are summed at a time, so that gradients, patches and sums stay in L2.
 constexpr int64_t kBlockChannels = 64;
 // Sums are cut into parts of at least this many tiles; each part costs one more pass over the weights.
-constexpr int64_t kPartTiles = 512, kMaxParts = 8;
+constexpr int64_t kPartTiles = 512;
 
 // The sums of one task: some tiles, some output channels.
 template <class T>

@@ -401,3 +401,13 @@ TEST_CASE("convolution and max pooling in bands are the two one after the other"
     });
   }
 }
+
+TEST_CASE("convolution and max pooling of no images") {
+  const ConvPoolOptions options{{}, {.kernel = 2}, true};
+  const Tensor x = Tensor::zeros({0, 6, 6, 3});
+  Tensor sum = Tensor::ones({4, 3, 3, 3});
+  const MaxPool2dResult result = conv2d_max_pool2d(x, sum, {}, options);
+  CHECK(result.values.shape() == Shape{0, 2, 2, 4});
+  add_conv2d_max_pool2d_weight_grad(sum, result.values, result.argmax, x, options);
+  CHECK(bitwise_equal(sum, Tensor::ones({4, 3, 3, 3})));
+}
