@@ -131,8 +131,7 @@ void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad_any, cons
     return;
   }
   const PoolGeometry g("max_unpool2d", map, options.pool);
-  check(grad_any.shape() == g.y, "max_unpool2d", "gradient must be ", g.y, ", got ", grad_any.shape());
-  detail::check_argmax("max_unpool2d", argmax_any, g);
+  detail::check_unpool("max_unpool2d", grad_any, argmax_any, g);
   check_same_dtype("conv2d_weight_grad", grad_any, x_any);
   detail::check_sum("conv2d_weight_grad", sum, grad_any);
   if (s.N == 0) return;

@@ -91,8 +91,7 @@ Tensor max_pool2d_at(const Tensor& input, const Tensor& argmax_any, const Pool2d
 Tensor max_unpool2d(const Tensor& grad_any, const Tensor& argmax_any, const Shape& x_shape,
                     const Pool2dOptions& options) {
   const PoolGeometry g("max_unpool2d", x_shape, options);
-  check(grad_any.shape() == g.y, "max_unpool2d", "gradient must be ", g.y, ", got ", grad_any.shape());
-  check_argmax("max_unpool2d", argmax_any, g);
+  detail::check_unpool("max_unpool2d", grad_any, argmax_any, g);
   const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous();
   Tensor dx = Tensor::empty(x_shape, grad.dtype());
   const detail::MaxUnpool unpool(g);

@@ -61,6 +61,10 @@ inline void check_argmax(const char* op, const Tensor& argmax, const PoolGeometr
   check(argmax.shape() == g.y && argmax.dtype() == DType::u8, op, "argmax must be u8 ", g.y, ", got ", argmax.dtype(),
         ' ', argmax.shape());
 }
+inline void check_unpool(const char* op, const Tensor& grad, const Tensor& argmax, const PoolGeometry& g) {
+  check(grad.shape() == g.y, op, "gradient must be ", g.y, ", got ", grad.shape());
+  check_argmax(op, argmax, g);
+}
 
 // Row i of the pooled image n, from `rows`, that image's rows from number `first_row` on.
 template <class T>

@@ -30,6 +30,7 @@ inline void philox(uint32_t (&x)[4], uint64_t seed) {
 /// Words of eight blocks, in the lower halves of 64 bits: a product of two words needs no more room, and nothing looks
 /// at what is left in the upper halves.
 typedef uint64_t Words __attribute__((vector_size(64)));
+constexpr uint64_t kLower = 0xFFFFFFFF;
 
 /// product = lower half of x times `factor`. (By reference: a vector wider than the instruction set's has no agreed way
 /// of being passed.)
@@ -39,7 +40,6 @@ inline __attribute__((always_inline)) void multiply_words(Words& product, const 
   product = reinterpret_cast<Words>(
       _mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(Words{} + factor)));
 #else
-  constexpr uint64_t kLower = 0xFFFFFFFF;
   product = (x & kLower) * factor;
 #endif
 }
@@ -63,7 +63,6 @@ inline __attribute__((always_inline)) void philox(Words (&x)[4], uint64_t seed) 
 template <class T>
 void dropout_mask(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first) {
   constexpr int64_t kWords = 32;  // of eight blocks
-  constexpr uint64_t kLower = 0xFFFFFFFF;
   int64_t skip = static_cast<int64_t>(first % 4);
   for (uint64_t block = first / 4; n > 0; block += kWords / 4) {
     const Words index = block + Words{0, 1, 2, 3, 4, 5, 6, 7};
