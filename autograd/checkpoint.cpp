@@ -9,8 +9,8 @@ namespace {
 
 // Variables made before `start` that the graph of y reaches: those that f used without being handed them. Only their
 // nodes matter, so their values are left out.
-std::vector<Variable> captured(const Variable& y, uint64_t start) {
-  std::vector<Variable> result;
+Variables captured(const Variable& y, uint64_t start) {
+  Variables result;
   std::unordered_set<const Node*> seen;
   std::vector<std::shared_ptr<Node>> stack;
   const auto visit = [&](const std::shared_ptr<Node>& node, const Shape& shape, DType dtype) {
@@ -31,20 +31,19 @@ std::vector<Variable> captured(const Variable& y, uint64_t start) {
 
 }  // namespace
 
-Variable checkpoint(std::function<Variable(const std::vector<Variable>& inputs)> f,
-                    const std::vector<Variable>& inputs) {
+Variable checkpoint(std::function<Variable(const Variables& inputs)> f, const Variables& inputs) {
   if (!is_recording()) return f(inputs);
   const uint64_t start = Variable(Tensor::scalar(0.0), /*requires_grad=*/true).node()->order;
-  std::vector<Variable> stand_ins;
+  Variables stand_ins;
   for (const Variable& input : inputs) stand_ins.emplace_back(input.value(), input.requires_grad());
   const Variable y = f(stand_ins);
 
-  std::vector<Variable> all = inputs;
+  Variables all = inputs;
   for (const Variable& variable : captured(y, start)) all.push_back(variable);
   const auto rule = [f = std::move(f), count = inputs.size()](const Step& s) {
-    std::vector<Variable> all;
+    Variables all;
     for (size_t i = 0; i < s.input_count(); ++i) all.push_back(s.input(i));
-    const std::vector<Variable> inputs(all.begin(), all.begin() + static_cast<int64_t>(count));
+    const Variables inputs(all.begin(), all.begin() + static_cast<int64_t>(count));
     return gradients_of([&] { return f(inputs); }, all, s.grad);
   };
   return record_joint("checkpoint", y.value(), all, Keep::inputs, rule);

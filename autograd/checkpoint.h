@@ -13,7 +13,6 @@ namespace kindling {
 /// Variable that f uses otherwise (a module's parameters), and can be differentiated again. f must compute the same
 /// both times: what is random in it takes a copy of its Rng, made outside; side effects (running statistics) happen
 /// twice. What f refers to must live until backward().
-Variable checkpoint(std::function<Variable(const std::vector<Variable>& inputs)> f,
-                    const std::vector<Variable>& inputs);
+Variable checkpoint(std::function<Variable(const Variables& inputs)> f, const Variables& inputs);
 
 }  // namespace kindling

@@ -1,7 +1,6 @@
 // Reverse mode: collects the operations between outputs and targets, then runs their gradient rules, the last first.
 #include <algorithm>
 #include <unordered_map>
-#include <unordered_set>
 
 #include <kindling/autograd/anomaly.h>
 #include <kindling/autograd/ops/elementwise.h>
@@ -24,7 +23,7 @@ struct Mode {
 /// One pass over a part of the graph. It writes to the nodes that it runs and to no other.
 class Sweep {
  public:
-  Sweep(const std::vector<Variable>& outputs, const std::vector<Variable>& targets, Mode mode);
+  Sweep(const Variables& outputs, const Variables& targets, Mode mode);
 
   void seed(const Variable& output, const Variable& gradient);
   /// Lets what arrives at a target be added to `sum`, which is taken; not if hooks would see it or the outputs do not
@@ -46,7 +45,7 @@ class Sweep {
     bool wanted() const { return target || runs; }
   };
 
-  void collect(const std::vector<Variable>& outputs, const std::unordered_set<const Node*>& targets);
+  void collect(const Variables& outputs, const List<const Node*>& targets);
   void mark_running();
   bool at_boundary(const Task& task) const { return mode_.partial && task.target; }
   Task* find(const std::shared_ptr<Node>& node);
@@ -55,20 +54,24 @@ class Sweep {
   void add(Task& task, Variable gradient);
 
   Mode mode_;
-  std::vector<Task> tasks_;  ///< in decreasing order of recording, so every node comes after all that use it
-  std::unordered_map<const Node*, size_t> index_;
+  List<Task> tasks_;  ///< in decreasing order of recording, so every node comes after all that use it
+  std::unordered_map<const Node*, size_t, std::hash<const Node*>, std::equal_to<const Node*>,
+                     Recycler<std::pair<const Node* const, size_t>>>
+      index_;
 };
 
 /// With no targets, every leaf is one.
-Sweep::Sweep(const std::vector<Variable>& outputs, const std::vector<Variable>& targets, Mode mode) : mode_(mode) {
-  std::unordered_set<const Node*> nodes;
-  for (const Variable& target : targets) nodes.insert(target.node().get());
+Sweep::Sweep(const Variables& outputs, const Variables& targets, Mode mode) : mode_(mode) {
+  List<const Node*> nodes;
+  for (const Variable& target : targets) nodes.push_back(target.node().get());
+  std::sort(nodes.begin(), nodes.end());
   collect(outputs, nodes);
   mark_running();
 }
 
-void Sweep::collect(const std::vector<Variable>& outputs, const std::unordered_set<const Node*>& targets) {
-  std::vector<Node*> stack;
+/// `targets` are in increasing order.
+void Sweep::collect(const Variables& outputs, const List<const Node*>& targets) {
+  List<Node*> stack;
   const auto visit = [&](const std::shared_ptr<Node>& node) {
     if (node && node->requires_grad && index_.try_emplace(node.get(), 0).second) stack.push_back(node.get());
   };
@@ -76,7 +79,8 @@ void Sweep::collect(const std::vector<Variable>& outputs, const std::unordered_s
   while (!stack.empty()) {
     Task task{stack.back(), {}};
     stack.pop_back();
-    task.target = targets.empty() ? task.node->is_leaf() : targets.contains(task.node);
+    task.target =
+        targets.empty() ? task.node->is_leaf() : std::binary_search(targets.begin(), targets.end(), task.node);
     if (!at_boundary(task))
       for (const Node::Input& input : task.node->inputs) visit(input.node);
     tasks_.push_back(std::move(task));
@@ -144,9 +148,9 @@ void Sweep::run_hooks(Task& task) {
 
 void Sweep::run_rules(Task& task) {
   Node& node = *task.node;
-  std::vector<Task*> producers(node.inputs.size());
-  std::vector<bool> wanted(node.inputs.size());
-  std::vector<Tensor*> sums(node.inputs.size());
+  List<Task*> producers(node.inputs.size());
+  Wanted wanted(node.inputs.size());
+  List<Tensor*> sums(node.inputs.size());
   const bool in_place = !mode_.create_graph && !detail::anomaly_mode();
   for (size_t i = 0; i < producers.size(); ++i) {
     producers[i] = find(node.inputs[i].node);
@@ -155,7 +159,7 @@ void Sweep::run_rules(Task& task) {
     Variable& sum = producers[i]->grad;
     if (sum.defined() && owns_memory(sum.value())) sums[i] = &sum.value();
   }
-  std::vector<Variable> gradients;
+  Variables gradients;
   {
     const AbsoluteScope scope(node.path);
     const detail::AnomalyPause pause;
@@ -227,9 +231,8 @@ void Variable::backward(const Tensor& seed, bool retain_graph) const {
   sweep.store();
 }
 
-std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
-                           CreateGraph create_graph, const std::vector<Variable>& seeds, bool allow_unused,
-                           bool retain_graph) {
+Variables grad(const Variables& outputs, const Variables& inputs, CreateGraph create_graph, const Variables& seeds,
+               bool allow_unused, bool retain_graph) {
   check(!inputs.empty(), "grad", "no inputs");
   check(seeds.empty() || seeds.size() == outputs.size(), "grad", seeds.size(), " seeds for ", outputs.size(),
         " outputs");
@@ -244,7 +247,7 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
   }
   sweep.run();
 
-  std::vector<Variable> result;
+  Variables result;
   for (size_t i = 0; i < inputs.size(); ++i) {
     result.push_back(sweep.at(inputs[i]));
     if (!allow_unused && !result.back().defined())
@@ -254,8 +257,7 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
   return result;
 }
 
-void add_grad(const Variable& output, const std::vector<Variable>& inputs, std::vector<Tensor>& sums,
-              const Tensor& seed) {
+void add_grad(const Variable& output, const Variables& inputs, std::vector<Tensor>& sums, const Tensor& seed) {
   check(inputs.size() == sums.size(), "add_grad", sums.size(), " sums for ", inputs.size(), " inputs");
   for (size_t i = 0; i < inputs.size(); ++i)
     if (!inputs[i].requires_grad())
@@ -274,20 +276,19 @@ void add_grad(const Variable& output, const std::vector<Variable>& inputs, std::
   }
 }
 
-std::vector<Variable> gradients_of(const std::function<Variable()>& f, const std::vector<Variable>& inputs,
-                                   const Variable& grad) {
+Variables gradients_of(FunctionRef<Variable()> f, const Variables& inputs, const Variable& grad) {
   const bool create = is_recording();
   const RecordingGuard guard(true);
   const Variable y = f();
-  std::vector<Variable> targets;
+  Variables targets;
   for (const Variable& input : inputs)
     if (input.requires_grad()) targets.push_back(input);
   Sweep sweep({y}, targets, {.create_graph = create, .partial = true});
   sweep.seed(y, grad);
   sweep.run();
 
-  std::vector<Variable> result;
-  std::vector<const Node*> seen;  // an input that appears twice gets its gradient once
+  Variables result;
+  List<const Node*> seen;  // an input that appears twice gets its gradient once
   for (const Variable& input : inputs) {
     const Node* node = input.node().get();
     const bool again = std::find(seen.begin(), seen.end(), node) != seen.end();

@@ -20,8 +20,8 @@ constexpr int kShrinkings = 4;
 // Rounding errors of f, in units of the sum of the absolute values of what is added up in <v, f(x)>.
 constexpr double kRounding = 10 * std::numeric_limits<double>::epsilon();
 
-std::vector<Variable> leaves_of(const std::vector<Tensor>& inputs) {
-  std::vector<Variable> leaves;
+Variables leaves_of(const std::vector<Tensor>& inputs) {
+  Variables leaves;
   for (const Tensor& input : inputs) leaves.emplace_back(input, is_floating(input.dtype()));
   return leaves;
 }
@@ -48,16 +48,16 @@ Shape index_of(int64_t element, const Shape& shape) {
 }
 
 // The function x, v -> v^T J(x), all gradients in one row; itself differentiable where recording is on.
-Variable flat_gradients(const DifferentiableFunction& f, const std::vector<Variable>& arguments) {
+Variable flat_gradients(const DifferentiableFunction& f, const Variables& arguments) {
   const CreateGraph create = is_recording() ? CreateGraph::yes : CreateGraph::no;
   const RecordingGuard guard(true);
-  std::vector<Variable> inputs(arguments.begin(), arguments.end() - 1), targets;
+  Variables inputs(arguments.begin(), arguments.end() - 1), targets;
   for (Variable& input : inputs) {
     if (!is_floating(input.dtype())) continue;
     if (!input.requires_grad()) input = Variable(input.value(), true);
     targets.push_back(input);
   }
-  std::vector<Variable> rows = grad({f(inputs)}, targets, create, {arguments.back()}, /*allow_unused=*/true);
+  Variables rows = grad({f(inputs)}, targets, create, {arguments.back()}, /*allow_unused=*/true);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].defined()) rows[i] = Tensor::zeros(targets[i].shape(), DType::f64);
     rows[i] = reshape(rows[i], {rows[i].numel()});
@@ -99,7 +99,7 @@ class Checker {
 
 Tensor Checker::value_with(size_t input, const Tensor& x) const {
   const NoGrad no_grad;
-  std::vector<Variable> arguments(inputs_.begin(), inputs_.end());
+  Variables arguments(inputs_.begin(), inputs_.end());
   arguments[input] = x;
   return f_(arguments).value();
 }
@@ -123,13 +123,13 @@ Tensor Checker::run() {
 
 void Checker::check_projection(const Tensor& seed) {
   seed_ = seed;
-  const std::vector<Variable> leaves = leaves_of(inputs_);
+  const Variables leaves = leaves_of(inputs_);
   const Variable y = f_(leaves);
   magnitude_ = dot(abs(seed_), abs(y.value()));
-  std::vector<Variable> targets;
+  Variables targets;
   std::copy_if(leaves.begin(), leaves.end(), std::back_inserter(targets),
                [](const Variable& leaf) { return leaf.requires_grad(); });
-  std::vector<Variable> gradients = grad({y}, targets, CreateGraph::no, {seed_}, /*allow_unused=*/true);
+  Variables gradients = grad({y}, targets, CreateGraph::no, {seed_}, /*allow_unused=*/true);
 
   gradients_.assign(inputs_.size(), Tensor());
   for (size_t i = 0, next = 0; i < inputs_.size(); ++i) {
@@ -221,8 +221,7 @@ std::string describe(const GradcheckResult& result, double tolerance, size_t inp
 
 }  // namespace
 
-GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Variable>& inputs,
-                          const GradcheckOptions& options) {
+GradcheckResult gradcheck(const DifferentiableFunction& f, const Variables& inputs, const GradcheckOptions& options) {
   check(options.order >= 1 && options.eps > 0 && options.tolerance > 0, "gradcheck", "order ", options.order, ", eps ",
         options.eps, " and tolerance ", options.tolerance, " must be positive");
   std::vector<Tensor> arguments;
@@ -235,7 +234,7 @@ GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Var
   DifferentiableFunction function = f;
   for (int order = 1; order <= options.order; ++order) {
     const Tensor y = Checker(function, arguments, options, order, result).run();
-    function = [inner = std::move(function)](const std::vector<Variable>& x) { return flat_gradients(inner, x); };
+    function = [inner = std::move(function)](const Variables& x) { return flat_gradients(inner, x); };
     Rng rng(options.seed, static_cast<uint64_t>(-order));
     arguments.push_back(random_weights(y.shape(), rng));
   }
@@ -247,15 +246,15 @@ std::vector<Tensor> hessian_vector_product(const DifferentiableFunction& f, cons
                                            const std::vector<Tensor>& v) {
   check(v.size() == inputs.size(), "hessian_vector_product", v.size(), " vectors for ", inputs.size(), " inputs");
   const RecordingGuard guard(true);
-  const std::vector<Variable> leaves = leaves_of(inputs);
-  const std::vector<Variable> gradients = grad({f(leaves)}, leaves, CreateGraph::yes, {}, /*allow_unused=*/true);
-  std::vector<Variable> outputs, seeds;
+  const Variables leaves = leaves_of(inputs);
+  const Variables gradients = grad({f(leaves)}, leaves, CreateGraph::yes, {}, /*allow_unused=*/true);
+  Variables outputs, seeds;
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined()) continue;
     outputs.push_back(gradients[i]);
     seeds.push_back(v[i]);
   }
-  const std::vector<Variable> products = grad(outputs, leaves, CreateGraph::no, seeds, /*allow_unused=*/true);
+  const Variables products = grad(outputs, leaves, CreateGraph::no, seeds, /*allow_unused=*/true);
   std::vector<Tensor> result;
   for (size_t i = 0; i < leaves.size(); ++i)
     result.push_back(products[i].defined() ? products[i].value() : Tensor::zeros(inputs[i].shape(), inputs[i].dtype()));

@@ -9,7 +9,7 @@
 
 namespace kindling {
 
-using DifferentiableFunction = std::function<Variable(const std::vector<Variable>& inputs)>;
+using DifferentiableFunction = std::function<Variable(const Variables& inputs)>;
 
 struct GradcheckOptions {
   int order = 1;               ///< 2 checks the gradient of the gradient as well, and so on
@@ -47,7 +47,7 @@ struct GradcheckResult {
 /// ReLU or max that crosses inside the step) is no failure: as the step shrinks, differences approach
 /// a right gradient and stay away from a wrong one. At a kink itself, where the slopes left and right
 /// differ however small the step, there is nothing to compare. Both are counted in `kinks`.
-GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Variable>& inputs,
+GradcheckResult gradcheck(const DifferentiableFunction& f, const Variables& inputs,
                           const GradcheckOptions& options = {});
 
 /// H v of a scalar function, H its Hessian at `inputs`, v one tensor per input; the result has inputs' shapes. Gradient

@@ -30,8 +30,8 @@ Node::Node(const char* op) : name(op), path(Scope::path()), order(next_order()) 
 
 Node::~Node() {
   // The innermost destructor call hands its inputs to the outermost one, which frees them in a loop.
-  thread_local std::vector<std::shared_ptr<Node>>* pending = nullptr;
-  std::vector<std::shared_ptr<Node>> mine;
+  thread_local List<std::shared_ptr<Node>>* pending = nullptr;
+  List<std::shared_ptr<Node>> mine;
   const bool outermost = pending == nullptr;
   if (outermost) pending = &mine;
   for (Input& input : inputs)
@@ -66,14 +66,14 @@ Variable Step::output() const {
 
 namespace detail {
 
-bool needs_recording(const std::vector<Variable>& inputs) {
+bool needs_recording(const Variables& inputs) {
   if (!is_recording()) return false;
   for (const Variable& input : inputs)
     if (input.requires_grad()) return true;
   return false;
 }
 
-Variable attach(std::shared_ptr<Node> node, Tensor value, const std::vector<Variable>& inputs, Keep keep) {
+Variable attach(std::shared_ptr<Node> node, Tensor value, const Variables& inputs, Keep keep) {
   size_t needing = 0;
   for (const Variable& input : inputs) needing += input.requires_grad() ? 1 : 0;
 

@@ -14,6 +14,9 @@ namespace kindling {
 
 class Step;
 
+/// A mark for each input of an operation whose gradient is asked for.
+using Wanted = List<bool>;
+
 /// Which tensors the gradient rules of an operation will ask for;
 /// other tensors are not kept alive for them. Shapes are always there.
 enum class Keep : uint8_t {
@@ -47,7 +50,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Node& operator=(const Node&) = delete;
 
   /// Gradients of the inputs that `wanted` marks, in input order; the others are left undefined.
-  virtual std::vector<Variable> gradients(const Step& step, const std::vector<bool>& wanted) const = 0;
+  virtual Variables gradients(const Step& step, const Wanted& wanted) const = 0;
   virtual bool is_leaf() const { return false; }
   /// Drops the kept tensors; the operation cannot be differentiated any more.
   void release();
@@ -57,7 +60,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const uint64_t order;       ///< later nodes have larger numbers, so a node's inputs have smaller ones
   bool requires_grad = true;  ///< false for a frozen leaf
   bool released = false;
-  std::vector<Input> inputs;
+  List<Input> inputs;
   Shape shape;  ///< of the result
   DType dtype = DType::f32;
   Tensor output;  ///< undefined if not kept
@@ -69,7 +72,7 @@ class Node : public std::enable_shared_from_this<Node> {
 class LeafNode final : public Node {
  public:
   explicit LeafNode(const Tensor& value);
-  std::vector<Variable> gradients(const Step&, const std::vector<bool>&) const override { return {}; }
+  Variables gradients(const Step&, const Wanted&) const override { return {}; }
   bool is_leaf() const override { return true; }
 
   Tensor grad;  ///< undefined before backward()

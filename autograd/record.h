@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <kindling/autograd/node.h>
+#include <kindling/tensor/function_ref.h>
 
 namespace kindling {
 
@@ -14,8 +15,7 @@ namespace kindling {
 class Step {
  public:
   /// `sums` holds one pointer per input, see sum().
-  Step(Node& node, const Variable& grad_in, const std::vector<Tensor*>& sums)
-      : grad(grad_in), node_(node), sums_(sums) {}
+  Step(Node& node, const Variable& grad_in, const List<Tensor*>& sums) : grad(grad_in), node_(node), sums_(sums) {}
 
   /// Gradient of the loss with respect to the operation's result.
   const Variable& grad;
@@ -32,7 +32,7 @@ class Step {
 
  private:
   Node& node_;
-  const std::vector<Tensor*>& sums_;
+  const List<Tensor*>& sums_;
 };
 
 /// The rule of an input that no gradient flows to (class labels, indices).
@@ -43,9 +43,9 @@ struct NoGradient {
 namespace detail {
 
 /// Whether recording is on and one of the inputs requires a gradient.
-bool needs_recording(const std::vector<Variable>& inputs);
+bool needs_recording(const Variables& inputs);
 /// Links `node` to its inputs, keeps what `keep` says, and makes the resulting Variable.
-Variable attach(std::shared_ptr<Node> node, Tensor value, const std::vector<Variable>& inputs, Keep keep);
+Variable attach(std::shared_ptr<Node> node, Tensor value, const Variables& inputs, Keep keep);
 /// In anomaly mode: throws Error if `value` has a NaN or Inf.
 void inspect_result(const char* name, const Tensor& value);
 
@@ -54,8 +54,8 @@ class OpNode final : public Node {
  public:
   OpNode(const char* op, Rules... rules) : Node(op), rules_(std::move(rules)...) {}
 
-  std::vector<Variable> gradients(const Step& step, const std::vector<bool>& wanted) const override {
-    std::vector<Variable> result(sizeof...(Rules));
+  Variables gradients(const Step& step, const Wanted& wanted) const override {
+    Variables result(sizeof...(Rules));
     size_t i = 0;
     const auto call_if_wanted = [&](const auto& rule) {
       if (wanted[i]) result[i] = rule(step);
@@ -74,8 +74,8 @@ class ListNode final : public Node {
  public:
   ListNode(const char* op, Rule rule) : Node(op), rule_(std::move(rule)) {}
 
-  std::vector<Variable> gradients(const Step& step, const std::vector<bool>& wanted) const override {
-    std::vector<Variable> result(wanted.size());
+  Variables gradients(const Step& step, const Wanted& wanted) const override {
+    Variables result(wanted.size());
     for (size_t i = 0; i < wanted.size(); ++i)
       if (wanted[i]) result[i] = rule_(step, i);
     return result;
@@ -90,8 +90,8 @@ class JointNode final : public Node {
  public:
   JointNode(const char* op, Rule rule) : Node(op), rule_(std::move(rule)) {}
 
-  std::vector<Variable> gradients(const Step& step, const std::vector<bool>& wanted) const override {
-    if constexpr (std::is_invocable_v<const Rule&, const Step&, const std::vector<bool>&>)
+  Variables gradients(const Step& step, const Wanted& wanted) const override {
+    if constexpr (std::is_invocable_v<const Rule&, const Step&, const Wanted&>)
       return rule_(step, wanted);
     else
       return rule_(step);
@@ -102,10 +102,11 @@ class JointNode final : public Node {
 };
 
 template <class SomeNode, class... Rules>
-Variable record_as(const char* name, Tensor value, const std::vector<Variable>& inputs, Keep keep, Rules... rules) {
+Variable record_as(const char* name, Tensor value, const Variables& inputs, Keep keep, Rules... rules) {
   inspect_result(name, value);
   if (!needs_recording(inputs)) return Variable(std::move(value));
-  return attach(std::make_shared<SomeNode>(name, std::move(rules)...), std::move(value), inputs, keep);
+  return attach(std::allocate_shared<SomeNode>(Recycler<SomeNode>(), name, std::move(rules)...), std::move(value),
+                inputs, keep);
 }
 
 }  // namespace detail
@@ -117,21 +118,21 @@ Variable record_as(const char* name, Tensor value, const std::vector<Variable>& 
 /// stays, as a literal does. When recording is off or no input requires a gradient the result is a constant. This is
 /// also how users add operations of their own.
 template <class... Rules>
-Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Keep keep, Rules... rules) {
+Variable record(const char* name, Tensor value, const Variables& inputs, Keep keep, Rules... rules) {
   check(sizeof...(Rules) == inputs.size(), name, sizeof...(Rules), " gradient rules for ", inputs.size(), " inputs");
   return detail::record_as<detail::OpNode<Rules...>>(name, std::move(value), inputs, keep, std::move(rules)...);
 }
 
 /// record() for any number of inputs, with one rule `Variable(const Step&, size_t i)` for all.
 template <class Rule>
-Variable record_list(const char* name, Tensor value, const std::vector<Variable>& inputs, Keep keep, Rule rule) {
+Variable record_list(const char* name, Tensor value, const Variables& inputs, Keep keep, Rule rule) {
   return detail::record_as<detail::ListNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
 
-/// record() where one rule, `std::vector<Variable>(const Step&)` or, with a mark for each input whose gradient is asked
-/// for, `std::vector<Variable>(const Step&, const std::vector<bool>& wanted)`, computes the gradients of all inputs.
+/// record() where one rule, `Variables(const Step&)` or, with a mark for each input whose gradient is asked
+/// for, `Variables(const Step&, const Wanted& wanted)`, computes the gradients of all inputs.
 template <class Rule>
-Variable record_joint(const char* name, Tensor value, const std::vector<Variable>& inputs, Keep keep, Rule rule) {
+Variable record_joint(const char* name, Tensor value, const Variables& inputs, Keep keep, Rule rule) {
   return detail::record_as<detail::JointNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
 
@@ -139,7 +140,6 @@ Variable record_joint(const char* name, Tensor value, const std::vector<Variable
 /// which f records whether or not recording is on, and returns the partial derivatives of <y,
 /// grad> with respect to `inputs`, each taken alone even where one depends on another. They
 /// are themselves recorded if recording is on. One that y does not depend on is undefined.
-std::vector<Variable> gradients_of(const std::function<Variable()>& f, const std::vector<Variable>& inputs,
-                                   const Variable& grad);
+Variables gradients_of(FunctionRef<Variable()> f, const Variables& inputs, const Variable& grad);
 
 }  // namespace kindling

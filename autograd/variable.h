@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling {
@@ -71,6 +72,9 @@ class Variable {
   std::shared_ptr<Node> node_;
 };
 
+/// What operations take and give where there are several: a std::vector, with memory that is used again.
+using Variables = List<Variable>;
+
 enum class CreateGraph : bool { no, yes };
 
 /// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an output of one element
@@ -79,16 +83,14 @@ enum class CreateGraph : bool { no, yes };
 /// a gradient, not only leaves; only operations between them and the outputs are run (and freed, unless
 /// `retain_graph`). Leaves' grad() is not touched, and nothing is written to leaves, so threads may share them. An
 /// input that L does not depend on gets an undefined Variable if `allow_unused`, else throws Error.
-std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
-                           CreateGraph create_graph = CreateGraph::no, const std::vector<Variable>& seeds = {},
-                           bool allow_unused = false, bool retain_graph = false);
+Variables grad(const Variables& outputs, const Variables& inputs, CreateGraph create_graph = CreateGraph::no,
+               const Variables& seeds = {}, bool allow_unused = false, bool retain_graph = false);
 
 /// sums_i += d<seed, output>/d(inputs_i), in place where an operation can: what adding up the gradients of a batch's
 /// parts costs least. An undefined sum becomes the gradient, or stays so if the output does not depend on the input.
 /// The sums are f32 or f64 as their inputs, contiguous, share memory with nothing, and are lost if this throws.
 /// `inputs` are different from each other. Frees the graph; writes nothing to leaves, as grad().
-void add_grad(const Variable& output, const std::vector<Variable>& inputs, std::vector<Tensor>& sums,
-              const Tensor& seed = {});
+void add_grad(const Variable& output, const Variables& inputs, std::vector<Tensor>& sums, const Tensor& seed = {});
 
 /// Whether operations are recorded in the calling thread (the default).
 bool is_recording();

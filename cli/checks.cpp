@@ -92,9 +92,9 @@ void check_conv(ConvAlgorithm algorithm, const char* name, DType dtype, Rng rng,
 /// The loss of a small network of convolutions, pooling and softmax.
 Check check_gradients(uint64_t seed) {
   Rng rng(seed);
-  const std::vector<Variable> inputs{random({2, 9, 9, 3}, rng), random({6, 3, 3, 3}, rng), random({4, 1, 1, 6}, rng)};
+  const Variables inputs{random({2, 9, 9, 3}, rng), random({6, 3, 3, 3}, rng), random({4, 1, 1, 6}, rng)};
   const Tensor labels = Tensor::from<int64_t>({1, 3});
-  const auto loss = [&](const std::vector<Variable>& v) {
+  const auto loss = [&](const Variables& v) {
     const Variable features = max_pool2d(relu(conv2d(v[0], v[1], {}, {.padding = 1})), {.kernel = 3, .stride = 2});
     return cross_entropy(mean(conv2d(features, v[2]), {1, 2}), labels);
   };

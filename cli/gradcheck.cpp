@@ -98,9 +98,7 @@ std::vector<std::string> op_names() {
 /// Puts other Variables in the places of a model's parameters, in the order of visit.
 class ReplaceParameters final : public Visitor {
  public:
-  ReplaceParameters(Module& model, const std::vector<Variable>& parameters) : next_(parameters.begin()) {
-    model.visit(*this);
-  }
+  ReplaceParameters(Module& model, const Variables& parameters) : next_(parameters.begin()) { model.visit(*this); }
   using Visitor::operator();
   void operator()(std::string_view, Variable& parameter) override {
     if (parameter.defined()) parameter = *next_++;
@@ -108,7 +106,7 @@ class ReplaceParameters final : public Visitor {
   void operator()(std::string_view, Tensor&) override {}
 
  private:
-  std::vector<Variable>::const_iterator next_;
+  Variables::const_iterator next_;
 };
 
 /// The training loss of two random images as a function of all parameters, dropout masks and batch statistics included.
@@ -123,7 +121,7 @@ GradcheckResult check_model(const GradcheckCommand& options) {
   const int64_t classes = choice.classes > 0 ? choice.classes : info.classes;
   const Tensor images = Tensor::normal({2, choice.size, choice.size, info.channels}, 0, 1, rng, DType::f64);
   const Tensor labels = Tensor::from<int64_t>({0, classes - 1});
-  const auto loss = [&](const std::vector<Variable>& parameters) {
+  const auto loss = [&](const Variables& parameters) {
     ReplaceParameters(*model, parameters);
     const RandomStep same_masks_each_time(0);
     return cross_entropy((*model)(images), labels);

@@ -80,14 +80,14 @@ class LayerBench {
     outputs_[part] = (*call_.module)(inputs_[part]);
   }
   void run_gradient(size_t part, bool of_input, bool of_parameters) {
-    std::vector<Variable> targets;
+    Variables targets;
     if (of_parameters) targets = call_.module->parameters();
     if (of_input) targets.push_back(inputs_[part]);
     grad({outputs_[part]}, targets, CreateGraph::no, {seeds_[part]}, /*allow_unused=*/true, /*retain_graph=*/true);
   }
 
   const LayerCall& call_;
-  std::vector<Variable> inputs_, outputs_, seeds_;
+  Variables inputs_, outputs_, seeds_;
 };
 
 }  // namespace

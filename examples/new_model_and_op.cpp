@@ -5,8 +5,8 @@
 
 using namespace kindling;
 
-// softsign(x) = x / (1 + |x|), with its gradient beside it: dL/dx = grad / (1 + |x|)^2. The rule is written in operations on Variables,
-// so second derivatives follow from it.
+// softsign(x) = x / (1 + |x|), with its gradient beside it: dL/dx = grad / (1 + |x|)^2. The rule is written in
+// operations on Variables, so second derivatives follow from it.
 Variable softsign(const Variable& x) {
   const Tensor value = x.value() / (abs(x.value()) + 1.0);
   return record("softsign", value, {x}, Keep::inputs,
@@ -36,8 +36,8 @@ class ShortcutNet : public Module {
   Variable forward(const Variable& image) override {
     const Variable x = softsign(conv1_(image));  // [N, 16, 16, 16]
     const Variable y = x + softsign(conv2_(x));
-    const Variable z = relu(conv3_(pool_(y)));   // [N, 7, 7, 32]
-    return fc_(flatten(z));                      // [N, 10]
+    const Variable z = relu(conv3_(pool_(y)));  // [N, 7, 7, 32]
+    return fc_(flatten(z));                     // [N, 10]
   }
 
  private:
@@ -51,7 +51,7 @@ int main() {
   Rng rng(7);
 
   // Prove the new rule, and the rule's own derivative, against finite differences.
-  const auto f = [](const std::vector<Variable>& inputs) { return softsign(inputs[0]); };
+  const auto f = [](const Variables& inputs) { return softsign(inputs[0]); };
   const GradcheckResult proof = gradcheck(f, {Tensor::uniform({3, 5}, -2, 2, rng, DType::f64)}, {.order = 2});
   std::printf("softsign: gradient and second derivative %s\n", proof.ok ? "are right" : proof.message.c_str());
   if (!proof.ok) return 1;

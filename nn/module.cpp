@@ -106,8 +106,8 @@ std::vector<NamedBuffer> Module::named_buffers() {
   return result;
 }
 
-std::vector<Variable> Module::parameters() {
-  std::vector<Variable> result;
+Variables Module::parameters() {
+  Variables result;
   for (NamedParameter& parameter : named_parameters()) result.push_back(std::move(parameter.value));
   return result;
 }

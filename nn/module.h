@@ -60,7 +60,7 @@ class Module {
 
   std::vector<NamedParameter> named_parameters();
   /// All of them, frozen ones too, in the order of visit.
-  std::vector<Variable> parameters();
+  Variables parameters();
   std::vector<NamedBuffer> named_buffers();
   int64_t parameter_count();
   void zero_grad();

@@ -30,7 +30,7 @@ std::string cut_path(const std::string& path, int64_t depth) {
 }
 
 DType dtype_of_parameters(Module& model) {
-  const std::vector<Variable> parameters = model.parameters();
+  const Variables parameters = model.parameters();
   return parameters.empty() ? DType::f32 : parameters.front().dtype();
 }
 

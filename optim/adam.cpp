@@ -25,12 +25,11 @@ void update_range(const Factors<T>& f, const T* grad, T* m, T* v, T* weight, int
   }
 }
 
-std::vector<ParameterGroup> one_group(std::vector<Variable> parameters) { return {{std::move(parameters)}}; }
+std::vector<ParameterGroup> one_group(Variables parameters) { return {{std::move(parameters)}}; }
 
 }  // namespace
 
-Adam::Adam(std::vector<Variable> parameters, const AdamOptions& options)
-    : Adam(one_group(std::move(parameters)), options) {}
+Adam::Adam(Variables parameters, const AdamOptions& options) : Adam(one_group(std::move(parameters)), options) {}
 
 Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& options) : Adam(std::move(groups), options, false) {}
 
@@ -64,8 +63,7 @@ void Adam::update(Slot& slot) {
   });
 }
 
-AdamW::AdamW(std::vector<Variable> parameters, const AdamOptions& options)
-    : AdamW(one_group(std::move(parameters)), options) {}
+AdamW::AdamW(Variables parameters, const AdamOptions& options) : AdamW(one_group(std::move(parameters)), options) {}
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamOptions& options) : Adam(std::move(groups), options, true) {}
 

@@ -19,7 +19,7 @@ struct AdamOptions {
 /// Weight decay is L2: g += weight_decay w. Moments: "m", "v".
 class Adam : public Optimizer {
  public:
-  Adam(std::vector<Variable> parameters, const AdamOptions& options = {});
+  Adam(Variables parameters, const AdamOptions& options = {});
   /// Throws ShapeError for values outside their range (betas in [0, 1), the others >= 0).
   Adam(std::vector<ParameterGroup> groups, const AdamOptions& options = {});
 
@@ -39,7 +39,7 @@ class Adam : public Optimizer {
 /// schedule's factor alone.
 class AdamW : public Adam {
  public:
-  AdamW(std::vector<Variable> parameters, const AdamOptions& options = {.weight_decay = 0.01});
+  AdamW(Variables parameters, const AdamOptions& options = {.weight_decay = 0.01});
   AdamW(std::vector<ParameterGroup> groups, const AdamOptions& options = {.weight_decay = 0.01});
 };
 

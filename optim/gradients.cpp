@@ -11,7 +11,7 @@ bool has_grad(const Variable& parameter) { return parameter.requires_grad() && p
 
 }  // namespace
 
-double grad_norm(const std::vector<Variable>& parameters) {
+double grad_norm(const Variables& parameters) {
   double sum = 0;
   for (const Variable& parameter : parameters) {
     if (has_grad(parameter)) sum += dot(parameter.grad(), parameter.grad());
@@ -19,14 +19,14 @@ double grad_norm(const std::vector<Variable>& parameters) {
   return std::sqrt(sum);
 }
 
-double clip_grad_norm(const std::vector<Variable>& parameters, double max_norm) {
+double clip_grad_norm(const Variables& parameters, double max_norm) {
   check(max_norm > 0, "clip_grad_norm", "max_norm must be positive, got ", max_norm);
   const double norm = grad_norm(parameters);
   if (std::isfinite(norm) && norm > max_norm) scale_grads(parameters, max_norm / (norm + 1e-6));
   return norm;
 }
 
-void scale_grads(const std::vector<Variable>& parameters, double factor) {
+void scale_grads(const Variables& parameters, double factor) {
   for (Variable parameter : parameters) {
     if (has_grad(parameter)) parameter.grad().mul_(factor);
   }

@@ -39,8 +39,7 @@ Tensor orthogonalize(const Tensor& x) {
   return tall ? y.transpose() : y;
 }
 
-Muon::Muon(std::vector<Variable> parameters, const MuonOptions& options)
-    : AdamW(std::move(parameters), adam_options(options)) {}
+Muon::Muon(Variables parameters, const MuonOptions& options) : AdamW(std::move(parameters), adam_options(options)) {}
 
 Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
     : AdamW(std::move(groups), adam_options(options)) {}

@@ -26,7 +26,7 @@ Tensor orthogonalize(const Tensor& x);
 /// parameters are AdamW's. Moments: "velocity" of matrices, "m" and "v" of others.
 class Muon : public AdamW {
  public:
-  Muon(std::vector<Variable> parameters, const MuonOptions& options = {});
+  Muon(Variables parameters, const MuonOptions& options = {});
   /// Throws ShapeError for values outside their range (momentum, beta2 in [0, 1), the others >= 0).
   Muon(std::vector<ParameterGroup> groups, const MuonOptions& options = {});
 

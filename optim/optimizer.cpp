@@ -69,8 +69,8 @@ void Optimizer::zero_grad() {
   }
 }
 
-std::vector<Variable> Optimizer::parameters() const {
-  std::vector<Variable> result;
+Variables Optimizer::parameters() const {
+  Variables result;
   for (const Slot& slot : slots_) result.push_back(slot.parameter);
   return result;
 }

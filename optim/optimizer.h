@@ -15,7 +15,7 @@ using State = std::map<std::string, Tensor>;
 
 /// Parameters that share settings.
 struct ParameterGroup {
-  std::vector<Variable> parameters;
+  Variables parameters;
   double lr_factor = 1.0;                   ///< times the optimiser's learning rate
   std::optional<double> weight_decay = {};  ///< instead of the optimiser's
 };
@@ -41,7 +41,7 @@ class Optimizer {
   double momentum() const { return momentum_; }
   void set_momentum(double momentum) { momentum_ = momentum; }
 
-  std::vector<Variable> parameters() const;
+  Variables parameters() const;
 
   /// "lr", "momentum" (f64), "steps" (i64 [P]: updates of each parameter) and, for each parameter i that has been
   /// updated, its moments, such as "velocity/3". The tensors are copies.

@@ -27,7 +27,7 @@ void update_range(const Factors<T>& f, bool nesterov, const T* grad, T* velocity
 
 }  // namespace
 
-SGD::SGD(std::vector<Variable> parameters, const SGDOptions& options)
+SGD::SGD(Variables parameters, const SGDOptions& options)
     : SGD(std::vector<ParameterGroup>{{std::move(parameters)}}, options) {}
 
 SGD::SGD(std::vector<ParameterGroup> groups, const SGDOptions& options)

@@ -24,7 +24,7 @@ struct SGDOptions {
 /// Its moment is "velocity" (v), zeros at the start.
 class SGD : public Optimizer {
  public:
-  SGD(std::vector<Variable> parameters, const SGDOptions& options);
+  SGD(Variables parameters, const SGDOptions& options);
   /// Throws ShapeError for values outside their range (lr, momentum,
   /// weight_decay >= 0; Nesterov needs momentum, no dampening).
   SGD(std::vector<ParameterGroup> groups, const SGDOptions& options);

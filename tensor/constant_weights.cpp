@@ -9,18 +9,15 @@ ConstantWeights::~ConstantWeights() { parallel_context() = outer_; }
 
 bool ConstantWeights::in_force() { return parallel_context() != nullptr; }
 
-Tensor ConstantWeights::packed(const Tensor& weight, int64_t form, const std::function<Tensor()>& pack) {
+Tensor ConstantWeights::packed(const Tensor& weight, int64_t form, FunctionRef<Tensor()> pack) {
   auto* scope = static_cast<ConstantWeights*>(parallel_context());
   if (scope == nullptr) return pack();
-  std::vector<int64_t> key{form, static_cast<int64_t>(reinterpret_cast<intptr_t>(weight.storage().get())),
-                           weight.offset()};
+  Key key{form, static_cast<int64_t>(reinterpret_cast<intptr_t>(weight.storage().get())), weight.offset()};
   key.insert(key.end(), weight.shape().begin(), weight.shape().end());
   Entry* entry;
   {
     const std::lock_guard lock(scope->mutex_);
-    auto& slot = scope->entries_[std::move(key)];
-    if (slot == nullptr) slot = std::make_unique<Entry>();
-    entry = slot.get();
+    entry = &scope->entries_[std::move(key)];
   }
   std::call_once(entry->once, [&] {
     entry->weight = weight;

@@ -3,10 +3,11 @@
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <mutex>
-#include <vector>
+#include <utility>
 
+#include <kindling/tensor/function_ref.h>
+#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling {
@@ -25,7 +26,7 @@ class ConstantWeights {
   static bool in_force();
   /// What `pack` makes of `weight`, made once per scope and `form` (an arbitrary number, one for each way of packing).
   /// Without a scope it is made anew at every call.
-  static Tensor packed(const Tensor& weight, int64_t form, const std::function<Tensor()>& pack);
+  static Tensor packed(const Tensor& weight, int64_t form, FunctionRef<Tensor()> pack);
 
  private:
   struct Entry {
@@ -35,7 +36,8 @@ class ConstantWeights {
   };
 
   std::mutex mutex_;
-  std::map<std::vector<int64_t>, std::unique_ptr<Entry>> entries_;  // by form, place in memory and shape
+  using Key = List<int64_t>;  // form, place in memory and shape
+  std::map<Key, Entry, std::less<Key>, Recycler<std::pair<const Key, Entry>>> entries_;
   void* outer_;
 };
 

@@ -5,6 +5,7 @@
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/tile.h>
+#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -88,7 +89,7 @@ struct Segments {
         offsets.push_back(p * s.dilation_h * input_row + q * s.dilation_w * input_pixel);
   }
   int64_t depth;
-  std::vector<int64_t> offsets;
+  List<int64_t> offsets;
 };
 
 // Weights in the order in which product_tile reads them: [group][panel][tap and input channel][column], short panels

@@ -36,7 +36,7 @@ struct IndexWalk {
 
 }  // namespace
 
-Tensor concat(const std::vector<Tensor>& parts, int64_t axis) {
+Tensor concat(std::span<const Tensor> parts, int64_t axis) {
   check(!parts.empty(), "concat", "needs at least one tensor");
   const Tensor& first = parts.front();
   axis = normalize_axis("concat", axis, first.rank());

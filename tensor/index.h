@@ -1,14 +1,18 @@
 // Moving elements: joining, padding, picking and scattering.
 #pragma once
 
-#include <vector>
+#include <initializer_list>
+#include <span>
 
 #include <kindling/tensor/tensor.h>
 
 namespace kindling {
 
 /// Joins along `axis`; all other sizes must be equal.
-Tensor concat(const std::vector<Tensor>& parts, int64_t axis);
+Tensor concat(std::span<const Tensor> parts, int64_t axis);
+inline Tensor concat(std::initializer_list<Tensor> parts, int64_t axis) {
+  return concat(std::span(parts.begin(), parts.size()), axis);
+}
 /// Zeros of `shape` with x at positions begin, begin + step, ... of `axis`: the adjoint of Tensor::slice.
 Tensor slice_scatter(const Tensor& x, const Shape& shape, int64_t axis, int64_t begin, int64_t step = 1);
 /// x with `before` and `after` zeros added along `axis`.

@@ -7,6 +7,7 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/reduce.h>
 #include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/recycler.h>
 
 namespace kindling {
 namespace {
@@ -148,7 +149,7 @@ double dot(const Tensor& a, const Tensor& b) {
   return visit_floating("dot", a.dtype(), [&](auto t) {
     using T = decltype(t);
     const int64_t n = x.numel(), blocks = (n + kBlock - 1) / kBlock;
-    std::vector<double> partial(static_cast<size_t>(blocks));
+    List<double> partial(static_cast<size_t>(blocks));
     parallel_for(n, kBlock, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin; first < end; first += kBlock)
         partial[static_cast<size_t>(first / kBlock)] =

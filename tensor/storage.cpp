@@ -7,9 +7,10 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <vector>
 
 #include <sys/mman.h>
+
+#include <kindling/tensor/recycler.h>
 
 namespace kindling {
 namespace {
@@ -31,21 +32,23 @@ constexpr bool kReuse = false;
 constexpr bool kReuse = true;
 #endif
 
-/// Memory in pages of 2 MiB where the system has them: activations of one image at 224 pixels are 3,000 pages of 4 KiB,
-/// more than the processor's table holds, and where those lie decides how well they share its caches (one program's
-/// runs differed by a tenth, inference by a third). Blocks are cut off the front and never given back one by one.
-class HugePages {
+// Large pages, of 2 MiB, are for blocks from here on: activations of one image at 224 pixels are 3,000 pages of 4 KiB,
+// more than the processor's table holds, and where those lie decides how well they share its caches (one program's runs
+// differed by a tenth, inference by a third).
+constexpr size_t kPage = size_t{4} << 10, kLargePage = size_t{2} << 20, kSmallestLarge = size_t{256} << 10;
+
+/// Memory from which blocks are cut off the front; it is never given back as a whole.
+class Slab {
  public:
-  /// Smaller blocks come from the heap. Multiples of 32 KiB, see size_class.
-  static constexpr size_t kSmallest = size_t{256} << 10;
+  Slab(size_t page, size_t bytes) : page_(page), bytes_(bytes) {}
 
   /// Whether a call to the system was needed.
   bool take(size_t block, std::byte** data) {
     const bool full = block > left_;
     if (full) {
-      left_ = std::max(kSlab, (block + kPage - 1) / kPage * kPage);
-      next_ = static_cast<std::byte*>(::operator new (left_, std::align_val_t{kPage}));
-      ::madvise(next_, left_, MADV_HUGEPAGE);  // where that fails, pages are small
+      left_ = std::max(bytes_, (block + page_ - 1) / page_ * page_);
+      next_ = static_cast<std::byte*>(::operator new (left_, std::align_val_t{page_}));
+      if (page_ == kLargePage) ::madvise(next_, left_, MADV_HUGEPAGE);  // where that fails, pages are small
     }
     *data = next_;
     next_ += block;
@@ -54,7 +57,7 @@ class HugePages {
   }
 
  private:
-  static constexpr size_t kPage = size_t{2} << 20, kSlab = size_t{16} << 20;
+  size_t page_, bytes_;
   std::byte* next_ = nullptr;
   size_t left_ = 0;
 };
@@ -78,22 +81,18 @@ class Pool {
       ::operator delete(data, kAlignment);
       return;
     }
-    free_[block].push_back(data);
+    classes_[block].free.push_back(data);
     stats_.bytes_cached += static_cast<int64_t>(block);
   }
 
   void trim() {
     const std::lock_guard lock(mutex_);
-    for (auto& [block, list] : free_)
-      for (std::byte* data : list) {
-        if (block < HugePages::kSmallest) {
-          ::operator delete(data, kAlignment);
-        } else {
-          ::madvise(data, block, MADV_DONTNEED);  // gives the memory back, and keeps its place
-          places_[block].push_back(data);
-        }
+    for (auto& [block, blocks] : classes_)
+      while (!blocks.free.empty()) {
+        release_pages(blocks.free.back(), block);
+        blocks.places.push_back(blocks.free.back());
+        blocks.free.pop_back();
       }
-    free_.clear();
     stats_.bytes_cached = 0;
   }
 
@@ -108,32 +107,49 @@ class Pool {
   }
 
  private:
+  /// All blocks of one size that are not in use.
+  struct Class {
+    List<std::byte*> free, places;  ///< places are without memory
+    size_t count = 0;               ///< of all blocks of this size
+  };
+
   std::byte* take_block(size_t block) {
-    if (auto found = free_.find(block); found != free_.end() && !found->second.empty()) {
-      std::byte* data = found->second.back();
-      found->second.pop_back();
+    if (!kReuse) {
+      ++stats_.system_calls;
+      return static_cast<std::byte*>(::operator new(block, kAlignment));
+    }
+    Class& blocks = classes_[block];
+    if (!blocks.free.empty()) {
       stats_.bytes_cached -= static_cast<int64_t>(block);
-      return data;
+      return pop(blocks.free);
     }
-    if (kReuse && block >= HugePages::kSmallest) {
-      std::vector<std::byte*>& places = places_[block];
-      std::byte* data = nullptr;
-      if (!places.empty()) {
-        data = places.back();
-        places.pop_back();
-        ++stats_.system_calls;
-      } else if (huge_pages_.take(block, &data)) {
-        ++stats_.system_calls;
-      }
-      return data;
+    if (!blocks.places.empty()) {
+      ++stats_.system_calls;
+      return pop(blocks.places);
     }
-    ++stats_.system_calls;
-    return static_cast<std::byte*>(::operator new(block, kAlignment));
+    ++blocks.count;
+    if (blocks.free.capacity() < blocks.count) blocks.free.reserve(2 * blocks.count);  // now, not when they come back
+    std::byte* data = nullptr;
+    if ((block < kSmallestLarge ? small_ : large_).take(block, &data)) ++stats_.system_calls;
+    return data;
+  }
+
+  static std::byte* pop(List<std::byte*>& list) {
+    std::byte* data = list.back();
+    list.pop_back();
+    return data;
+  }
+
+  /// Gives the whole pages of a block back to the system; their addresses stay.
+  static void release_pages(std::byte* data, size_t block) {
+    const auto begin = reinterpret_cast<uintptr_t>(data), first = (begin + kPage - 1) / kPage * kPage,
+               last = (begin + block) / kPage * kPage;
+    if (first < last) ::madvise(data + (first - begin), last - first, MADV_DONTNEED);
   }
 
   std::mutex mutex_;
-  std::map<size_t, std::vector<std::byte*>> free_, places_;  ///< by size; places are without memory
-  HugePages huge_pages_;
+  std::map<size_t, Class> classes_;  ///< by size
+  Slab small_{kPage, size_t{1} << 20}, large_{kLargePage, size_t{16} << 20};
   pool::Stats stats_;
 };
 
@@ -146,13 +162,15 @@ std::atomic<bool> poison{false};
 
 }  // namespace
 
-Storage::Storage(size_t bytes) : data_(the_pool().take(bytes)), bytes_(bytes) {
+Storage::Storage(Key, size_t bytes) : data_(the_pool().take(bytes)), bytes_(bytes) {
   if (poison.load(std::memory_order_relaxed)) std::memset(data_, 0xFF, bytes_);
 }
 
 Storage::~Storage() { the_pool().give_back(data_, bytes_); }
 
-std::shared_ptr<Storage> Storage::allocate(size_t bytes) { return std::shared_ptr<Storage>(new Storage(bytes)); }
+std::shared_ptr<Storage> Storage::allocate(size_t bytes) {
+  return std::allocate_shared<Storage>(Recycler<Storage>(), Key(), bytes);
+}
 
 namespace pool {
 Stats stats() { return the_pool().stats(); }

@@ -10,8 +10,13 @@ namespace kindling {
 /// A block of memory, 64-byte aligned, shared by all views of it. Made by `allocate`, returned to the pool by the last
 /// shared_ptr. Under AddressSanitizer the pool is off and every block is its own exact-size heap block.
 class Storage {
+  struct Key {
+    explicit Key() = default;
+  };
+
  public:
   static std::shared_ptr<Storage> allocate(size_t bytes);
+  Storage(Key, size_t bytes);  ///< only allocate() has a key
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -29,8 +34,6 @@ class Storage {
   }
 
  private:
-  explicit Storage(size_t bytes);
-
   std::byte* data_;
   size_t bytes_;
   uint64_t version_ = 0;
@@ -43,11 +46,11 @@ struct Stats {
   int64_t bytes_in_use = 0;  ///< in tensors that are alive
   int64_t bytes_peak = 0;    ///< the largest value of the above since reset_peak()
   int64_t bytes_cached = 0;  ///< free, kept for reuse
-  int64_t system_calls = 0;  ///< blocks asked from the system since the start
+  int64_t system_calls = 0;  ///< times that it was asked for memory since the start
 };
 Stats stats();
 void reset_peak();
-/// Gives all cached blocks back to the system.
+/// Gives the memory of all cached blocks back to the system, but for parts of pages.
 void trim();
 
 /// Fills every new block with 0xFF bytes (NaN in f32 and f64) while on, so that a kernel which forgets to write part of

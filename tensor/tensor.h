@@ -177,7 +177,7 @@ std::vector<T> Tensor::to_vector() const {
 template <class T>
 T Tensor::item() const {
   check(numel() == 1, "item", "needs exactly one element, got shape ", shape_);
-  return to_vector<T>().front();
+  return *to(dtype_of<T>()).template data<T>();
 }
 
 }  // namespace kindling

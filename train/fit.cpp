@@ -97,7 +97,7 @@ bool Fit::update() {
   if (totals.samples == 0) return false;
   gradient_->finish();
 
-  const std::vector<Variable> parameters = optimizer_.parameters();
+  const Variables parameters = optimizer_.parameters();
   const double norm = how_.clip_norm > 0 ? clip_grad_norm(parameters, how_.clip_norm) : grad_norm(parameters);
   if (!std::isfinite(norm)) diverged("the gradient's norm is " + std::to_string(norm), first_batch);
   scheduler_.apply(optimizer_);

@@ -9,7 +9,9 @@ namespace {
 
 double weight_of(const Tensor& labels, const std::vector<double>& class_weights) {
   double total = 0;
-  for (const int64_t label : labels.to_vector<int64_t>()) {
+  const Tensor flat = labels.to(DType::i64).contiguous();
+  for (int64_t i = 0; i < flat.numel(); ++i) {
+    const int64_t label = flat.data<int64_t>()[i];
     check(label >= 0 && label < static_cast<int64_t>(class_weights.size()), "classification", "label ", label, " for ",
           class_weights.size(), " class weights");
     total += class_weights[static_cast<size_t>(label)];

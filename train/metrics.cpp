@@ -34,13 +34,14 @@ int64_t top_k_hits(const Tensor& output, const Tensor& target, int64_t k) {
         output.dtype(), " ", output.shape(), " and ", target.dtype(), " ", target.shape());
   const Tensor rows = output.contiguous();
   const int64_t classes = rows.size(1);
-  const std::vector<int64_t> labels = target.to_vector<int64_t>();
+  const Tensor true_classes = target.contiguous();
+  const auto* labels = true_classes.data<int64_t>();
   int64_t hits = 0;
   visit_floating("top_k_hits", rows.dtype(), [&](auto t) {
     const auto* first = rows.data<decltype(t)>();
-    for (size_t i = 0; i < labels.size(); ++i) {
+    for (int64_t i = 0; i < true_classes.numel(); ++i) {
       check(labels[i] >= 0 && labels[i] < classes, "top_k_hits", "label ", labels[i], " for ", classes, " classes");
-      hits += rank_of(first + static_cast<int64_t>(i) * classes, classes, labels[i]) < k;
+      hits += rank_of(first + i * classes, classes, labels[i]) < k;
     }
   });
   return hits;

@@ -54,7 +54,7 @@ StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
 }
 
 /// Sums neighbours, then sums of neighbours, and so on, into the first.
-Tensor sum_tree(std::vector<Tensor>& terms) {
+Tensor sum_tree(List<Tensor>& terms) {
   for (size_t distance = 1; distance < terms.size(); distance *= 2)
     for (size_t i = 0; i + distance < terms.size(); i += 2 * distance) terms[i].add_(terms[i + distance]);
   return terms.front();
@@ -108,7 +108,7 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
   weight_ += weight;
 
   const ConstantWeights constant;  // until finish() and the optimiser
-  std::vector<Totals> totals(sums_.size());
+  List<Totals> totals(sums_.size());
   const auto run = [&](int64_t slot) { totals[static_cast<size_t>(slot)] = run_slot(slot, input, target, number); };
   if (plan_.slots == 1) {
     run(0);  // outside parallel_for, so that the operations themselves use the threads
@@ -150,13 +150,13 @@ Totals GradientStep::run_part(std::vector<Tensor>& sums, const Tensor& input, co
 void GradientStep::finish() {
   check(weight_ > 0, "GradientStep", "finish() without add()");
   const double scale = unit_ / weight_;
-  std::vector<size_t> order(parameters_.size());  // largest first, so that the threads end together
+  List<size_t> order(parameters_.size());  // largest first, so that the threads end together
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return parameters_[a].numel() > parameters_[b].numel(); });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return parameters_[a].numel() > parameters_[b].numel(); });
   parallel_for(static_cast<int64_t>(order.size()), 1, [&](int64_t next, int64_t) {
     const size_t i = order[static_cast<size_t>(next)];
-    std::vector<Tensor> terms;
+    List<Tensor> terms;
     for (const auto& sums : sums_)
       if (sums[i].defined()) terms.push_back(sums[i]);
     parameters_[i].zero_grad();

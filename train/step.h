@@ -54,7 +54,7 @@ class GradientStep {
   Module& model_;
   Loss loss_;
   StepPlan plan_;
-  std::vector<Variable> parameters_;
+  Variables parameters_;
   std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
   double unit_ = 0;                        ///< weight by which sums_ are divided: that of the first batch
   double weight_ = 0;                      ///< of all samples so far

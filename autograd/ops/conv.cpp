@@ -49,9 +49,9 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
 
 Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o) {
   Tensor y = conv2d_relu(x.value(), w.value(), bias.value(), o);
-  const auto rule = [o](const Step& s, const std::vector<bool>& wanted) {
+  const auto rule = [o](const Step& s, const Wanted& wanted) {
     const auto [g, dbias] = relu_grads(s.grad, s.output(), s.input_count() > 2);
-    std::vector<Variable> result(s.input_count());
+    Variables result(s.input_count());
     if (wanted[0]) result[0] = input_grad(s, g, o);
     if (wanted[1]) result[1] = weight_grad(s, g, o);
     if (result.size() > 2) result[2] = dbias;
@@ -63,13 +63,13 @@ Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias,
 
 Variable conv2d_max_pool2d(const Variable& x, const Variable& w, const Variable& bias, const ConvPoolOptions& o) {
   MaxPool2dResult y = conv2d_max_pool2d(x.value(), w.value(), bias.value(), o);
-  const auto rule = [o](const Step& s, const std::vector<bool>& wanted) {
+  const auto rule = [o](const Step& s, const Wanted& wanted) {
     const bool has_bias = s.input_count() > 3;
     const Variable argmax = s.input(2);
     // ReLU leaves the largest pixel of a window the largest, so its gradient may be taken on the smaller map.
     ReluGrad by = o.relu ? relu_grads(s.grad, s.output(), has_bias)
                          : ReluGrad{s.grad, has_bias && wanted[3] ? sum(s.grad, {0, 1, 2}) : Variable()};
-    std::vector<Variable> result(s.input_count());
+    Variables result(s.input_count());
     if (has_bias) result[3] = by.bias;
     if (!wanted[0] && !is_recording()) {
       if (!wanted[1]) return result;

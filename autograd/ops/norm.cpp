@@ -27,7 +27,7 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
   Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation);
   // The three gradients share two sums over x, so one kernel makes them all; their graph, when it is asked for, is that
   // of the plain operations.
-  const auto rule = [eps, stats, activation](const Step& s) -> std::vector<Variable> {
+  const auto rule = [eps, stats, activation](const Step& s) -> Variables {
     const Variable x = s.input(0), gamma = s.input(1), beta = s.input(2);
     if (is_recording())
       return gradients_of([&] { return plain_batch_norm(x, gamma, beta, eps, activation); }, {x, gamma, beta}, s.grad);

@@ -67,7 +67,7 @@ Variable pad(const Variable& x, int64_t axis, int64_t before, int64_t after) {
 
 namespace {
 
-Variable record_concat(Tensor value, const std::vector<Variable>& parts, int64_t axis) {
+Variable record_concat(Tensor value, const Variables& parts, int64_t axis) {
   return record_list("concat", std::move(value), parts, Keep::nothing, [axis](const Step& s, size_t i) {
     int64_t begin = 0;
     for (size_t before = 0; before < i; ++before) begin += s.input_shape(before)[axis];
@@ -77,15 +77,15 @@ Variable record_concat(Tensor value, const std::vector<Variable>& parts, int64_t
 
 }  // namespace
 
-Variable concat(const std::vector<Variable>& parts, int64_t axis) {
+Variable concat(const Variables& parts, int64_t axis) {
   check(!parts.empty(), "concat", "no parts");
   axis = normalize_axis("concat", axis, parts.front().rank());
-  std::vector<Tensor> values;
+  List<Tensor> values;
   for (const Variable& part : parts) values.push_back(part.value());
   return record_concat(concat(values, axis), parts, axis);
 }
 
-Variable join_slices(const Tensor& whole, const std::vector<Variable>& parts, int64_t axis) {
+Variable join_slices(const Tensor& whole, const Variables& parts, int64_t axis) {
   axis = normalize_axis("join_slices", axis, whole.rank());
   int64_t begin = 0;
   for (const Variable& part : parts) {
@@ -101,11 +101,11 @@ Variable join_slices(const Tensor& whole, const std::vector<Variable>& parts, in
   return begin == whole.size(axis) ? record_concat(whole, parts, axis) : concat(parts, axis);
 }
 
-std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis) {
+Variables split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis) {
   const int64_t total = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
   check(total == x.size(axis), "split", "parts add up to ", total, ", axis ", axis, " of shape ", x.shape(),
         " does not");
-  std::vector<Variable> parts;
+  Variables parts;
   int64_t begin = 0;
   for (const int64_t size : sizes) {
     parts.push_back(slice(x, axis, begin, begin + size));

@@ -2,7 +2,6 @@
 // tensor/index.h.
 #pragma once
 
-#include <initializer_list>
 #include <vector>
 
 #include <kindling/autograd/variable.h>
@@ -29,15 +28,11 @@ Variable select(const Variable& x, int64_t axis, int64_t index);
 /// x with `before` and `after` zeros added along `axis`.
 Variable pad(const Variable& x, int64_t axis, int64_t before, int64_t after);
 
-Variable concat(const std::vector<Variable>& parts, int64_t axis);
-/// Makes concat({a, b}, axis) of two Tensors mean tensors, not Variables.
-inline Tensor concat(std::initializer_list<Tensor> parts, int64_t axis) {
-  return concat(std::vector<Tensor>(parts), axis);
-}
+Variable concat(const Variables& parts, int64_t axis);
 /// concat(parts, axis), which is `whole` if the parts are its slices in that order (see ResultPlace). `whole` must not
 /// be used for anything else.
-Variable join_slices(const Tensor& whole, const std::vector<Variable>& parts, int64_t axis);
+Variable join_slices(const Tensor& whole, const Variables& parts, int64_t axis);
 /// Consecutive parts of `sizes` along `axis`; the sizes must add up to x's. Adjoint of concat.
-std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis);
+Variables split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis);
 
 }  // namespace kindling

@@ -9,7 +9,7 @@
 namespace kindling::table {
 
 using Inputs = std::vector<Tensor>;
-using Args = std::vector<Variable>;
+using Args = Variables;
 
 /// Draws one tensor of each shape, uniform in [low, high].
 std::function<Inputs(Rng&)> uniform(std::vector<Shape> shapes, double low = -2, double high = 2);

@@ -53,7 +53,7 @@ void add_concat(std::vector<OpCase>& cases) {
   cases.push_back({"concat", "size 1", uniform({{1, 1}, {1, 1}, {1, 1}}), function, reference});
   cases.push_back({"split", "and joined in another order", uniform({{2, 7, 3}}),
                    [](const Args& x) {
-                     const std::vector<Variable> parts = split(x[0], {1, 4, 2}, 1);
+                     const Variables parts = split(x[0], {1, 4, 2}, 1);
                      return concat({parts[2], parts[0], parts[1]}, 1);
                    },
                    [](const Inputs& x) {

@@ -58,8 +58,7 @@ class WorkerGuard {
 // Ranges are handed out one by one, in order, to whichever thread asks next.
 class RangeQueue {
  public:
-  RangeQueue(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body)
-      : n_(n), grain_(grain), body_(body) {}
+  RangeQueue(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) : n_(n), grain_(grain), body_(body) {}
 
   void work(int index) {
     const WorkerGuard guard(index, context_);
@@ -82,7 +81,7 @@ class RangeQueue {
 
  private:
   int64_t n_, grain_;
-  const std::function<void(int64_t, int64_t)>& body_;
+  FunctionRef<void(int64_t, int64_t)> body_;
   void* context_ = context;
   std::atomic<int64_t> next_{0};
   std::mutex mutex_;
@@ -102,7 +101,7 @@ bool in_parallel() { return inside; }
 int thread_index() { return index_of_thread; }
 void*& parallel_context() { return context; }
 
-void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t ranges = (n + grain - 1) / grain;

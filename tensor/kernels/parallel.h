@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+
+#include <kindling/tensor/function_ref.h>
 
 namespace kindling {
 
@@ -15,7 +16,7 @@ void set_num_threads(int n);
 /// once in the caller's thread when there is one range or it runs inside another parallel loop. Ranges are cut by `n`
 /// and `grain` alone, never by the number of threads. The first exception that a body throws is rethrown in the caller.
 /// Denormals are flushed to zero in every thread that runs a body (see flush_denormals).
-void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
+void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
 
 /// Whether the calling thread is inside a parallel_for that runs on several threads.
 bool in_parallel();

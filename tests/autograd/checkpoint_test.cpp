@@ -7,7 +7,7 @@
 namespace kindling {
 namespace {
 
-using Args = std::vector<Variable>;
+using Args = Variables;
 
 struct Block {
   Variable w, b;

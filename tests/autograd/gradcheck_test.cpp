@@ -7,7 +7,7 @@
 namespace kindling {
 namespace {
 
-using Args = std::vector<Variable>;
+using Args = Variables;
 using Catch::Contains;
 using Catch::Message;
 using Catch::StartsWith;

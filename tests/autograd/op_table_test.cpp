@@ -24,8 +24,8 @@ Inputs draw(const OpCase& op_case) {
   return op_case.inputs(rng);
 }
 
-std::vector<Variable> leaves_of(const Inputs& inputs) {
-  std::vector<Variable> leaves;
+Variables leaves_of(const Inputs& inputs) {
+  Variables leaves;
   for (const Tensor& input : inputs) leaves.emplace_back(input, is_floating(input.dtype()));
   return leaves;
 }
@@ -38,10 +38,10 @@ Tensor seed_like(const Tensor& y) {
 
 // The value, then the gradient of <seed, value> for every floating input.
 Inputs value_and_gradients(const OpCase& op_case, const Inputs& inputs, CreateGraph create = CreateGraph::no) {
-  const std::vector<Variable> leaves = leaves_of(inputs);
+  const Variables leaves = leaves_of(inputs);
   const Variable y = op_case.function(leaves);
   Inputs result{y.value()};
-  std::vector<Variable> targets;
+  Variables targets;
   for (const Variable& leaf : leaves)
     if (leaf.requires_grad()) targets.push_back(leaf);
   for (const Variable& g : grad({y}, targets, create, {seed_like(y.value())}, /*allow_unused=*/true))
@@ -149,7 +149,7 @@ TEST_CASE("op table: an input used twice gets the sum of its gradients", "[grad]
     const Inputs inputs = draw(op_case);
     const Inputs once = value_and_gradients(op_case, inputs);
     OpCase twice = op_case;
-    twice.function = [&](const std::vector<Variable>& x) { return op_case.function(x) + op_case.function(x); };
+    twice.function = [&](const Variables& x) { return op_case.function(x) + op_case.function(x); };
     Inputs doubled;
     for (const Tensor& x : once) doubled.push_back(x * 2.0);
     require_close(value_and_gradients(twice, inputs), doubled, 1e-15);
@@ -159,7 +159,7 @@ TEST_CASE("op table: an input used twice gets the sum of its gradients", "[grad]
     same[1] = same[0];
     const Inputs separate = value_and_gradients(op_case, same);
     OpCase shared = op_case;
-    shared.function = [&](std::vector<Variable> x) {
+    shared.function = [&](Variables x) {
       x[1] = x[0];
       return op_case.function(x);
     };
@@ -178,7 +178,7 @@ TEST_CASE("op table: nothing is left of a graph that has gone") {
       REQUIRE(pool::stats().bytes_in_use == before);
     }
     const Inputs inputs = draw(op_case);
-    std::vector<Variable> leaves = leaves_of(inputs);
+    Variables leaves = leaves_of(inputs);
     Variable y = op_case.function(leaves);
     const std::weak_ptr<Node> node = y.node();
     y.backward(seed_like(y.value()));

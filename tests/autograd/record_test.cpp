@@ -66,7 +66,7 @@ TEST_CASE("record: a gradient must have its input's shape and dtype") {
                        Message("block1: wrong: the gradient of input 1 is f64 [2, 1], the input f64 [2]"));
   CHECK_THROWS_MATCHES(wrong(Tensor::ones({2})).backward(), Error,
                        Message("block1: wrong: the gradient of input 1 is f32 [2], the input f64 [2]"));
-  const auto none = [](const Step&) { return std::vector<Variable>(); };
+  const auto none = [](const Step&) { return Variables(); };
   CHECK_THROWS_MATCHES(record_joint("none", x.value(), {x}, Keep::nothing, none).backward(tensor({1, 1})), Error,
                        Message("none: its rule returned 0 gradients for 1 inputs"));
   CHECK_THROWS_MATCHES(record("rules", x.value(), {x, x}, Keep::nothing, NoGradient()), ShapeError,
@@ -122,8 +122,8 @@ TEST_CASE("a convolutional network's gradients have the same bits for any number
   Rng rng(5);
   const auto weights = [&](const Shape& shape) { return Variable(Tensor::uniform(shape, -0.3, 0.3, rng), true); };
   const Tensor images = Tensor::uniform({6, 37, 41, 3}, -1, 1, rng), labels = Tensor::from<int64_t>({0, 1, 2, 3, 4, 0});
-  const std::vector<Variable> p = {weights({16, 3, 3, 3}), weights({16}), weights({32, 3, 3, 16}),
-                                   weights({32}),          weights({32}), weights({5, 1, 1, 32})};
+  const Variables p = {weights({16, 3, 3, 3}), weights({16}), weights({32, 3, 3, 16}),
+                       weights({32}),          weights({32}), weights({5, 1, 1, 32})};
   const auto gradients = [&](int threads) {
     const int before = num_threads();
     set_num_threads(threads);

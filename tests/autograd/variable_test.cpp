@@ -77,7 +77,7 @@ TEST_CASE("stored gradients share memory with nothing") {
   sum(c).backward();
   CHECK(values_of(c.grad()) == Values{2, 2, 2});
 
-  const std::vector<Variable> gradients = grad({a + b}, {a, b}, CreateGraph::no, {seed});
+  const Variables gradients = grad({a + b}, {a, b}, CreateGraph::no, {seed});
   CHECK(gradients[0].value().is_unique());
   CHECK(gradients[1].value().is_unique());
   CHECK_FALSE(gradients[0].requires_grad());
@@ -157,9 +157,9 @@ TEST_CASE("convolutions add their gradients to those of other users of their inp
     const Variable y = conv2d(s, w1) + conv2d_relu(s, w3, b, {.padding = 1}) + conv2d(s, w3, b, {.padding = 1});
     return sum(square(y));
   };
-  const std::vector<Variable> inputs{x, w1, w3, b};
-  const std::vector<Variable> expected = grad({f()}, inputs, CreateGraph::yes);  // nothing is added in place
-  const std::vector<Variable> actual = grad({f()}, inputs);
+  const Variables inputs{x, w1, w3, b};
+  const Variables expected = grad({f()}, inputs, CreateGraph::yes);  // nothing is added in place
+  const Variables actual = grad({f()}, inputs);
   std::vector<Tensor> sums(4);
   for (int i = 0; i < 3; ++i) add_grad(f(), inputs, sums);
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -181,8 +181,7 @@ TEST_CASE("join_slices is a concatenation, without a copy where the parts lie in
   const Variable joined = join_slices(whole, {a, b}, 1);
   CHECK(joined.value().storage() == whole.storage());
   CHECK(values_of(joined.value()) == Values{1, 2, 1, 1, 1, 3, 4, 1, 1, 1});
-  const std::vector<Variable> grads =
-      grad({joined}, {a, b}, CreateGraph::no, {Tensor::arange(10).to(DType::f64).reshape({2, 5})});
+  const Variables grads = grad({joined}, {a, b}, CreateGraph::no, {Tensor::arange(10).to(DType::f64).reshape({2, 5})});
   CHECK(values_of(grads[0].value()) == Values{0, 1, 5, 6});
   CHECK(values_of(grads[1].value()) == Values{2, 3, 4, 7, 8, 9});
   // Parts elsewhere, in another order, or not all of it.

@@ -73,7 +73,7 @@ std::map<std::string, Call> calls(SqueezeNet& net, const Tensor& image) {
 /// Puts other Variables in the place of a module's parameters.
 class Substitution : public Visitor {
  public:
-  explicit Substitution(const std::vector<Variable>& parameters) : next_(parameters.begin()) {}
+  explicit Substitution(const Variables& parameters) : next_(parameters.begin()) {}
   using Visitor::operator();
   void operator()(std::string_view, Variable& parameter) override {
     if (parameter.defined()) parameter = *next_++;
@@ -81,7 +81,7 @@ class Substitution : public Visitor {
   void operator()(std::string_view, Tensor&) override {}
 
  private:
-  std::vector<Variable>::const_iterator next_;
+  Variables::const_iterator next_;
 };
 
 double largest(const Tensor& x) { return max(abs(x)).item(); }
@@ -366,7 +366,7 @@ TEST_CASE("Gradients of Fire modules, with and without normalisation", "[grad]")
   Rng rng(1);
   Fire fire(3, {.s1x1 = 2, .e1x1 = 2, .e3x3 = 3}, rng, init::kaiming_uniform(), norm);
   fire.to(DType::f64);
-  const auto f = [&](const std::vector<Variable>& in) {
+  const auto f = [&](const Variables& in) {
     fire.squeeze.conv.weight = in[1];
     fire.expand3x3.conv.weight = in[2];
     return fire(in[0]);
@@ -384,9 +384,9 @@ TEST_CASE("Gradients of a whole network with complex bypasses, by every paramete
   SqueezeNet net = squeezenet({.base_e = 8, .incr_e = 4, .sr = 0.25},
                               {.classes = 3, .bypass = Bypass::complex, .norm = norm, .dropout = 0.0}, rng);
   net.to(DType::f64);
-  std::vector<Variable> inputs = net.parameters();
+  Variables inputs = net.parameters();
   inputs.emplace_back(Tensor::uniform({2, 29, 29, 3}, -1, 1, rng, DType::f64));
-  const auto f = [&](const std::vector<Variable>& in) {
+  const auto f = [&](const Variables& in) {
     Substitution substitution(in);
     net.visit(substitution);
     return net(in.back());

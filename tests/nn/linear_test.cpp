@@ -49,7 +49,7 @@ TEST_CASE("Linear names what does not fit") {
 TEST_CASE("Linear's gradients", "[grad]") {
   Rng rng(1);
   Linear layer(3, 2, rng);
-  const auto f = [&](const std::vector<Variable>& in) {
+  const auto f = [&](const Variables& in) {
     layer.weight = in[1];
     layer.bias = in[2];
     return layer(in[0]);

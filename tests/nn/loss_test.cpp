@@ -115,14 +115,14 @@ TEST_CASE("Losses' gradients", "[grad]") {
   Rng rng(1);
   const Classification c;
   const Reduction reduction = GENERATE(Reduction::none, Reduction::mean, Reduction::sum);
-  const auto check_loss = [](const char* name, const DifferentiableFunction& f, const std::vector<Variable>& inputs) {
+  const auto check_loss = [](const char* name, const DifferentiableFunction& f, const Variables& inputs) {
     const auto result = gradcheck(f, inputs, {.order = 2});
     INFO(name << ": " << result.message);
     CHECK(result.ok);
   };
   const Tensor x = Tensor::uniform({2, 3}, -1, 1, rng, DType::f64),
                target = Tensor::uniform({2, 3}, 0, 1, rng, DType::f64);
-  using In = const std::vector<Variable>&;
+  using In = const Variables&;
   check_loss("cross_entropy",
              [&](In in) {
                return cross_entropy(in[0], c.labels, reduction, {.label_smoothing = 0.1, .class_weights = c.weights});

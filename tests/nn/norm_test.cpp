@@ -130,7 +130,7 @@ TEST_CASE("BatchNorm2d's gradients in both modes", "[grad]") {
   BatchNorm2d layer = random_layer(3, rng);
   layer.to(DType::f64);
   layer.train(training);
-  const auto f = [&](const std::vector<Variable>& in) {
+  const auto f = [&](const Variables& in) {
     layer.weight = in[1];
     layer.bias = in[2];
     return layer(in[0]);

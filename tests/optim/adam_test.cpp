@@ -69,7 +69,7 @@ TEST_CASE("Bias correction counts each parameter's own updates") {
 }
 
 TEST_CASE("Adam refuses settings out of range") {
-  const std::vector<Variable> p{scalar_parameter(1.0)};
+  const Variables p{scalar_parameter(1.0)};
   CHECK_THROWS_WITH(Adam(p, {.beta1 = 1}), "adam: betas must be in [0, 1), got 1, 0.999");
   CHECK_THROWS_WITH(AdamW(p, {.beta2 = 1.5}), "adamw: betas must be in [0, 1), got 0.9, 1.5");
   CHECK_THROWS_WITH(Adam(p, {.eps = -1}), "adam: eps must not be negative, got -1");

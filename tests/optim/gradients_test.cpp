@@ -29,7 +29,7 @@ TEST_CASE("The norm is that of all gradients together") {
 }
 
 TEST_CASE("Clipping keeps the direction and returns the norm before") {
-  const std::vector<Variable> parameters{with_grad({3, 0}), with_grad({4})};
+  const Variables parameters{with_grad({3, 0}), with_grad({4})};
   CHECK(clip_grad_norm(parameters, 1.0) == 5.0);
   const double factor = 1.0 / (5.0 + 1e-6);
   CHECK(parameters[0].grad().to_vector<double>() == std::vector<double>{3 * factor, 0});
@@ -37,11 +37,11 @@ TEST_CASE("Clipping keeps the direction and returns the norm before") {
 }
 
 TEST_CASE("Gradients within the norm, and those with NaN or Inf, are left alone") {
-  const std::vector<Variable> small{with_grad({0.3, 0.4})};
+  const Variables small{with_grad({0.3, 0.4})};
   CHECK(clip_grad_norm(small, 1.0) == 0.5);
   CHECK(small[0].grad().to_vector<double>() == std::vector<double>{0.3, 0.4});
   const double inf = std::numeric_limits<double>::infinity();
-  const std::vector<Variable> bad{with_grad({inf, 1})};
+  const Variables bad{with_grad({inf, 1})};
   CHECK(clip_grad_norm(bad, 1.0) == inf);
   CHECK(bad[0].grad().to_vector<double>() == std::vector<double>{inf, 1});
   CHECK_THROWS_WITH(clip_grad_norm(small, 0.0), "clip_grad_norm: max_norm must be positive, got 0");

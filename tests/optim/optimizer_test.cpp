@@ -19,7 +19,7 @@ namespace {
 const Shape kShape{300, 200};  // several blocks of an update, the last one ragged
 
 struct Run {
-  std::vector<Variable> parameters;
+  Variables parameters;
   std::unique_ptr<Optimizer> optimizer;
 
   explicit Run(const std::string& name, DType dtype = DType::f32) {

@@ -111,7 +111,7 @@ TEST_CASE("Momentum can be changed between steps") {
 }
 
 TEST_CASE("SGD refuses settings out of range") {
-  const std::vector<Variable> p{scalar_parameter(1.0)};
+  const Variables p{scalar_parameter(1.0)};
   CHECK_THROWS_WITH(SGD(p, {.lr = -1}), "optimizer: lr must not be negative, got -1");
   CHECK_THROWS_WITH(SGD(p, {.momentum = -0.1}), "sgd: momentum must not be negative, got -0.1");
   CHECK_THROWS_WITH(SGD(p, {.weight_decay = -0.1}), "optimizer: weight_decay must not be negative, got -0.1");
