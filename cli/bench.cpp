@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -49,6 +52,23 @@ double current_rss_mb() {
   int64_t total = 0, resident = 0;  // pages
   std::ifstream("/proc/self/statm") >> total >> resident;
   return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE)) * 1e-6;
+}
+
+double process_age_ms() {
+  // The start of this process is field 22 of its status, in ticks since the system came up; the second field is the
+  // program's name in brackets.
+  std::ifstream file("/proc/self/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  constexpr int kAfterName = 19;  // fields 3 to 21
+  std::string skipped;
+  for (int i = 0; i < kAfterName; ++i) fields >> skipped;
+  double ticks = 0;
+  fields >> ticks;
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return 1e3 * (static_cast<double>(now.tv_sec) - ticks / static_cast<double>(::sysconf(_SC_CLK_TCK))) +
+         1e-6 * static_cast<double>(now.tv_nsec);
 }
 
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak) {

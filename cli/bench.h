@@ -50,6 +50,8 @@ double peak_rss_mb();
 double current_rss_mb();
 /// Of this process so far, without those that had to read a file.
 int64_t page_faults();
+/// Since this process was started, to 10 ms.
+double process_age_ms();
 
 /// `document` with "fma_peak_gflops", "threads", "isa", "blas_core" and "peak_rss_mb".
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak);

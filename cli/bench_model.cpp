@@ -100,23 +100,27 @@ struct ModelSpeed {
   Timing image;              ///< a step's time over the number of its images
   double rss_growth_mb = 0;  ///< from the end of the warm-up to the end
   double page_faults = 0;    ///< a step, after the warm-up
+  double first_step_ms = 0;  ///< to the end of the first step, from the start of the process
 
   double images_per_second() const { return 1e3 / image.median(); }
 };
 
-ModelSpeed measure(Workload& workload, const ModelBench& options, PeakMeter& peak) {
-  constexpr int64_t kWarmUp = 3;
+ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<PeakMeter>& peak) {
+  ModelSpeed speed;
+  workload.step(options.batch_size);
+  speed.first_step_ms = process_age_ms();
+  peak.emplace();
+  constexpr int64_t kWarmUp = 2;  // after the first step
   Rng sizes(options.everywhere.seed, /*stream=*/1);
   const auto next_size = [&] { return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size; };
   for (int64_t i = 0; i < kWarmUp; ++i) workload.step(options.batch_size);
   const double rss = current_rss_mb();
   const int64_t faults = page_faults();
-  ModelSpeed speed;
   for (int64_t i = 0; i < options.steps; ++i) {
     const int64_t size = next_size();
     const double ms = speed.step.measure([&] { workload.step(size); });
     speed.image.add(ms / static_cast<double>(size));
-    peak.sample();
+    peak->sample();
   }
   speed.page_faults = static_cast<double>(page_faults() - faults) / static_cast<double>(options.steps);
   speed.rss_growth_mb = current_rss_mb() - rss;
@@ -194,7 +198,8 @@ void print_document(const ModelReport& report) {
                 {"gflop_per_image", report.gflop_per_image},
                 {"fraction_of_peak", report.fraction_of_peak()},
                 {"rss_growth_mb", report.speed.rss_growth_mb},
-                {"page_faults_per_step", report.speed.page_faults}};
+                {"page_faults_per_step", report.speed.page_faults},
+                {"first_step_ms", report.speed.first_step_ms}};
   add_machine(document, report.peak);
   if (report.options.layers) document["layers"] = to_json(report.layers, report.peak);
   print_json(document);
@@ -211,21 +216,23 @@ void print_text(const ModelReport& report) {
   fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
              Style(1).bold(fmt::format("{:.3f}", report.fraction_of_peak())), report.gflops(), report.gflop_per_image,
              machine_line(report.peak));
-  fmt::print("memory grew by {:.1f} MB over {} steps, {:.1f} page faults a step\n", report.speed.rss_growth_mb,
-             options.steps, report.speed.page_faults);
+  fmt::print(
+      "memory grew by {:.1f} MB over {} steps, {:.1f} page faults a step; {:.0f} ms from the start to the end of "
+      "the first step\n",
+      report.speed.rss_growth_mb, options.steps, report.speed.page_faults, report.speed.first_step_ms);
 }
 
 int run(ModelBench& options, bool training) {
-  PeakMeter peak;
+  std::optional<PeakMeter> peak;
   Workload workload(options, training);
   std::optional<ConstantWeights> constant;
   if (!training) constant.emplace();
   const ModelSpeed speed = measure(workload, options, peak);
   std::vector<LayerTime> layers;
   if (options.layers)
-    layers = time_layers(workload.model(), workload.image(), options.batch_size, workload.plan(), options.steps, peak);
-  peak.sample();
-  const ModelReport report{options, training, speed, layers, workload.gflop_per_image(), peak};
+    layers = time_layers(workload.model(), workload.image(), options.batch_size, workload.plan(), options.steps, *peak);
+  peak->sample();
+  const ModelReport report{options, training, speed, layers, workload.gflop_per_image(), *peak};
   options.everywhere.json ? print_document(report) : print_text(report);
   return kDone;
 }
