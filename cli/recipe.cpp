@@ -83,10 +83,11 @@ void Recipe::declare(Settings& settings) {
   settings.group("Images");
   settings
       .add("augment", augment, "KIND,KIND",
-           "pad-crop, resized-crop, flip, color, or none (default resized-crop,flip for\n"
-           "photographs of different sizes, else none)")
-      ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color"}));
+           "pad-crop, resized-crop, flip, color, cutout, or none (default resized-crop,flip\n"
+           "for photographs of different sizes, else none)")
+      ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color", "cutout"}));
   settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side")->check(at_least(0));
+  settings.add("cutout-size", cutout_size, "PX", "Of cutout: width of the square")->check(at_least(1));
 }
 
 void Recipe::complete(const data::InputInfo& input) {
@@ -134,7 +135,7 @@ Schedule Recipe::make_schedule(int64_t samples) const {
   return kindling::make_schedule(schedule, options);
 }
 
-// Colours are changed on pixels 0..255. The crop comes last, so that what it pads with is the mean colour.
+// Colours are changed on pixels 0..255. What puts zeros in comes last, so that they are the mean colour.
 data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
   std::vector<data::Transform> steps;
   steps.push_back(augments_by("resized-crop") ? data::random_resized_crop(size) : fit_to_square(size, input));
@@ -142,6 +143,7 @@ data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& inp
   if (augments_by("flip")) steps.push_back(data::random_flip());
   steps.push_back(images.normalize());
   if (augments_by("pad-crop")) steps.push_back(data::pad_and_crop(crop_padding));
+  if (augments_by("cutout")) steps.push_back(data::cutout(cutout_size));
   return data::compose(std::move(steps));
 }
 

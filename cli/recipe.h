@@ -46,12 +46,12 @@ struct Recipe {
   int64_t step_every = 10;          ///< epochs
   std::vector<int64_t> milestones;  ///< epochs
   double pct_start = 0.3, div_factor = 25.0, final_div_factor = 1e4;
-  std::vector<std::string> augment;  ///< empty: complete() chooses
-  int64_t crop_padding = 4;          ///< pixels
+  std::vector<std::string> augment;           ///< empty: complete() chooses
+  int64_t crop_padding = 4, cutout_size = 8;  ///< pixels
 
   void declare(Settings& settings);
-  /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for photographs of
-  /// different sizes, nothing for others. Throws UsageError for settings that do not go together.
+  /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for
+  /// photographs of different sizes, nothing for others. Throws UsageError for settings that do not go together.
   void complete(const data::InputInfo& input);
 
   std::unique_ptr<Optimizer> make_optimizer(Module& model) const;

@@ -176,6 +176,20 @@ Transform pad_and_crop(int64_t padding) {
   };
 }
 
+Transform cutout(int64_t size) {
+  check(size >= 1, "cutout", "needs a size of at least 1, got ", size);
+  return [size](const Tensor& image, Rng& rng) {
+    const Tensor x = checked_image("cutout", image);
+    // Of a square of even size the centre is the first pixel behind the middle.
+    const int64_t top = rng.next_below(x.size(0)) - size / 2, left = rng.next_below(x.size(1)) - size / 2;
+    Tensor result = x.clone();
+    result.slice(0, std::max<int64_t>(top, 0), std::min(top + size, x.size(0)))
+        .slice(1, std::max<int64_t>(left, 0), std::min(left + size, x.size(1)))
+        .fill_(0);
+    return result;
+  };
+}
+
 Transform random_flip(double p) {
   check(p >= 0 && p <= 1, "random_flip", "needs a probability in [0, 1], got ", p);
   return [p](const Tensor& image, Rng& rng) {

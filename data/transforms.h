@@ -37,6 +37,9 @@ Transform random_resized_crop(Size2 size, RandomResizedCropOptions options = {})
 /// Adds `padding` pixels of zeros on all sides and cuts a random piece of the image's own size out. After `normalize`
 /// a zero is the mean colour, before it black.
 Transform pad_and_crop(int64_t padding);
+/// A square of zeros, `size` pixels wide, whose centre is any pixel of the image (the part outside is cut off): Cutout,
+/// DeVries and Taylor, arXiv:1708.04552. After `normalize` a zero is the mean colour, before it black.
+Transform cutout(int64_t size);
 /// Mirrors left-right with probability `p`.
 Transform random_flip(double p = 0.5);
 /// Brightness, contrast and saturation each scaled by a factor uniform in [1 - x, 1 + x], in that order, clipped to

@@ -34,6 +34,7 @@ class Muon : public AdamW {
   const char* name() const override { return "muon"; }
   std::vector<std::string> moment_names(const Shape& parameter) const override;
   void update(Slot& slot) override;
+  bool deals_parameters() const override { return true; }
 };
 
 }  // namespace kindling

@@ -1,8 +1,11 @@
 #include <kindling/optim/optimizer.h>
 
+#include <algorithm>
 #include <set>
 #include <sstream>
 #include <utility>
+
+#include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling {
 namespace {
@@ -48,6 +51,7 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double momen
 }
 
 void Optimizer::step() {
+  List<Slot*> due;
   for (Slot& slot : slots_) {
     if (!slot.parameter.requires_grad() || !slot.parameter.grad().defined()) continue;
     const Tensor& grad = slot.parameter.grad();
@@ -57,10 +61,21 @@ void Optimizer::step() {
       for (size_t i = 0, n = moment_names(slot.parameter.shape()).size(); i < n; ++i)
         slot.moments.push_back(Tensor::zeros(slot.parameter.shape(), slot.parameter.dtype()));
     }
+    due.push_back(&slot);
+  }
+  const auto update_one = [this](Slot& slot) {
     ++slot.steps;
     update(slot);
     slot.parameter.value().mark_written(name());
+  };
+  if (!deals_parameters()) {
+    for (Slot* slot : due) update_one(*slot);
+    return;
   }
+  const auto numel = [](const Slot* slot) { return slot->parameter.numel(); };
+  std::sort(due.begin(), due.end(), [&](const Slot* a, const Slot* b) { return numel(a) > numel(b); });
+  parallel_for(static_cast<int64_t>(due.size()), 1,
+               [&](int64_t next, int64_t) { update_one(*due[static_cast<size_t>(next)]); });
 }
 
 void Optimizer::zero_grad() {

@@ -67,6 +67,9 @@ class Optimizer {
   virtual std::vector<std::string> moment_names(const Shape& parameter) const = 0;
   /// Updates one parameter from its gradient. `slot.steps` counts this update already; moments are zeros at the first.
   virtual void update(Slot& slot) = 0;
+  /// Whether the threads share out the parameters, the largest first, instead of the elements of each: for updates that
+  /// are so much work that even a small parameter's is worth a thread's while.
+  virtual bool deals_parameters() const { return false; }
 
  private:
   std::vector<Slot> slots_;

@@ -3,30 +3,10 @@
 #include <utility>
 
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/kernels/update.h>
 
 namespace kindling {
-namespace {
-
-/// One step's numbers for one parameter. With Caffe's form the
-/// learning rate comes in by `grad_scale`, else by `step_scale`.
-template <class T>
-struct Factors {
-  T weight_decay, grad_scale, momentum, undamped, step_scale;
-};
-
-template <class T>
-void update_range(const Factors<T>& f, bool nesterov, const T* grad, T* velocity, T* weight, int64_t begin,
-                  int64_t end) {
-  for (int64_t i = begin; i < end; ++i) {
-    const T g = f.grad_scale * (grad[i] + f.weight_decay * weight[i]);
-    const T v = f.momentum * velocity[i] + f.undamped * g;
-    velocity[i] = v;
-    weight[i] -= f.step_scale * (nesterov ? g + f.momentum * v : v);
-  }
-}
-
-}  // namespace
-
 SGD::SGD(Variables parameters, const SGDOptions& options)
     : SGD(std::vector<ParameterGroup>{{std::move(parameters)}}, options) {}
 
@@ -43,16 +23,17 @@ void SGD::update(Slot& slot) {
   const Tensor grad = slot.parameter.grad().contiguous();
   visit_floating(name(), grad.dtype(), [&](auto t) {
     using T = decltype(t);
-    const Factors<T> factors{.weight_decay = static_cast<T>(slot.weight_decay),
-                             .grad_scale = static_cast<T>(caffe ? rate : 1.0),
-                             .momentum = static_cast<T>(momentum()),
-                             .undamped = static_cast<T>(slot.steps == 1 ? 1.0 : 1.0 - options_.dampening),
-                             .step_scale = static_cast<T>(caffe ? 1.0 : rate)};
+    const kernels::SGDStep<T> step{.weight_decay = static_cast<T>(slot.weight_decay),
+                                   .grad_scale = static_cast<T>(caffe ? rate : 1.0),
+                                   .momentum = static_cast<T>(momentum()),
+                                   .undamped = static_cast<T>(slot.steps == 1 ? 1.0 : 1.0 - options_.dampening),
+                                   .step_scale = static_cast<T>(caffe ? 1.0 : rate),
+                                   .nesterov = options_.nesterov};
     const T* g = grad.data<T>();
     T* velocity = slot.moments[0].data<T>();
     T* weight = slot.parameter.value().data<T>();
     parallel_for(grad.numel(), kUpdateBlock, [&](int64_t begin, int64_t end) {
-      update_range(factors, options_.nesterov, g, velocity, weight, begin, end);
+      kernels::table<T>().sgd_update(step, end - begin, weight + begin, velocity + begin, g + begin);
     });
   });
 }

@@ -18,6 +18,10 @@ struct OuterTile;
 template <class T>
 struct Affine;
 template <class T>
+struct SGDStep;
+template <class T>
+struct AdamStep;
+template <class T>
 struct WinogradOutput;
 
 /// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
@@ -40,7 +44,7 @@ struct WinogradTransforms {
 };
 
 /// Each member has the contract of the function of the same name
-/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h or philox.h.
+/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h, philox.h or update.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector
@@ -72,6 +76,8 @@ struct Table {
                          int64_t ld_y);
   void (*dropout_mask)(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first);
   void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
+  void (*sgd_update)(const SGDStep<T>&, int64_t n, T* weight, T* velocity, const T* grad);
+  void (*adam_update)(const AdamStep<T>&, int64_t n, T* weight, T* m, T* v, const T* grad);
 };
 
 /// The table of the instruction set in use (see isa.h). T is float or double.

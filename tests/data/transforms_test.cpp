@@ -153,6 +153,32 @@ TEST_CASE("pad_and_crop moves the image by every offset, zeros coming in") {
   for (uint64_t seed = 0; seed < 50; ++seed) CHECK(run(pad_and_crop(9), tiny, seed).shape() == tiny.shape());
 }
 
+TEST_CASE("cutout puts a square of zeros around any pixel, and changes nothing else") {
+  for (const int64_t size : {1, 2, 3}) {
+    const Tensor image = random_image({5, 6, 2}, 3).to(DType::f32);
+    const Tensor before = image.clone();
+    std::set<std::pair<int64_t, int64_t>> seen;
+    for (uint64_t seed = 0; seed < 600; ++seed) {
+      const Tensor cut = run(cutout(size), image, seed);
+      int matches = 0;
+      for (int64_t y = 0; y < 5; ++y)
+        for (int64_t x = 0; x < 6; ++x) {
+          Tensor expected = image.clone();
+          for (int64_t h = std::max<int64_t>(0, y - size / 2); h < std::min<int64_t>(5, y - size / 2 + size); ++h)
+            for (int64_t w = std::max<int64_t>(0, x - size / 2); w < std::min<int64_t>(6, x - size / 2 + size); ++w)
+              expected.select(0, h).select(0, w).fill_(0);
+          if (!bitwise_equal(cut, expected)) continue;
+          ++matches;
+          seen.emplace(y, x);
+        }
+      CHECK(matches == 1);
+    }
+    CHECK(seen.size() == 30);
+    CHECK(bitwise_equal(image, before));
+  }
+  CHECK_THROWS_WITH(cutout(0), "cutout: needs a size of at least 1, got 0");
+}
+
 TEST_CASE("random_flip mirrors left-right with its probability") {
   for (const DType dtype : {DType::u8, DType::f32}) {
     const Tensor image = numbered_image(3, 4).to(dtype);
@@ -267,7 +293,7 @@ TEST_CASE("compose: a transform draws the same whatever comes after it") {
 
 TEST_CASE("transforms refuse what is no image") {
   for (const Transform& transform :
-       {resize(3), resize_shorter(3), center_crop(1), random_resized_crop(3), pad_and_crop(1), random_flip(),
+       {resize(3), resize_shorter(3), center_crop(1), random_resized_crop(3), pad_and_crop(1), cutout(1), random_flip(),
         color_jitter(), normalize({1}, {1}), to_unit_range()}) {
     CHECK_THROWS_WITH(run(transform, Tensor::zeros({4, 4})),
                       Catch::EndsWith(": needs an image [H, W, C], got shape [4, 4]"));
