@@ -33,18 +33,26 @@ inline __attribute__((always_inline)) void for_each_block(int64_t C, F f) {
   if (c < C) f.template operator()<1>(c, C - c);
 }
 
+// Calls f(where the tap's pixel lies, number of the tap) for each tap on the image, row by row.
+template <class F>
+inline __attribute__((always_inline)) void for_each_tap(const Window& w, int64_t C, F f) {
+  for (int64_t p = w.p0; p < w.p1; ++p)
+    for (int64_t q = w.q0; q < w.q1; ++q) f(w.origin + p * w.row + q * C, p * w.kernel_w + q);
+}
+
 /// The naive loop: y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such tap. NaN counts as
 /// largest.
 template <class T>
 void naive_max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
-  for (int64_t c = 0; c < C; ++c)
-    for (int64_t p = w.p0; p < w.p1; ++p)
-      for (int64_t q = w.q0; q < w.q1; ++q) {
-        const T tap = x[w.origin + p * w.row + q * C + c];
-        if (!(p == w.p0 && q == w.q0) && !(tap > y[c] || (tap != tap && y[c] == y[c]))) continue;
-        y[c] = tap;
-        argmax[c] = static_cast<uint8_t>(p * w.kernel_w + q);
-      }
+  const int64_t first = w.p0 * w.kernel_w + w.q0;
+  for_each_tap(w, C, [&](int64_t pixel, int64_t tap) {
+    for (int64_t c = 0; c < C; ++c) {
+      const T value = x[pixel + c];
+      if (tap != first && !(value > y[c] || (value != value && y[c] == y[c]))) continue;
+      y[c] = value;
+      argmax[c] = static_cast<uint8_t>(tap);
+    }
+  });
 }
 
 /// The same a vector of channels at a time.
@@ -64,18 +72,17 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
           largest[v] = load_block(first + c + v * kLanes<T>, n);
           at[v] = I{} + first_tap;
         }
-        for (int64_t p = w.p0; p < w.p1; ++p)
-          for (int64_t q = w.q0; q < w.q1; ++q) {
-            const T* pixel = x + w.origin + p * w.row + q * C + c;
-            const I tap = I{} + static_cast<Lane>(p * w.kernel_w + q);
+        for_each_tap(
+            w, C, [&](int64_t pixel, int64_t tap) __attribute__((always_inline)) {
+              const I number = I{} + static_cast<Lane>(tap);
 #pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) {
-              const V value = load_block(pixel + v * kLanes<T>, n);
-              const I larger = (value > largest[v]) | ((value != value) & (largest[v] == largest[v]));
-              largest[v] = larger ? value : largest[v];
-              at[v] = larger ? tap : at[v];
-            }
-          }
+              for (int v = 0; v < Vectors; ++v) {
+                const V value = load_block(x + pixel + c + v * kLanes<T>, n);
+                const I larger = (value > largest[v]) | ((value != value) & (largest[v] == largest[v]));
+                largest[v] = larger ? value : largest[v];
+                at[v] = larger ? number : at[v];
+              }
+            });
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) {
           store_block(y + c + v * kLanes<T>, n, largest[v]);
@@ -89,22 +96,21 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
 template <class T>
 void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax, const T* x) {
   for (int64_t c = 0; c < C; ++c) y[c] = 0;
-  for (int64_t p = w.p0; p < w.p1; ++p)
-    for (int64_t q = w.q0; q < w.q1; ++q) {
-      const T* pixel = x + w.origin + p * w.row + q * C;
-      const auto tap = static_cast<uint8_t>(p * w.kernel_w + q);
+  for_each_tap(w, C, [&](int64_t pixel, int64_t tap) {
+    const T* value = x + pixel;
+    const auto number = static_cast<uint8_t>(tap);
 #pragma GCC ivdep
-      for (int64_t c = 0; c < C; ++c) y[c] = argmax[c] == tap ? pixel[c] : y[c];
-    }
+    for (int64_t c = 0; c < C; ++c) y[c] = argmax[c] == number ? value[c] : y[c];
+  });
 }
 
 /// The naive adjoint: dx[the tap that argmax[c] names] += grad[c].
 template <class T>
 void naive_max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
-  for (int64_t c = 0; c < C; ++c)
-    for (int64_t p = w.p0; p < w.p1; ++p)
-      for (int64_t q = w.q0; q < w.q1; ++q)
-        if (argmax[c] == p * w.kernel_w + q) dx[w.origin + p * w.row + q * C + c] += grad[c];
+  for_each_tap(w, C, [&](int64_t pixel, int64_t tap) {
+    for (int64_t c = 0; c < C; ++c)
+      if (argmax[c] == tap) dx[pixel + c] += grad[c];
+  });
 }
 
 /// The same for one pixel of the image, which is written once and need not be zero before: dx[c] = sum of grad over the
@@ -137,24 +143,22 @@ void max_unpool_pixel(const Covering& over, int64_t C, T* dx, const uint8_t* arg
 template <class T>
 void avg_pool_pixel(const Window& w, int64_t C, T scale, T* y, const T* x) {
   for (int64_t c = 0; c < C; ++c) y[c] = 0;
-  for (int64_t p = w.p0; p < w.p1; ++p)
-    for (int64_t q = w.q0; q < w.q1; ++q) {
-      const T* pixel = x + w.origin + p * w.row + q * C;
+  for_each_tap(w, C, [&](int64_t pixel, int64_t) {
+    const T* value = x + pixel;
 #pragma GCC ivdep
-      for (int64_t c = 0; c < C; ++c) y[c] += pixel[c];
-    }
+    for (int64_t c = 0; c < C; ++c) y[c] += value[c];
+  });
   for (int64_t c = 0; c < C; ++c) y[c] *= scale;
 }
 
 /// The adjoint: each of the window's taps gets scale * grad[c] added.
 template <class T>
 void avg_unpool_pixel(const Window& w, int64_t C, T scale, T* dx, const T* grad) {
-  for (int64_t p = w.p0; p < w.p1; ++p)
-    for (int64_t q = w.q0; q < w.q1; ++q) {
-      T* pixel = dx + w.origin + p * w.row + q * C;
+  for_each_tap(w, C, [&](int64_t pixel, int64_t) {
+    T* to = dx + pixel;
 #pragma GCC ivdep
-      for (int64_t c = 0; c < C; ++c) pixel[c] += scale * grad[c];
-    }
+    for (int64_t c = 0; c < C; ++c) to[c] += scale * grad[c];
+  });
 }
 
 }  // namespace
