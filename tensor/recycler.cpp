@@ -10,12 +10,6 @@
 namespace kindling::recycled {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kReuse = false;
-#else
-constexpr bool kReuse = true;
-#endif
-
 // Blocks are of 64 bytes times a power of two.
 constexpr size_t kSmallest = 64, kLargest = size_t{1} << 20, kSlab = size_t{256} << 10;
 constexpr size_t kClasses = std::bit_width(kLargest / kSmallest);
@@ -105,7 +99,7 @@ Chain& own_chain(size_t index) {
 }  // namespace
 
 void* take(size_t bytes) {
-  if (!kReuse || bytes > kLargest) return ::operator new(bytes);
+  if (!kRecycles || bytes > kLargest) return ::operator new(bytes);
   const size_t index = class_of(bytes);
   Chain& chain = own_chain(index);
   if (chain.size == 0) reserve().refill(index, chain);
@@ -113,7 +107,7 @@ void* take(size_t bytes) {
 }
 
 void give_back(void* block, size_t bytes) noexcept {
-  if (!kReuse || bytes > kLargest) return ::operator delete(block);
+  if (!kRecycles || bytes > kLargest) return ::operator delete(block);
   const size_t index = class_of(bytes);
   Chain& chain = own_chain(index);
   chain.push(new (block) Block);

@@ -26,12 +26,6 @@ size_t size_class(size_t bytes) {
   return (bytes + std::max(quarter, kSmallest) - 1) / std::max(quarter, kSmallest) * std::max(quarter, kSmallest);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kReuse = false;
-#else
-constexpr bool kReuse = true;
-#endif
-
 // Large pages, of 2 MiB, are for blocks from here on: activations of one image at 224 pixels are 3,000 pages of 4 KiB,
 // more than the processor's table holds, and where those lie decides how well they share its caches (one program's runs
 // differed by a tenth, inference by a third).
@@ -65,7 +59,7 @@ class Slab {
 class Pool {
  public:
   std::byte* take(size_t bytes) {
-    const size_t block = kReuse ? size_class(bytes) : bytes;
+    const size_t block = kRecycles ? size_class(bytes) : bytes;
     const std::lock_guard lock(mutex_);
     std::byte* data = take_block(block);
     stats_.bytes_in_use += static_cast<int64_t>(block);
@@ -74,10 +68,10 @@ class Pool {
   }
 
   void give_back(std::byte* data, size_t bytes) {
-    const size_t block = kReuse ? size_class(bytes) : bytes;
+    const size_t block = kRecycles ? size_class(bytes) : bytes;
     const std::lock_guard lock(mutex_);
     stats_.bytes_in_use -= static_cast<int64_t>(block);
-    if (!kReuse) {
+    if (!kRecycles) {
       ::operator delete(data, kAlignment);
       return;
     }
@@ -114,7 +108,7 @@ class Pool {
   };
 
   std::byte* take_block(size_t block) {
-    if (!kReuse) {
+    if (!kRecycles) {
       ++stats_.system_calls;
       return static_cast<std::byte*>(::operator new(block, kAlignment));
     }

@@ -10,18 +10,8 @@
 using namespace kindling;
 using namespace kindling::testing;
 
-namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kReuse = false;  // every object is the heap's, so that the sanitizer can watch it
-#else
-constexpr bool kReuse = true;
-#endif
-
-}  // namespace
-
 TEST_CASE("recycled memory is used again for objects of about the same size") {
-  if (!kReuse) return;
+  if (!kRecycles) return;
   void* block = recycled::take(300);
   recycled::give_back(block, 300);
   CHECK(recycled::take(500) == block);
@@ -47,7 +37,7 @@ TEST_CASE("recycled blocks of all sizes are apart and aligned") {
 }
 
 TEST_CASE("what one thread frees, another takes") {
-  if (!kReuse) return;
+  if (!kRecycles) return;
   constexpr size_t kBytes = size_t{200} << 10;  // blocks of 256 KiB, of which a thread keeps two
   std::set<void*> freed;
   std::thread([&] {

@@ -3,20 +3,11 @@
 #include <atomic>
 #include <cmath>
 
+#include <kindling/tensor/recycler.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
 using namespace kindling::testing;
-
-namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kReuse = false;  // every block is the heap's, so that the sanitizer can watch it
-#else
-constexpr bool kReuse = true;
-#endif
-
-}  // namespace
 
 TEST_CASE("blocks are aligned to cache lines and as large as asked for") {
   for (const size_t bytes : {0, 1, 64, 65, 100, 257, 4097, 1'000'003}) {
@@ -27,7 +18,7 @@ TEST_CASE("blocks are aligned to cache lines and as large as asked for") {
 }
 
 TEST_CASE("a block that is given back is the next one of its size") {
-  if (!kReuse) return;
+  if (!kRecycles) return;
   auto storage = Storage::allocate(10'000);
   const std::byte* data = storage->data();
   storage.reset();
@@ -49,7 +40,7 @@ TEST_CASE("stats count what is alive, its peak, and what is kept") {
   b.reset();
   CHECK(pool::stats().bytes_peak == before.bytes_in_use + both);
   CHECK(pool::stats().bytes_in_use < before.bytes_in_use + both);
-  if (kReuse) CHECK(pool::stats().bytes_cached >= 70'000);
+  if (kRecycles) CHECK(pool::stats().bytes_cached >= 70'000);
   pool::reset_peak();
   CHECK(pool::stats().bytes_peak == pool::stats().bytes_in_use);
   a.reset();
@@ -70,7 +61,7 @@ TEST_CASE("trim gives back what is free, and only that") {
 }
 
 TEST_CASE("batches of ragged sizes do not make the pool grow") {
-  if (!kReuse) return;
+  if (!kRecycles) return;
   pool::trim();
   Rng rng(1);
   const auto step = [&](int64_t batch) {  // a few activations of one batch, alive together
@@ -98,7 +89,7 @@ TEST_CASE("poisoned blocks are full of NaN, also those that were used before") {
     CHECK(Tensor::empty({1}, DType::u8).item<int64_t>() == 255);
   }
   Tensor::zeros({100});
-  if (kReuse) CHECK_FALSE(all_nan(Tensor::empty({100})));
+  if (kRecycles) CHECK_FALSE(all_nan(Tensor::empty({100})));
 }
 
 TEST_CASE("threads take and give back blocks at the same time") {
