@@ -177,25 +177,37 @@ void direct_conv2d(const ConvShape& s, Pixels<T> y, const T* x, const Tensor& we
                     bias != nullptr ? pack_bias(s, panels, bias) : Tensor(), relu);
 }
 
-bool has_direct_input_grad(const ConvShape& s) {
-  // Without padding the gradient's map is smaller than the image, and most products of the turned convolution are with
-  // the zeros around it: 5x5 on 12x12 pixels (LeNet's conv2) takes 144 windows for 64 pixels.
-  constexpr double kWaste = 1.5;
-  return s.stride_h == 1 && s.stride_w == 1 && s.pad_h <= s.dilation_h * (s.KH - 1) &&
-         s.pad_w <= s.dilation_w * (s.KW - 1) &&
-         static_cast<double>(s.H * s.W) <= kWaste * static_cast<double>(s.OH * s.OW);
-}
+namespace {
 
 // The gradient of a stride-1 convolution is a stride-1 convolution of `grad` with the kernel turned by half a turn and
 // its two channel axes exchanged, padded by what is left of the kernel's reach.
-template <class T>
-void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& weight) {
+ConvShape turned_shape(const ConvShape& s) {
   ConvShape turned = s;
   std::swap(turned.C, turned.O);
   std::swap(turned.H, turned.OH);
   std::swap(turned.W, turned.OW);
   turned.pad_h = s.dilation_h * (s.KH - 1) - s.pad_h;
   turned.pad_w = s.dilation_w * (s.KW - 1) - s.pad_w;
+  return turned;
+}
+
+// Without padding the gradient's map is smaller than the image, and most products of the turned convolution are with
+// the zeros around it: 5x5 on 12x12 pixels (LeNet's conv2) takes 144 windows for 64 pixels.
+bool has_turned_convolution(const ConvShape& s) {
+  constexpr double kWaste = 1.5;
+  return s.stride_h == 1 && s.stride_w == 1 && s.pad_h <= s.dilation_h * (s.KH - 1) &&
+         s.pad_w <= s.dilation_w * (s.KW - 1) &&
+         static_cast<double>(s.H * s.W) <= kWaste * static_cast<double>(s.OH * s.OW);
+}
+
+}  // namespace
+
+bool has_direct_input_grad(const ConvShape& s) { return has_turned_convolution(s) || winograd_scheme(s); }
+
+template <class T>
+void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& weight) {
+  if (!has_turned_convolution(s)) return winograd_input_grad<T>(*winograd_scheme(s), s, dx, add, grad, weight);
+  const ConvShape turned = turned_shape(s);
   if (const auto scheme = winograd_scheme(turned))
     return winograd_conv2d<T>(*scheme, turned, {dx, turned.O}, add, grad, weight, /*turned=*/true, nullptr,
                               /*relu=*/false);

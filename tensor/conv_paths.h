@@ -40,8 +40,8 @@ struct Pixels {
 /// once per ConstantWeights. With `add` the gradients are added to what is there.
 template <class T>
 void direct_conv2d(const kernels::ConvShape& s, Pixels<T> y, const T* x, const Tensor& w, const T* bias, bool relu);
-/// Whether direct_input_grad can, and is worth it: stride 1, at most dilation * (kernel - 1) pixels of padding, and an
-/// output not much smaller than the input.
+/// Whether direct_input_grad can, and is worth it: stride 1, and either Winograd's adjoint or at most
+/// dilation * (kernel - 1) pixels of padding and an output not much smaller than the input.
 bool has_direct_input_grad(const kernels::ConvShape& s);
 template <class T>
 void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& w);
@@ -56,6 +56,11 @@ std::optional<kernels::WinogradScheme> winograd_scheme(const kernels::ConvShape&
 template <class T>
 void winograd_conv2d(kernels::WinogradScheme scheme, const kernels::ConvShape& s, Pixels<T> y, bool add,
                      Pixels<const T> x, const Tensor& w, bool turned, const T* bias, bool relu);
+/// dx = [dx +] the input's gradient by the adjoint: instead of the turned convolution, whose map is dx, it cuts the
+/// output's map into tiles, which without padding are fewer.
+template <class T>
+void winograd_input_grad(kernels::WinogradScheme scheme, const kernels::ConvShape& s, T* dx, bool add,
+                         Pixels<const T> grad, const Tensor& w);
 /// The weights' gradient by the adjoint.
 template <class T>
 void winograd_weight_grad(kernels::WinogradScheme scheme, const kernels::ConvShape& s, T* dw, bool add,

@@ -3,10 +3,8 @@
 // the micro-kernel, and the panel's tiles transformed back.
 #include <algorithm>
 
-#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/conv_winograd.h>
-#include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
 
 namespace kindling::detail {
@@ -19,31 +17,6 @@ using kernels::WinogradScheme;
 constexpr int64_t kMinChannels = 16;
 // Of one image that is to keep several cores busy.
 constexpr int64_t kMinTasksOfPanels = 4;
-
-// [panel][point][input channel][column].
-template <class T>
-Tensor pack(const kernels::WinogradTransforms<T>& winograd, const ConvShape& s, const Panels& panels, const T* w,
-            bool turned) {
-  const int64_t taps = winograd.taps * winograd.taps, points = winograd.points * winograd.points;
-  const int64_t plane = s.C * panels.columns;
-  Tensor packed = Tensor::empty({panels.count, points, s.C, panels.columns}, dtype_of<T>());
-  parallel_for(panels.count * s.C, 16, [&](int64_t begin, int64_t end) {
-    Tensor buffer = Tensor::zeros({taps, panels.columns}, dtype_of<T>());  // one row of the panel, before its transform
-    T* const row = buffer.data<T>();
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t panel = i / s.C, k = i % s.C, first = panel * panels.columns, used = panels.used_columns(panel);
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        T* const to = row + tap * panels.columns;
-        for (int64_t j = 0; j < used; ++j)
-          to[j] = turned ? w[(k * taps + taps - 1 - tap) * s.O + first + j] : w[((first + j) * taps + tap) * s.C + k];
-        std::fill(to + used, to + panels.columns, T(0));
-      }
-      winograd.filter(panels.columns, packed.data<T>() + panel * points * plane + k * panels.columns, plane, row,
-                      panels.columns);
-    }
-  });
-  return packed;
-}
 
 // The scheme with the fewest products for each pair of channels, if it has fewer than the definition.
 std::optional<WinogradScheme> cheapest_scheme(const ConvShape& s) {
@@ -73,19 +46,22 @@ std::optional<WinogradScheme> winograd_scheme(const ConvShape& s) {
 template <class T>
 void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, bool add, Pixels<const T> x,
                      const Tensor& weight, bool turned, const T* bias, bool relu) {
-  const kernels::Table<T>& kernel = kernels::table<T>();
   const kernels::WinogradTransforms<T>& winograd = transforms<T>(scheme);
-  const Panels panels(kernel, s.O);
-  const int form = -1 - 2 * static_cast<int>(scheme) - (turned ? 1 : 0);
-  const Tensor packed =
-      ConstantWeights::packed(weight, form, [&] { return pack<T>(winograd, s, panels, weight.data<T>(), turned); });
+  const Panels panels(kernels::table<T>(), s.O);
+  const T* w = weight.data<T>();
+  const int64_t taps = winograd.taps * winograd.taps;
+  const Tensor packed = packed_filters<T>(scheme, turned ? WinogradForm::turned : WinogradForm::output, weight, s.C,
+                                          panels, [&](int64_t k, int64_t tap, int64_t column) {
+                                            return turned ? w[(k * taps + taps - 1 - tap) * s.O + column]
+                                                          : w[(column * taps + tap) * s.C + k];
+                                          });
   const Tiles tiles(s, winograd);
   const int64_t points = tiles.points;
   const int64_t tasks = in_parallel() ? 1 : std::clamp<int64_t>(tiles.count / kMinTaskTiles, 1, kMinTasks);
-  const int64_t blocks = std::max(ceil_div(tiles.count, tiles.largest_block), tasks);
+  const int64_t blocks = std::max(ceil_div(tiles.count, tiles.largest_block(s.C)), tasks);
   // Panels are cut where there are few tiles: every task then transforms all patches of its block.
   const int64_t cuts = in_parallel() ? 1 : std::clamp<int64_t>(kMinTasksOfPanels / blocks, 1, panels.count);
-  const int64_t capacity = ceil_div(tiles.count, blocks), panel_size = points * s.C * panels.columns;
+  const int64_t capacity = ceil_div(tiles.count, blocks);
   parallel_for(blocks * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t block = task / cuts, cut = task % cuts;
     const int64_t first_panel = cut * panels.count / cuts, last_panel = (cut + 1) * panels.count / cuts;
@@ -96,18 +72,9 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
     T* const patch_buffer = m + points * capacity * panels.columns;
     const int64_t v_plane = capacity * s.C, m_plane = capacity * panels.columns;
     transform_patches(winograd, s, tiles, first, count, x, v, v_plane, patch_buffer);
-    constexpr int64_t kOneSegment = 0;
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
       const int64_t channel = panel * panels.columns, used = panels.used_columns(panel);
-      for (int64_t point = 0; point < points; ++point) {
-        const T* weights = packed.data<T>() + panel * panel_size + point * s.C * panels.columns;
-        for_each_piece(count, panels.max_rows, [&](int64_t begin, int64_t rows) {
-          kernel.product_tile(static_cast<int>(rows), panels.vectors,
-                              {v + point * v_plane + begin * s.C, s.C, &kOneSegment, 1, s.C, weights, nullptr,
-                               m + point * m_plane + begin * panels.columns, panels.columns, panels.columns,
-                               /*relu=*/false, /*add=*/false});
-        });
-      }
+      multiply_points<T>(panels, tiles, count, {v, s.C, v_plane}, packed.data<T>(), panel, m, m_plane);
       for (int64_t t = 0; t < count; ++t) {
         const TilePlace at = tiles.place(s, first + t);
         winograd.output(used,

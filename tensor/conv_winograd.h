@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv_panels.h>
 #include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
 
 namespace kindling::detail {
@@ -20,6 +22,9 @@ const kernels::WinogradTransforms<T>& transforms(kernels::WinogradScheme scheme)
   return kernels::table<T>().winograd[static_cast<int>(scheme)];
 }
 
+enum class WinogradForm : uint8_t { output, turned, adjoint };
+inline constexpr int kWinogradForms = 3;
+
 // Tiles of size x size output pixels, counted through all images.
 struct TilePlace {
   int64_t image, i, j;    // its first pixel
@@ -34,15 +39,18 @@ struct Tiles {
         points(side * side),
         down(ceil_div(s.OH, size)),
         across(ceil_div(s.OW, size)),
-        count(s.N * down * across),
-        largest_block(std::clamp(kPatchElements / (points * s.C), kMinTiles, kMaxTiles)) {}
+        count(s.N * down * across) {}
+  // Tiles whose transforms, of so many channels, are to stay in L2.
+  int64_t largest_block(int64_t channels) const {
+    return std::clamp(kPatchElements / (points * channels), kMinTiles, kMaxTiles);
+  }
   TilePlace place(const kernels::ConvShape& s, int64_t tile) const {
     const int64_t image = tile / (down * across), i = tile / across % down * size, j = tile % across * size;
     return {image, i, j, (image * s.OH + i) * s.OW + j, std::min(size, s.OH - i), std::min(size, s.OW - j)};
   }
   int64_t size, side;  // of a tile, and of the patch it sees
   int64_t points;      // of a transformed patch
-  int64_t down, across, count, largest_block;
+  int64_t down, across, count;
 };
 
 // The pixels [side, side, C] that one tile sees; where some lie in the padding, or beyond it, a copy in `buffer`.
@@ -78,6 +86,59 @@ void transform_patches(const kernels::WinogradTransforms<T>& w, const kernels::C
     const Patch<T> patch = patch_of(s, tiles.side, tiles.place(s, first + t), x, buffer);
     w.input(s.C, v + t * s.C, plane, patch.data, patch.row, patch.pixel);
   }
+}
+
+// The transformed weights of a product tile, [panel][point][k][column]: element(k, tap, column) is a weight. `form`
+// tells the ways to pack the same weights apart.
+template <class T, class F>
+Tensor packed_filters(kernels::WinogradScheme scheme, WinogradForm form, const Tensor& weight, int64_t depth,
+                      const Panels& panels, F element) {
+  const int key = -1 - kWinogradForms * static_cast<int>(scheme) - static_cast<int>(form);
+  return ConstantWeights::packed(weight, key, [&] {
+    const kernels::WinogradTransforms<T>& winograd = transforms<T>(scheme);
+    const int64_t taps = winograd.taps * winograd.taps, points = winograd.points * winograd.points;
+    const int64_t plane = depth * panels.columns;
+    Tensor packed = Tensor::empty({panels.count, points, depth, panels.columns}, dtype_of<T>());
+    parallel_for(panels.count * depth, 16, [&](int64_t begin, int64_t end) {
+      Tensor buffer = Tensor::zeros({taps, panels.columns}, dtype_of<T>());  // a row of the panel, not yet transformed
+      T* const row = buffer.data<T>();
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t panel = i / depth, k = i % depth, first = panel * panels.columns;
+        const int64_t used = panels.used_columns(panel);
+        for (int64_t tap = 0; tap < taps; ++tap) {
+          T* const to = row + tap * panels.columns;
+          for (int64_t j = 0; j < used; ++j) to[j] = element(k, tap, first + j);
+          std::fill(to + used, to + panels.columns, T(0));
+        }
+        winograd.filter(panels.columns, packed.data<T>() + panel * points * plane + k * panels.columns, plane, row,
+                        panels.columns);
+      }
+    });
+    return packed;
+  });
+}
+
+// Transformed tiles: element (point, tile, k) is data[point * plane + tile * depth + k].
+template <class T>
+struct Transformed {
+  const T* data;
+  int64_t depth, plane;
+};
+
+// m [points, count, columns] of a panel: at every point its tiles times that point's weights (packed_filters).
+template <class T>
+void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, const Transformed<T>& v, const T* filters,
+                     int64_t panel, T* m, int64_t m_plane) {
+  constexpr int64_t kOneSegment = 0;
+  const int64_t size = v.depth * panels.columns;
+  for (int64_t point = 0; point < tiles.points; ++point)
+    for_each_piece(count, panels.max_rows, [&](int64_t begin, int64_t rows) {
+      kernels::table<T>().product_tile(
+          static_cast<int>(rows), panels.vectors,
+          {v.data + point * v.plane + begin * v.depth, v.depth, &kOneSegment, 1, v.depth,
+           filters + (panel * tiles.points + point) * size, nullptr, m + point * m_plane + begin * panels.columns,
+           panels.columns, panels.columns, /*relu=*/false, /*add=*/false});
+    });
 }
 
 }  // namespace kindling::detail

@@ -87,7 +87,7 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;
     const int64_t first = part * tiles.count / parts, count = (part + 1) * tiles.count / parts - first;
-    const int64_t blocks = ceil_div(count, tiles.largest_block);
+    const int64_t blocks = ceil_div(count, tiles.largest_block(s.C));
     const int64_t begin = cut * channel_blocks / cuts, end = (cut + 1) * channel_blocks / cuts;
     PointSums<T> point_sums(winograd, s, tiles, ceil_div(count, blocks));
     Tensor sums = Tensor::empty({end - begin, tiles.points * kBlockChannels * s.C}, dtype_of<T>());

@@ -23,13 +23,15 @@ template <class T>
 struct AdamStep;
 template <class T>
 struct WinogradOutput;
+template <class T>
+struct WinogradPatchGrad;
 
 /// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
 inline constexpr int kMaxTileVectors = 4;
 
 /// Winograd's F(tile x tile, taps x taps).
-enum class WinogradScheme : uint8_t { f2x2_3x3, f4x4_3x3, f2x2_5x5 };
-inline constexpr int kWinogradSchemes = 3;
+enum class WinogradScheme : uint8_t { f2x2_3x3, f4x4_3x3, f2x2_5x5, f4x4_5x5 };
+inline constexpr int kWinogradSchemes = 4;
 
 /// The transforms of one scheme: members of Winograd in winograd.h.
 template <class T>
@@ -39,6 +41,7 @@ struct WinogradTransforms {
   void (*output)(int64_t channels, const WinogradOutput<T>&, const T* m, int64_t plane);
   void (*grad)(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
                int64_t columns);
+  void (*input_grad)(int64_t C, const WinogradPatchGrad<T>&, const T* v, int64_t plane);
   void (*filter)(int64_t C, T* u, int64_t plane, const T* w, int64_t tap);
   void (*weights)(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add);
 };

@@ -12,7 +12,8 @@
 //
 // With four points a = 1. With six, a = sqrt(1/2) and sqrt(2): products of powers of points stay close to 1, and the
 // error is 2.3 times that of a direct convolution in f32, where a = 1 and 2, as in the paper, make it 5 times (relative
-// L2 of F(4x4, 3x3), 64 channels).
+// L2 of F(4x4, 3x3), 64 channels). With eight, a = 1/2, 1 and 2: 4.5 times (F(4x4, 5x5)); of all that were searched
+// none was better by more than a tenth, and these multiply without rounding.
 #pragma once
 
 #include <cstdint>
@@ -32,19 +33,33 @@ struct WinogradOutput {
   bool add;               ///< to what is there, after that
 };
 
+/// Where one tile's share of the input's gradient goes: pixel (i, j) of the patch, first_row <= i < last_row and
+/// likewise j, lies on the map; its channel c is dx[i * row + j * pixel + c].
+template <class T>
+struct WinogradPatchGrad {
+  T* dx;
+  int64_t row, pixel;
+  int64_t first_row, last_row, first_column, last_column;
+};
+
 namespace {  // a copy of its own for each instruction set: see table.inc
 
+inline constexpr int kMaxPoints = 8, kMaxPairs = (kMaxPoints - 2) / 2;
 template <int Points>
 inline constexpr int kPairs = (Points - 2) / 2;
-/// a^2 of the pairs of points, and a.
+/// a of the pairs of points, and a^2.
 template <int Points>
-inline constexpr double kSquares[2] = {1, 0};
+inline constexpr double kNodes[kMaxPairs] = {1, 0, 0};
 template <>
-inline constexpr double kSquares<6>[2] = {0.5, 2};
+inline constexpr double kNodes<6>[kMaxPairs] = {0.70710678118654752440, 1.41421356237309504880, 0};
+template <>
+inline constexpr double kNodes<8>[kMaxPairs] = {0.5, 1, 2};
 template <int Points>
-inline constexpr double kNodes[2] = {1, 0};
+inline constexpr double kSquares[kMaxPairs] = {1, 0, 0};
 template <>
-inline constexpr double kNodes<6>[2] = {0.70710678118654752440, 1.41421356237309504880};
+inline constexpr double kSquares<6>[kMaxPairs] = {0.5, 2, 0};
+template <>
+inline constexpr double kSquares<8>[kMaxPairs] = {0.25, 1, 4};
 
 /// Point i, but for infinity, the last.
 template <int Points>
@@ -65,6 +80,27 @@ struct Norms {
 };
 template <int Points>
 inline constexpr Norms<Points> kNorms{};
+
+/// Coefficients of products of (s - a^2), s being t^2: element k is that of s^k.
+template <int Points>
+struct SquareProducts {
+  constexpr SquareProducts() {
+    multiply(all, -1);
+    for (int pair = 0; pair < kPairs<Points>; ++pair) multiply(others[pair], pair);
+  }
+  static constexpr void multiply(double* product, int except) {
+    product[0] = 1;
+    for (int pair = 0, degree = 0; pair < kPairs<Points>; ++pair) {
+      if (pair == except) continue;
+      ++degree;
+      for (int k = degree; k >= 0; --k) product[k] = (k > 0 ? product[k - 1] : 0) - kSquares<Points>[pair] * product[k];
+    }
+  }
+  double all[kMaxPairs + 1]{};                ///< over all pairs
+  double others[kMaxPairs][kMaxPairs + 1]{};  ///< over all but one
+};
+template <int Points>
+inline constexpr SquareProducts<Points> kSquareProducts{};
 
 // The matrices, for the naive loops.
 
@@ -106,25 +142,53 @@ void naive_both_sides(int rows, int columns, double (&out)[Points][Points], cons
 
 // One side of the transforms, of vectors of channels. A pair of points shares its even and its odd powers.
 
-/// t = B^T d.
-template <class T, class V>
-inline __attribute__((always_inline)) void multiply_out(V (&t)[4], const V (&d)[4]) {
-  t[0] = d[2] - d[0];
-  t[1] = d[2] + d[1];
-  t[2] = d[2] - d[1];
-  t[3] = d[3] - d[1];
+/// t = B^T d. Over the other points, with S = product of (t^2 - b^2) over the other pairs: of a and -a it is
+/// (t^2 + a t) S and (t^2 - a t) S; of 0 and of infinity the product over all pairs, and t times that.
+template <class T, int Points, class V>
+inline __attribute__((always_inline)) void multiply_out(V (&t)[Points], const V (&d)[Points]) {
+  constexpr int pairs = kPairs<Points>;
+  constexpr const SquareProducts<Points>& products = kSquareProducts<Points>;
+  t[0] = d[2 * pairs];
+  t[Points - 1] = d[2 * pairs + 1];
+#pragma GCC unroll 3
+  for (int k = pairs - 1; k >= 0; --k) {
+    t[0] += T(products.all[k]) * d[2 * k];
+    t[Points - 1] += T(products.all[k]) * d[2 * k + 1];
+  }
+#pragma GCC unroll 3
+  for (int pair = 0; pair < pairs; ++pair) {
+    V even = d[2 * pairs], odd = d[2 * pairs - 1];
+#pragma GCC unroll 3
+    for (int k = pairs - 2; k >= 0; --k) {
+      even += T(products.others[pair][k]) * d[2 * k + 2];
+      odd += T(products.others[pair][k]) * d[2 * k + 1];
+    }
+    odd *= T(kNodes<Points>[pair]);
+    t[1 + 2 * pair] = even + odd;
+    t[2 + 2 * pair] = even - odd;
+  }
 }
-template <class T, class V>
-inline __attribute__((always_inline)) void multiply_out(V (&t)[6], const V (&d)[6]) {
-  constexpr double a = kNodes<6>[0], b = kNodes<6>[1], aa = kSquares<6>[0], bb = kSquares<6>[1];
-  const V even_a = d[4] - T(bb) * d[2], odd_a = T(a) * (d[3] - T(bb) * d[1]);
-  const V even_b = d[4] - T(aa) * d[2], odd_b = T(b) * (d[3] - T(aa) * d[1]);
-  t[0] = T(aa * bb) * d[0] - T(aa + bb) * d[2] + d[4];
-  t[1] = even_a + odd_a;
-  t[2] = even_a - odd_a;
-  t[3] = even_b + odd_b;
-  t[4] = even_b - odd_b;
-  t[5] = T(aa * bb) * d[1] - T(aa + bb) * d[3] + d[5];
+
+/// d = B t.
+template <class T, int Points, class V>
+inline __attribute__((always_inline)) void multiply_out_adjoint(V (&d)[Points], const V (&t)[Points]) {
+  constexpr int pairs = kPairs<Points>;
+  constexpr const SquareProducts<Points>& products = kSquareProducts<Points>;
+#pragma GCC unroll 4
+  for (int k = 0; k <= pairs; ++k) {
+    d[2 * k] = T(products.all[k]) * t[0];
+    d[2 * k + 1] = T(products.all[k]) * t[Points - 1];
+  }
+#pragma GCC unroll 3
+  for (int pair = 0; pair < pairs; ++pair) {
+    const V even = t[1 + 2 * pair] + t[2 + 2 * pair];
+    const V odd = T(kNodes<Points>[pair]) * (t[1 + 2 * pair] - t[2 + 2 * pair]);
+#pragma GCC unroll 3
+    for (int k = 0; k < pairs; ++k) {
+      d[2 * k + 2] += T(products.others[pair][k]) * even;
+      d[2 * k + 1] += T(products.others[pair][k]) * odd;
+    }
+  }
 }
 
 /// z = V_n g.
@@ -132,7 +196,7 @@ template <class T, int Points, int n, class V>
 inline __attribute__((always_inline)) void evaluate(V (&z)[Points], const V (&g)[n]) {
   z[0] = g[0];
   z[Points - 1] = g[n - 1];
-#pragma GCC unroll 2
+#pragma GCC unroll 3
   for (int pair = 0; pair < kPairs<Points>; ++pair) {
     double square = kSquares<Points>[pair], power = 1;
     V even = g[0], odd = g[1];
@@ -153,7 +217,7 @@ inline __attribute__((always_inline)) void sum_powers(V (&y)[n], const V (&m)[Po
   y[0] = m[0];
 #pragma GCC unroll 4
   for (int k = 1; k < n; ++k) y[k] = V{};
-#pragma GCC unroll 2
+#pragma GCC unroll 3
   for (int pair = 0; pair < kPairs<Points>; ++pair) {
     const V even = m[1 + 2 * pair] + m[2 + 2 * pair];
     const V odd = T(kNodes<Points>[pair]) * (m[1 + 2 * pair] - m[2 + 2 * pair]);
@@ -170,7 +234,7 @@ inline __attribute__((always_inline)) void sum_powers(V (&y)[n], const V (&m)[Po
 /// N m.
 template <class T, int Points, class V>
 inline __attribute__((always_inline)) void scale_points(V (&m)[Points]) {
-#pragma GCC unroll 6
+#pragma GCC unroll 8
   for (int i = 0; i < Points; ++i) m[i] *= T(kNorms<Points>.values[i]);
 }
 
@@ -178,20 +242,20 @@ inline __attribute__((always_inline)) void scale_points(V (&m)[Points]) {
 template <class V, int In, int Out, class Load, class OneSide, class Store>
 inline __attribute__((always_inline)) void both_sides(Load load, OneSide one_side, Store store) {
   V half[Out][In];
-#pragma GCC unroll 6
+#pragma GCC unroll 8
   for (int j = 0; j < In; ++j) {
     V column[In], result[Out];
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int i = 0; i < In; ++i) column[i] = load(i, j);
     one_side(result, column);
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int i = 0; i < Out; ++i) half[i][j] = result[i];
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 8
   for (int i = 0; i < Out; ++i) {
     V row[Out];
     one_side(row, half[i]);
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int j = 0; j < Out; ++j) store(i, j, row[j]);
   }
 }
@@ -257,6 +321,21 @@ struct Winograd {
         });
   }
 
+  /// The adjoint of input, d = B v B^T, added to dx where it lies on the map.
+  static void input_grad(int64_t C, const WinogradPatchGrad<T>& p, const T* v, int64_t plane) {
+    for_each_vector<T>(
+        C, [ =, &p ](int64_t c, int64_t n) __attribute__((always_inline)) {
+          both_sides<V, Points, Points>(
+              [=](int i, int j) { return load_block(v + (Points * i + j) * plane + c, n); },
+              [](V(&d)[Points], const V(&in)[Points]) { multiply_out_adjoint<T>(d, in); },
+              [=, &p](int i, int j, V x) {
+                if (i < p.first_row || i >= p.last_row || j < p.first_column || j >= p.last_column) return;
+                T* to = p.dx + i * p.row + j * p.pixel + c;
+                store_block(to, n, load_block(to, n) + x);
+              });
+        });
+  }
+
   /// u = N V w V^T N: tap (i, j) of channel c is w[(Taps i + j) * tap + c].
   static void filter(int64_t C, T* u, int64_t plane, const T* w, int64_t tap) {
     for_each_vector<T>(
@@ -277,7 +356,7 @@ struct Winograd {
           both_sides<V, Points, Taps>([=](int i, int j) { return load_block(u + (Points * i + j) * plane + c, n); },
                                       [](V(&t)[Taps], const V(&in)[Points]) {
                                         V scaled[Points];
-#pragma GCC unroll 6
+#pragma GCC unroll 8
                                         for (int i = 0; i < Points; ++i) scaled[i] = in[i];
                                         scale_points<T>(scaled);
                                         sum_powers<T>(t, scaled);

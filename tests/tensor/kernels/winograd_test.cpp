@@ -57,6 +57,11 @@ struct Case {
           for (const bool extras : {false, true}) check_output(C, rows, columns, extras);
           check_grad(C, rows, columns);
         }
+      for (const int64_t first : {0, 1, kPoints - 1})
+        for (const int64_t last : {first, first + 1, int64_t{kPoints}}) {
+          INFO("from " << first << " to " << last);
+          check_input_grad(C, first, last);
+        }
       for (const bool add : {false, true}) check_weights(C, add);
     }
   }
@@ -131,6 +136,36 @@ struct Case {
     CHECK(bitwise_equal(z.slice(1, C, plane), Tensor::full({kPoints * kPoints, 2}, kUntouched, dtype_of<T>())));
   }
 
+  // <input_grad(v), d> = <v, input(d)> for every v and for every d that is 0 beside the map.
+  void check_input_grad(int64_t C, int64_t first, int64_t last) {
+    const int64_t pixel = C + 3, row = kPoints * pixel + 1, plane = C + 2;
+    const Tensor v = random({kPoints * kPoints, plane}, rng, dtype_of<T>());
+    Tensor dx = random({kPoints * row}, rng, dtype_of<T>());
+    const Tensor before = dx.clone();
+    const int64_t last_column = std::min<int64_t>(last + 1, kPoints);
+    fast.input_grad(C, {dx.data<T>(), row, pixel, first, last, first, last_column}, v.data<T>(), plane);
+    Tensor changes = dx.to(DType::f64);
+    changes.add_(before.to(DType::f64), -1);
+    for (int64_t c = 0; c < C; ++c) {
+      Tensor d = Tensor::zeros({kPoints * kPoints, C}, dtype_of<T>());
+      double left = 0, right = 0;
+      for (int64_t i = first; i < last; ++i)
+        for (int64_t j = first; j < last_column; ++j) {
+          const T value = static_cast<T>(rng.next_uniform(-1, 1));
+          d.at<T>({i * kPoints + j, c}) = value;
+          double& change = changes.at<double>({i * row + j * pixel + c});
+          left += change * static_cast<double>(value);
+          change = 0;
+        }
+      Matrix out;
+      naive(kPoints, kPoints, out, products, d, c);
+      for (int64_t i = 0; i < kPoints * kPoints; ++i)
+        right += static_cast<double>(v.at<T>({i, c})) * out[i / kPoints][i % kPoints];
+      CHECK(std::abs(left - right) <= 100 * kTolerance<T>);
+    }
+    CHECK(bitwise_equal(changes, Tensor::zeros(changes.shape(), DType::f64)));  // nothing beside them
+  }
+
   // <weights(u), w> = <u, filter(w)> for every u and w.
   void check_weights(int64_t C, bool add) {
     const Tensor u = random({kPoints * kPoints, C + 2}, rng, dtype_of<T>());
@@ -162,6 +197,7 @@ TEMPLATE_TEST_CASE(
     Case<TestType, 2, 3, WinogradScheme::f2x2_3x3>().check_all();
     Case<TestType, 4, 3, WinogradScheme::f4x4_3x3>().check_all();
     Case<TestType, 2, 5, WinogradScheme::f2x2_5x5>().check_all();
+    Case<TestType, 4, 5, WinogradScheme::f4x4_5x5>().check_all();
   });
 }
 
