@@ -66,11 +66,11 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
     const int64_t block = task / cuts, cut = task % cuts;
     const int64_t first_panel = cut * panels.count / cuts, last_panel = (cut + 1) * panels.count / cuts;
     const int64_t first = block * tiles.count / blocks, count = (block + 1) * tiles.count / blocks - first;
-    Tensor buffer = Tensor::empty({points * capacity * (s.C + panels.columns) + points * s.C}, dtype_of<T>());
+    const int64_t v_plane = plane_of<T>(capacity * s.C), m_plane = plane_of<T>(capacity * panels.columns);
+    Tensor buffer = Tensor::empty({points * (v_plane + m_plane + s.C)}, dtype_of<T>());
     T* const v = buffer.data<T>();
-    T* const m = v + points * capacity * s.C;
-    T* const patch_buffer = m + points * capacity * panels.columns;
-    const int64_t v_plane = capacity * s.C, m_plane = capacity * panels.columns;
+    T* const m = v + points * v_plane;
+    T* const patch_buffer = m + points * m_plane;
     transform_patches(winograd, s, tiles, first, count, x, v, v_plane, patch_buffer);
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
       const int64_t channel = panel * panels.columns, used = panels.used_columns(panel);

@@ -118,6 +118,14 @@ Tensor packed_filters(kernels::WinogradScheme scheme, WinogradForm form, const T
   });
 }
 
+// Elements from one point to the next of that many. A tile's transform touches all points: an odd number of cache lines
+// spreads them over the sets of L1, where a power of two would put all into one.
+template <class T>
+int64_t plane_of(int64_t elements) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  return (ceil_div(elements, kLine) | 1) * kLine;
+}
+
 // Transformed tiles: element (point, tile, k) is data[point * plane + tile * depth + k].
 template <class T>
 struct Transformed {

@@ -26,10 +26,10 @@ void winograd_input_grad(WinogradScheme scheme, const ConvShape& s, T* dx, bool 
   const int64_t capacity = std::min(tiles.largest_block(s.O), tiles.count);
   parallel_for(s.N, ceil_div(s.N, kMinTasks), [&](int64_t first_image, int64_t last_image) {
     if (!add) std::fill(dx + first_image * s.H * s.W * s.C, dx + last_image * s.H * s.W * s.C, T(0));
-    Tensor buffer = Tensor::empty({points * capacity * (s.O + panels.columns)}, dtype_of<T>());
+    const int64_t z_plane = plane_of<T>(capacity * s.O), v_plane = plane_of<T>(capacity * panels.columns);
+    Tensor buffer = Tensor::empty({points * (z_plane + v_plane)}, dtype_of<T>());
     T* const z = buffer.data<T>();
-    T* const v = z + points * capacity * s.O;
-    const int64_t z_plane = capacity * s.O, v_plane = capacity * panels.columns;
+    T* const v = z + points * z_plane;
     const int64_t first_tile = first_image * tiles_an_image, all = (last_image - first_image) * tiles_an_image;
     for_each_piece(all, capacity, [&](int64_t done, int64_t count) {
       const int64_t first = first_tile + done;

@@ -28,26 +28,24 @@ class PointSums {
         s_(s),
         tiles_(tiles),
         panels_(kernels::table<T>(), s.C),
-        capacity_(capacity),
+        v_plane_(plane_of<T>(capacity * s.C)),
+        z_plane_(plane_of<T>(capacity * kBlockChannels)),
         // A tile reads whole vectors: behind the last patch there must be some more.
-        buffer_(Tensor::empty({tiles.points * capacity * s.C + tiles.points * capacity * kBlockChannels +
-                               panels_.columns + tiles.points * s.C},
-                              dtype_of<T>())),
+        buffer_(Tensor::empty({tiles.points * (v_plane_ + z_plane_ + s.C) + panels_.columns}, dtype_of<T>())),
         v_(buffer_.template data<T>()),
-        z_(v_ + tiles.points * capacity * s.C + panels_.columns),
-        patch_(z_ + tiles.points * capacity * kBlockChannels) {}
+        z_(v_ + tiles.points * v_plane_ + panels_.columns),
+        patch_(z_ + tiles.points * z_plane_) {}
 
   void load_patches(int64_t first, int64_t count, const T* x) {
-    transform_patches<T>(winograd_, s_, tiles_, first, count, {x, s_.C}, v_, capacity_ * s_.C, patch_);
+    transform_patches<T>(winograd_, s_, tiles_, first, count, {x, s_.C}, v_, v_plane_, patch_);
   }
 
   // sums [points, channels, C] = [sums +] Z^T V for output channels [channel, channel + channels).
   void add(int64_t first, int64_t count, Pixels<const T> grad, int64_t channel, int64_t channels, T* sums, bool add) {
     const kernels::Table<T>& kernel = kernels::table<T>();
-    const int64_t plane = capacity_ * kBlockChannels;
     for (int64_t t = 0; t < count; ++t) {
       const TilePlace at = tiles_.place(s_, first + t);
-      winograd_.grad(channels, z_ + t * kBlockChannels, plane, grad.data + at.pixel * grad.ld + channel,
+      winograd_.grad(channels, z_ + t * kBlockChannels, z_plane_, grad.data + at.pixel * grad.ld + channel,
                      s_.OW * grad.ld, grad.ld, at.rows, at.columns);
     }
     for (int64_t point = 0; point < tiles_.points; ++point)
@@ -56,7 +54,7 @@ class PointSums {
         for_each_piece(channels, panels_.max_rows, [&](int64_t begin, int64_t rows) {
           kernel.outer_tile(
               static_cast<int>(rows), panels_.vectors,
-              {z_ + point * plane + begin, kBlockChannels, v_ + point * capacity_ * s_.C + column, s_.C, count,
+              {z_ + point * z_plane_ + begin, kBlockChannels, v_ + point * v_plane_ + column, s_.C, count,
                sums + (point * channels + begin) * s_.C + column, s_.C, panels_.used_columns(panel), add});
         });
       }
@@ -67,7 +65,7 @@ class PointSums {
   const ConvShape& s_;
   const Tiles& tiles_;
   Panels panels_;
-  int64_t capacity_;
+  int64_t v_plane_, z_plane_;
   Tensor buffer_;
   T *v_, *z_, *patch_;
 };
