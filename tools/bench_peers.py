@@ -85,7 +85,8 @@ def run(command: list, environment: dict[str, str] | None = None, folder: Path =
         raise RuntimeError(str(error)) from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise RuntimeError(f"{Path(words[0]).name}: exit code {done.returncode}: {said[-1] if said else 'no message'}")
+        what = next((line for line in said if "error:" in line), said[-1] if said else "no message")
+        raise RuntimeError(f"{Path(words[0]).name}: exit code {done.returncode}: {what}")
     return done.stdout
 
 
@@ -163,7 +164,10 @@ class Bench:
         """Kindling and those that may be measured against it."""
         result: Contestants = {report.KINDLING: functools.partial(self.measure_kindling, work)}
         if self.options.yardstick and work.name == "train-squeezenet1_1":
-            result["yardstick"] = yardstick(self.options.yardstick, self.options.threads)
+            try:
+                result["yardstick"] = yardstick(self.options.yardstick, self.options.threads)
+            except RuntimeError as error:
+                self.leave_out("yardstick", work.name, error)
         for peer in self.agreeing(work):
             result[peer.title] = functools.partial(self.run_worker, "time", peer, work)
         return result
