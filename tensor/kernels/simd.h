@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>  // for what the extension lacks: loads and stores under a mask
 #endif
 
@@ -45,6 +45,18 @@ inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector 
   *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;
 }
 
+// Copies n elements, n < 2 * Most, as pieces of Most, Most / 2, ..., 1 of them: no loop, and no store that a later load
+// would have to wait for.
+template <int Most, class T>
+inline __attribute__((always_inline)) void copy_first(T* to, const T* from, int64_t n) {
+  if ((n & Most) != 0) {
+    __builtin_memcpy(to, from, Most * sizeof(T));
+    to += Most;
+    from += Most;
+  }
+  if constexpr (Most > 1) copy_first<Most / 2>(to, from, n);
+}
+
 /// p[0] ... p[n - 1], then zeros; nothing else is read. 0 <= n <= lanes.
 template <class T>
 inline __attribute__((always_inline)) typename Simd<T>::vector load_first(const T* p, int64_t n) {
@@ -53,9 +65,17 @@ inline __attribute__((always_inline)) typename Simd<T>::vector load_first(const 
     return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1), p);
   else
     return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << n) - 1), p);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    const typename Simd<T>::integers lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return _mm256_maskload_ps(p, reinterpret_cast<__m256i>(lane < static_cast<int32_t>(n)));
+  } else {
+    const typename Simd<T>::integers lane = {0, 1, 2, 3};
+    return _mm256_maskload_pd(p, reinterpret_cast<__m256i>(lane < n));
+  }
 #else
   alignas(64) T all[kLanes<T>] = {};
-  for (int64_t j = 0; j < n; ++j) all[j] = p[j];
+  copy_first<kLanes<T>>(all, p, n);
   return load(all);
 #endif
 }
@@ -67,10 +87,10 @@ inline __attribute__((always_inline)) void store_first(T* p, int64_t n, typename
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1), v);
   else
     _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << n) - 1), v);
-#else
+#else  // AVX2 has a masked store, but on some processors it takes as long as 40 others
   alignas(64) T all[kLanes<T>];
   store(all, v);
-  for (int64_t j = 0; j < n; ++j) p[j] = all[j];
+  copy_first<kLanes<T>>(p, all, n);
 #endif
 }
 
@@ -94,6 +114,17 @@ inline __attribute__((always_inline)) typename Simd<T>::integers load_bytes(cons
     return reinterpret_cast<I>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));  // not _mm512_cvtepu8_epi32: GCC 12 would
   else                                                                      // warn of its undefined operand (PR 105593)
     return reinterpret_cast<I>(_mm512_maskz_cvtepu8_epi64(0xff, bytes));
+#elif defined(__AVX2__)
+  int64_t word = 0;  // in a register: a vector that is loaded after its bytes were stored would wait for them
+  if (n == kLanes<T>)
+    __builtin_memcpy(&word, p, kLanes<T>);
+  else
+    for (int64_t j = n; j-- > 0;) word = word << 8 | p[j];
+  const __m128i bytes = _mm_cvtsi64_si128(word);
+  if constexpr (sizeof(T) == 4)
+    return reinterpret_cast<I>(_mm256_cvtepu8_epi32(bytes));
+  else
+    return reinterpret_cast<I>(_mm256_cvtepu8_epi64(bytes));
 #else
   decltype(I{}[0] + 0) all[kLanes<T>] = {};
   for (int64_t j = 0; j < n; ++j) all[j] = p[j];
@@ -110,6 +141,15 @@ inline __attribute__((always_inline)) void store_bytes(uint8_t* p, int64_t n, ty
     _mm512_mask_cvtepi32_storeu_epi8(p, static_cast<__mmask16>((1U << n) - 1), reinterpret_cast<__m512i>(v));
   else
     _mm512_mask_cvtepi64_storeu_epi8(p, static_cast<__mmask8>((1U << n) - 1), reinterpret_cast<__m512i>(v));
+#elif defined(__AVX2__)
+  // The lowest bytes of each half's integers, to the half's beginning.
+  const int lowest = sizeof(T) == 4 ? 0x0c080400 : 0x0800;
+  const __m256i halves = _mm256_shuffle_epi8(reinterpret_cast<__m256i>(v), _mm256_set1_epi32(lowest));
+  const __m128i low = _mm256_castsi256_si128(halves), high = _mm256_extracti128_si256(halves, 1);
+  uint8_t all[8];
+  const __m128i bytes = sizeof(T) == 4 ? _mm_unpacklo_epi32(low, high) : _mm_unpacklo_epi16(low, high);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(all), bytes);
+  copy_first<kLanes<T>>(p, all, n);
 #else
   decltype(v[0] + 0) all[kLanes<T>];
   __builtin_memcpy(all, &v, sizeof v);
