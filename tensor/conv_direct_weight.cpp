@@ -1,6 +1,7 @@
 // The gradient with respect to the weights: dw[O, K] = grad[pixels, O]^T patches[pixels, K]. A tile holds some output
 // channels' weights for a panel of columns of the patch, and sums over pixels. Patches are gathered one panel of some
-// pixels at a time, so that what is gathered is used from L1 by all output channels.
+// pixels at a time, so that what is gathered is used from L1 by all output channels. With few input channels (a
+// network's first layer) it is the other way round, and nothing is gathered.
 #include <algorithm>
 
 #include <kindling/tensor/conv_panels.h>
@@ -19,6 +20,9 @@ constexpr int64_t kPanelElements = 4096;
 constexpr int64_t kGatherChannels = 96;
 // Pixels whose gradient is walked over for every panel before the next ones' is: a share of L2.
 constexpr int64_t kBlockPixels = 512;
+
+// Up to so many input channels, runs of a patch are so short that to gather them costs as much as to multiply them.
+constexpr int64_t kFewChannels = 4;
 
 // Neighbouring columns of the patch that are neighbours in the image too: `length` elements from element `first` on of
 // the `taps` pixels that lie (dh, dw) from the window's corner.
@@ -53,15 +57,20 @@ struct Source {
   void gather(const Run& run, int64_t image, int64_t i, int64_t j, int64_t pixels, T* to, int64_t ld) const {
     const int64_t h = i * s.stride_h - s.pad_h + run.dh;
     if (h < 0 || h >= s.H) return fill_zeros(pixels, run.length, to, ld);
-    const int64_t channels = s.group_in(), w = j * s.stride_w - s.pad_w + run.dw, last_w = s.W - run.taps;
+    const int64_t channels = s.group_in(), w = j * s.stride_w - s.pad_w + run.dw;
     const T* row = x + (image * s.H + h) * s.W * s.C + group * channels;
-    // Pixels [0, left) begin in the padding, [right, pixels) end in it.
-    const int64_t left = std::min(pixels, w < 0 ? ceil_div(-w, s.stride_w) : 0);
-    const int64_t right = std::clamp(last_w < w ? 0 : (last_w - w) / s.stride_w + 1, left, pixels);
+    const auto [left, right] = inside(run, j, pixels);
     for (int64_t p = 0; p < left; ++p) gather_clipped(run, row, w + p * s.stride_w, to + p * ld);
     kernels::table<T>().copy_rows(right - left, run.length, to + left * ld, ld,
                                   row + (w + left * s.stride_w) * s.C + run.first, s.stride_w * s.C);
     for (int64_t p = right; p < pixels; ++p) gather_clipped(run, row, w + p * s.stride_w, to + p * ld);
+  }
+
+  // Of output pixels j to j + pixels - 1, numbers [0, left) begin in the padding, and [right, pixels) end in it.
+  std::pair<int64_t, int64_t> inside(const Run& run, int64_t j, int64_t pixels) const {
+    const int64_t w = j * s.stride_w - s.pad_w + run.dw, last_w = s.W - run.taps;
+    const int64_t left = std::min(pixels, w < 0 ? ceil_div(-w, s.stride_w) : 0);
+    return {left, std::clamp(last_w < w ? 0 : (last_w - w) / s.stride_w + 1, left, pixels)};
   }
 
   void gather_clipped(const Run& run, const T* row, int64_t w, T* to) const {
@@ -89,11 +98,91 @@ void gather_panel(const Source<T>& source, int64_t begin, int64_t end, int64_t p
   }
 }
 
+// Output rows [first, last) of one image.
+struct Lines {
+  int64_t image, first, last;
+};
+
+// dw^T[K, O] += patches^T[K, pixels] grad[pixels, O] for some lines: rows of a tile are elements of one row of the
+// window, broadcast from the image as it lies, columns are output channels. `sums` [K, width] has whole panels of them,
+// and so has g, the gradient from the first of the lines on.
+template <class T>
+void add_lines(const Source<T>& source, const Panels& panels, const Lines& lines, Pixels<const T> g, T* sums) {
+  const ConvShape& s = source.s;
+  const kernels::Table<T>& kernel = kernels::table<T>();
+  const int64_t width = panels.count * panels.columns, length = s.KW * s.C, row = s.W * s.C;
+  for_each_run(s, 0, s.patch(), [&](const Run& run) {
+    const auto add_products = [&](const T* a, int64_t lda, int64_t line_a, const Lines& some, int64_t j,
+                                  int64_t pixels) {
+      if (pixels == 0 || some.first >= some.last) return;
+      const T* b = g.data + ((some.first - lines.first) * s.OW + j) * g.ld;
+      for (int64_t column = 0; column < width; column += panels.columns)
+        for_each_piece(length, panels.max_rows, [&](int64_t element, int64_t rows) {
+          kernel.outer_tile(static_cast<int>(rows), panels.vectors,
+                            {a + element, lda, b + column, g.ld, pixels,
+                             sums + (run.column + element) * width + column, width, panels.columns, /*add=*/true,
+                             some.last - some.first, line_a, s.OW * g.ld});
+        });
+    };
+    // Lines and pixels whose windows have this row on the image; those that it sticks out of at a side are gathered.
+    const int64_t h = run.dh - s.pad_h, last_h = s.H - 1 - h;
+    const Lines some{lines.image, std::max(lines.first, h < 0 ? ceil_div(-h, s.stride_h) : 0),
+                     std::min(lines.last, last_h < 0 ? 0 : last_h / s.stride_h + 1)};
+    const auto [left, right] = source.inside(run, 0, s.OW);
+    const T* corner = source.x + (lines.image * s.H + some.first * s.stride_h + h) * row;
+    add_products(corner + (left * s.stride_w - s.pad_w) * s.C, s.stride_w * s.C, s.stride_h * row, some, left,
+                 right - left);
+    const int64_t edges[][2] = {{0, left}, {right, s.OW}};
+    for (const auto& [begin, end] : edges) {
+      if (begin == end) continue;
+      Tensor gathered = Tensor::empty({std::max<int64_t>(some.last - some.first, 0), end - begin, length}, dtype_of<T>());
+      for (int64_t i = some.first; i < some.last; ++i)
+        source.gather(run, lines.image, i, begin, end - begin,
+                      gathered.data<T>() + (i - some.first) * (end - begin) * length, length);
+      add_products(gathered.data<T>(), length, (end - begin) * length, some, begin, end - begin);
+    }
+  });
+}
+
+// The gradient where there are few input channels.
+template <class T>
+void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
+  const Panels panels(kernels::table<T>(), s.O);
+  const int64_t width = panels.count * panels.columns;
+  // Lines whose gradient a panel reads again and again, from L1.
+  const int64_t most = std::max<int64_t>(kPanelElements / (s.OW * panels.columns), 1), blocks = ceil_div(s.OH, most);
+  const int64_t parts = std::clamp<int64_t>(s.N * s.OH * s.OW / kPartPixels, 1, std::min(kMaxParts, s.N * blocks));
+  Tensor transposed = Tensor::empty({s.patch(), width}, dtype_of<T>());
+  PartialSums<T> partial(parts, s.patch() * width, transposed.data<T>());
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    T* sums = partial.part(part);
+    std::fill_n(sums, s.patch() * width, T(0));
+    Tensor wide;  // gradients with whole vectors for the last channels
+    if (width > s.O) wide = Tensor::zeros({most * s.OW, width}, dtype_of<T>());
+    for (int64_t i = part * s.N * blocks / parts; i < (part + 1) * s.N * blocks / parts; ++i) {
+      const int64_t block = i % blocks;
+      const Lines lines{i / blocks, block * s.OH / blocks, (block + 1) * s.OH / blocks};
+      Pixels<const T> g{grad.data + (lines.image * s.OH + lines.first) * s.OW * grad.ld, grad.ld};
+      if (wide.defined()) {
+        kernels::table<T>().copy_rows((lines.last - lines.first) * s.OW, s.O, wide.data<T>(), width, g.data, g.ld);
+        g = {wide.data<T>(), width};
+      }
+      add_lines<T>({s, x, 0}, panels, lines, g, sums);
+    }
+  });
+  partial.finish();
+  const T* sums = transposed.data<T>();
+  for (int64_t o = 0; o < s.O; ++o)
+    for (int64_t k = 0; k < s.patch(); ++k, ++dw) *dw = (add ? *dw : T(0)) + sums[k * width + o];
+}
+
 }  // namespace
 
 template <class T>
 void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
   if (const auto scheme = winograd_scheme(s)) return winograd_weight_grad<T>(*scheme, s, dw, add, grad, x);
+  if (s.C <= kFewChannels && s.groups == 1 && s.dilation_w == 1 && !s.is_pointwise())
+    return few_channels_weight_grad<T>(s, dw, add, grad, x);
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, s.patch());
   const int64_t all_pixels = s.N * s.OH * s.OW, all_panels = s.groups * panels.count;

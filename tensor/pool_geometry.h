@@ -70,11 +70,12 @@ inline void check_unpool(const char* op, const Tensor& grad, const Tensor& argma
 template <class T>
 void max_pool_row(const PoolGeometry& g, int64_t n, int64_t i, T* y, uint8_t* argmax, const T* rows,
                   int64_t first_row) {
+  const kernels::Table<T>& kernel = kernels::table<T>();
   for (int64_t j = 0; j < g.y[2]; ++j) {
     kernels::Window window = g.window(0, i, j);
     window.origin -= first_row * g.W * g.C;
     const int64_t at = ((n * g.y[1] + i) * g.y[2] + j) * g.C;
-    kernels::table<T>().max_pool_pixel(window, g.C, y + at, argmax + at, rows);
+    kernel.max_pool_pixel(window, g.C, y + at, argmax + at, rows);
   }
 }
 
@@ -87,6 +88,7 @@ class MaxUnpool {
   template <class T>
   void row(int64_t n, int64_t h, T* dx, const uint8_t* argmax, const T* grad) const {
     const PoolGeometry::Span& down = rows_[static_cast<size_t>(h)];
+    const kernels::Table<T>& kernel = kernels::table<T>();
     const int64_t first_row = (n * g_.y[1] + down.first) * g_.y[2];
     for (const PoolGeometry::Span& across : columns_) {
       const kernels::Covering over{(first_row + across.first) * g_.C,
@@ -96,7 +98,7 @@ class MaxUnpool {
                                    down.tap * g_.o.kernel.w + across.tap,
                                    g_.o.stride.h * g_.o.kernel.w,
                                    g_.o.stride.w};
-      kernels::table<T>().max_unpool_pixel(over, g_.C, dx, argmax, grad);
+      kernel.max_unpool_pixel(over, g_.C, dx, argmax, grad);
       dx += g_.C;
     }
   }

@@ -22,15 +22,16 @@ struct Covering {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-// Calls f.template operator()<vectors>(first channel, channels) for blocks of up to four whole vectors, then for the
-// channels that are left as a part of one: what a block needs stays in registers from the first tap to the last.
+// Calls f.template operator()<vectors>(first channel, channels a vector) for blocks of up to four whole vectors: what a
+// block needs stays in registers from the first tap to the last. The last block overlaps the one before rather than be
+// a part of a vector, so f must not add to what it writes; only fewer channels than a vector has are a part of one.
 template <class T, class F>
 inline __attribute__((always_inline)) void for_each_block(int64_t C, F f) {
   constexpr int64_t L = kLanes<T>;
   int64_t c = 0;
   for (; c + 4 * L <= C; c += 4 * L) f.template operator()<4>(c, L);
-  for (; c + L <= C; c += L) f.template operator()<1>(c, L);
-  if (c < C) f.template operator()<1>(c, C - c);
+  if (C < L) return f.template operator()<1>(0, C);
+  for (; c < C; c += L) f.template operator()<1>(c + L <= C ? c : C - L, L);
 }
 
 // Calls f(where the tap's pixel lies, number of the tap) for each tap on the image, row by row.

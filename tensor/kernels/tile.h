@@ -28,7 +28,8 @@ struct ProductTile {
   bool add;         ///< to what is there, after that
 };
 
-/// Operands of `outer_tile`: c[r, j] = [c[r, j] +] sum over pixels k of a[k * lda + r] * b[k * ldb + j].
+/// Operands of `outer_tile`: c[r, j] = [c[r, j] +] sum over lines i and pixels k of a[i * line_a + k * lda + r] *
+/// b[i * line_b + k * ldb + j].
 template <class T>
 struct OuterTile {
   const T* a;
@@ -40,6 +41,7 @@ struct OuterTile {
   int64_t ldc;
   int64_t columns;  ///< how many of the tile's columns are stored
   bool add;         ///< to what is there
+  int64_t lines = 1, line_a = 0, line_b = 0;
 };
 
 namespace {  // a copy of its own for each instruction set: see table.inc
@@ -129,13 +131,15 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
   store_tile<T>(c, t.c, t.ldc, t.columns, t.add);
 }
 
-/// c[r, j] = [c[r, j] +] sum over pixels k of a[k, r] b[k, j], as loops.
+/// c[r, j] = [c[r, j] +] sum over lines i and pixels k of a[i, k, r] b[i, k, j], as loops.
 template <class T>
 void naive_outer_tile(int rows, int columns, const OuterTile<T>& t) {
   for (int r = 0; r < rows; ++r)
     for (int j = 0; j < columns && j < t.columns; ++j) {
       T total = t.add ? t.c[r * t.ldc + j] : T(0);
-      for (int64_t k = 0; k < t.pixels; ++k) total += t.a[k * t.lda + r] * t.b[k * t.ldb + j];
+      for (int64_t i = 0; i < t.lines; ++i)
+        for (int64_t k = 0; k < t.pixels; ++k)
+          total += t.a[i * t.line_a + k * t.lda + r] * t.b[i * t.line_b + k * t.ldb + j];
       t.c[r * t.ldc + j] = total;
     }
 }
@@ -155,17 +159,20 @@ __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
       c[r][v] = V{};
       __builtin_prefetch(t.c + r * t.ldc + v * L);
     }
-  const T* a = t.a;
-  const T* b = t.b;
-  for (int64_t k = 0; k < t.pixels; ++k, a += t.lda, b += t.ldb) {
-    V row[Vectors];
+  const int64_t lda = t.lda, ldb = t.ldb, pixels = t.pixels;
+  for (int64_t i = 0; i < t.lines; ++i) {
+    const T* a = t.a + i * t.line_a;
+    const T* b = t.b + i * t.line_b;
+    for (int64_t k = 0; k < pixels; ++k, a += lda, b += ldb) {
+      V row[Vectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
+      for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
 #pragma GCC unroll 32
-    for (int r = 0; r < Rows; ++r) {
-      const V channel = broadcast(a[r]);
+      for (int r = 0; r < Rows; ++r) {
+        const V channel = broadcast(a[r]);
 #pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
+        for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
+      }
     }
   }
   store_tile<T>(c, t.c, t.ldc, t.columns, t.add);

@@ -74,6 +74,15 @@ void check_outer_tiles() {
         kernels::naive_outer_tile(rows, columns, tile);
         check_close(c.slice(1, 0, used), expected.slice(1, 0, used), kTolerance<T>);
         CHECK(bitwise_equal(c.slice(1, used, ldc), expected.slice(1, used, ldc)));
+
+        tile.lines = 4;
+        tile.pixels = 3;
+        tile.line_a = lda + 1;
+        tile.line_b = 3 * ldb;
+        kernels::naive_outer_tile(rows, columns, tile);
+        tile.c = c.data<T>();
+        kernels::table<T>().outer_tile(rows, vectors, tile);
+        check_close(c.slice(1, 0, used), expected.slice(1, 0, used), kTolerance<T>);
       }
   });
 }
