@@ -4,9 +4,9 @@
 // network's first layer) it is the other way round, and nothing is gathered.
 #include <algorithm>
 
-#include <kindling/tensor/conv_panels.h>
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/tile.h>
+#include <kindling/tensor/panels.h>
 
 namespace kindling::detail {
 namespace {
@@ -119,9 +119,8 @@ void add_lines(const Source<T>& source, const Panels& panels, const Lines& lines
       for (int64_t column = 0; column < width; column += panels.columns)
         for_each_piece(length, panels.max_rows, [&](int64_t element, int64_t rows) {
           kernel.outer_tile(static_cast<int>(rows), panels.vectors,
-                            {a + element, lda, b + column, g.ld, pixels,
-                             sums + (run.column + element) * width + column, width, panels.columns, /*add=*/true,
-                             some.last - some.first, line_a, s.OW * g.ld});
+                            {a + element, lda, b + column, g.ld, pixels, sums + (run.column + element) * width + column,
+                             width, panels.columns, /*add=*/true, some.last - some.first, line_a, s.OW * g.ld});
         });
     };
     // Lines and pixels whose windows have this row on the image; those that it sticks out of at a side are gathered.
@@ -135,7 +134,8 @@ void add_lines(const Source<T>& source, const Panels& panels, const Lines& lines
     const int64_t edges[][2] = {{0, left}, {right, s.OW}};
     for (const auto& [begin, end] : edges) {
       if (begin == end) continue;
-      Tensor gathered = Tensor::empty({std::max<int64_t>(some.last - some.first, 0), end - begin, length}, dtype_of<T>());
+      Tensor gathered =
+          Tensor::empty({std::max<int64_t>(some.last - some.first, 0), end - begin, length}, dtype_of<T>());
       for (int64_t i = some.first; i < some.last; ++i)
         source.gather(run, lines.image, i, begin, end - begin,
                       gathered.data<T>() + (i - some.first) * (end - begin) * length, length);

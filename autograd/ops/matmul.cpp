@@ -3,6 +3,7 @@
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/ops/shape.h>
 #include <kindling/autograd/record.h>
+#include <kindling/tensor/linear.h>
 
 namespace kindling {
 namespace {
@@ -44,14 +45,13 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
         w.shape(), " do not fit");
   check(!bias.defined() || bias.shape() == Shape{w.size(0)}, "linear", "bias must be [", w.size(0), "], got ",
         bias.shape(), ": weight ", w.shape());
-  Tensor y = matmul(x.value(), transpose(w.value()));
-  if (bias.defined()) y.add_(bias.value());
+  Tensor y = linear(x.value(), w.value(), bias.value());
   const auto dx = [](const Step& s) { return matmul(s.grad, s.input(1)); };
-  // In the layout of w: dL/dw = grad^T x.
   const auto dw = [](const Step& s) -> Variable {
+    if (is_recording()) return matmul(transpose(s.grad), s.input(0));
     Tensor* sum = s.sum(1);
-    if (sum == nullptr) return matmul(transpose(s.grad), s.input(0));
-    add_matmul(*sum, transpose(s.grad.value()), s.input(0).value());
+    if (sum == nullptr) return linear_weight_grad(s.grad.value(), s.input(0).value());
+    add_linear_weight_grad(*sum, s.grad.value(), s.input(0).value());
     return {};
   };
   const auto dbias = [](const Step& s) { return sum(s.grad, {0}); };

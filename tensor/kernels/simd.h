@@ -75,7 +75,7 @@ inline __attribute__((always_inline)) typename Simd<T>::vector load_first(const 
   }
 #else
   alignas(64) T all[kLanes<T>] = {};
-  copy_first<kLanes<T>>(all, p, n);
+  copy_first<kLanes<T> >(all, p, n);
   return load(all);
 #endif
 }
@@ -90,7 +90,7 @@ inline __attribute__((always_inline)) void store_first(T* p, int64_t n, typename
 #else  // AVX2 has a masked store, but on some processors it takes as long as 40 others
   alignas(64) T all[kLanes<T>];
   store(all, v);
-  copy_first<kLanes<T>>(p, all, n);
+  copy_first<kLanes<T> >(p, all, n);
 #endif
 }
 
@@ -149,7 +149,7 @@ inline __attribute__((always_inline)) void store_bytes(uint8_t* p, int64_t n, ty
   uint8_t all[8];
   const __m128i bytes = sizeof(T) == 4 ? _mm_unpacklo_epi32(low, high) : _mm_unpacklo_epi16(low, high);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(all), bytes);
-  copy_first<kLanes<T>>(p, all, n);
+  copy_first<kLanes<T> >(p, all, n);
 #else
   decltype(v[0] + 0) all[kLanes<T>];
   __builtin_memcpy(all, &v, sizeof v);

@@ -1,4 +1,4 @@
-// Cutting convolutions into the tiles of kernels/tile.h. Internal to tensor/.
+// Cutting products into the tiles of kernels/tile.h. Internal to tensor/.
 #pragma once
 
 #include <algorithm>

@@ -1,0 +1,170 @@
+// A fully connected layer has as many weights as multiply-adds a sample, so with the samples of a batch it is the
+// weights' way through memory that counts. A general GEMM packs both operands, and sets or scales its result before it
+// adds to it; here only the samples are packed, and the weights, or their gradient, go through the tiles of
+// kernels/tile.h as they lie, once. (For the input's gradient GEMM is as good: its sum runs across the weights' rows.)
+#include <kindling/tensor/linear.h>
+
+#include <algorithm>
+
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tile.h>
+#include <kindling/tensor/matmul.h>
+#include <kindling/tensor/panels.h>
+
+namespace kindling {
+namespace {
+
+using detail::ceil_div;
+using detail::for_each_piece;
+using detail::Panels;
+
+// With more samples there are multiply-adds enough to pay for packing the weights too.
+constexpr int64_t kMostSamples = 128;
+// Rows of weights, or of their gradient, that a task works on.
+constexpr int64_t kBlockRows = 48;
+// Elements that a tile of the product sums over before it is stored: its operands stay in L1.
+constexpr int64_t kDepth = 512;
+// Elements of packed samples that stay in L2 while rows of the gradient go by.
+constexpr int64_t kPackedElements = 48 << 10;
+// Rows of weights often lie a power of two apart, in few sets of L1; these many have room there.
+constexpr int64_t kMaxTileRows = 8;
+
+// Rows [N, n] of `from`, as panels [panel][N][columns]; columns that are left over are zeros.
+template <class T>
+Tensor pack(const Panels& panels, int64_t N, const T* from, int64_t n) {
+  Tensor packed = Tensor::zeros({panels.count, N, panels.columns}, dtype_of<T>());
+  for (int64_t panel = 0; panel < panels.count; ++panel)
+    kernels::table<T>().copy_rows(N, panels.used_columns(panel), packed.data<T>() + panel * N * panels.columns,
+                                  panels.columns, from + panel * panels.columns, n);
+  return packed;
+}
+
+// Columns of `from` [N, n] as panels of samples: [panel][n][columns].
+template <class T>
+Tensor pack_transposed(const Panels& panels, int64_t N, const T* from, int64_t n) {
+  Tensor packed = Tensor::zeros({panels.count, n, panels.columns}, dtype_of<T>());
+  parallel_for(n, 256, [&](int64_t begin, int64_t end) {
+    for (int64_t sample = 0; sample < N; ++sample) {
+      const int64_t panel = sample / panels.columns, column = sample % panels.columns;
+      T* to = packed.data<T>() + panel * n * panels.columns + column;
+      for (int64_t k = begin; k < end; ++k) to[k * panels.columns] = from[sample * n + k];
+    }
+  });
+  return packed;
+}
+
+// y^T = w x^T: rows of a tile are outputs, columns samples.
+template <class T>
+void multiply(int64_t N, int64_t I, int64_t O, T* y, const T* x, const T* w, const T* bias) {
+  const kernels::Table<T>& kernel = kernels::table<T>();
+  const Panels panels(kernel, N);
+  const Tensor packed = pack_transposed(panels, N, x, I);
+  const int64_t width = panels.count * panels.columns, start = 0;
+  const int64_t tile_rows = std::min<int64_t>(panels.max_rows, kMaxTileRows);
+  parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
+    Tensor buffer = Tensor::empty({end - begin, width}, dtype_of<T>());
+    T* const yt = buffer.data<T>();
+    for (int64_t k = 0; k < I; k += kDepth)
+      for_each_piece(end - begin, tile_rows, [&](int64_t row, int64_t rows) {
+        for (int64_t panel = 0; panel < panels.count; ++panel)
+          kernel.product_tile(static_cast<int>(rows), panels.vectors,
+                              {w + (begin + row) * I + k, I, &start, 1, std::min(kDepth, I - k),
+                               packed.data<T>() + (panel * I + k) * panels.columns, nullptr,
+                               yt + row * width + panel * panels.columns, width, panels.columns, /*relu=*/false,
+                               /*add=*/k > 0});
+      });
+    for (int64_t n = 0; n < N; ++n)
+      for (int64_t o = begin; o < end; ++o)
+        y[n * O + o] = yt[(o - begin) * width + n] + (bias != nullptr ? bias[o] : T(0));
+  });
+}
+
+// dw = [dw +] grad^T x: rows of a tile are outputs, columns inputs, and the sum runs over samples. Tile after tile
+// along the rows, so that the gradient goes through memory in order.
+template <class T>
+void multiply_transposed(int64_t N, int64_t I, int64_t O, T* dw, bool add, const T* grad, const T* x) {
+  const kernels::Table<T>& kernel = kernels::table<T>();
+  const Panels panels(kernel, I);
+  const Tensor packed = pack(panels, N, x, I);
+  parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
+    Tensor buffer = Tensor::empty({N, end - begin}, dtype_of<T>());
+    kernel.copy_rows(N, end - begin, buffer.data<T>(), end - begin, grad + begin, O);
+    const int64_t most = std::max<int64_t>(kPackedElements / (N * panels.columns), 1);
+    for_each_piece(panels.count, most, [&](int64_t first, int64_t count) {
+      for_each_piece(end - begin, panels.max_rows, [&](int64_t row, int64_t rows) {
+        for (int64_t panel = first; panel < first + count; ++panel)
+          kernel.outer_tile(
+              static_cast<int>(rows), panels.vectors,
+              {buffer.data<T>() + row, end - begin, packed.data<T>() + panel * N * panels.columns, panels.columns, N,
+               dw + (begin + row) * I + panel * panels.columns, I, panels.used_columns(panel), add});
+      });
+    });
+  });
+}
+
+void check_matrices(const char* op, const Tensor& a, const Tensor& b, int axis_a, int axis_b) {
+  check_same_dtype(op, a, b);
+  check(a.rank() == 2 && b.rank() == 2 && a.size(axis_a) == b.size(axis_b), op, "cannot multiply ", a.shape(), " by ",
+        b.shape());
+}
+
+// With nothing to sum over, matmul knows what to do.
+bool has_few_samples(const Tensor& rows, int64_t I, int64_t O) {
+  return rows.size(0) > 0 && rows.size(0) <= kMostSamples && I > 0 && O > 0;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any) {
+  check_matrices("linear", x_any, w_any, 1, 1);
+  const int64_t N = x_any.size(0), I = x_any.size(1), O = w_any.size(0);
+  if (bias_any.defined()) {
+    check_same_dtype("linear", x_any, bias_any);
+    check(bias_any.shape() == Shape{O}, "linear", "bias must be [", O, "], got ", bias_any.shape());
+  }
+  if (!has_few_samples(x_any, I, O)) {
+    Tensor y = matmul(x_any, transpose(w_any));
+    if (bias_any.defined()) y.add_(bias_any);
+    return y;
+  }
+  const Tensor x = x_any.contiguous(), w = w_any.contiguous();
+  const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
+  Tensor y = Tensor::empty({N, O}, x.dtype());
+  visit_floating("linear", x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    multiply<T>(N, I, O, y.data<T>(), x.data<T>(), w.data<T>(), bias.defined() ? bias.data<T>() : nullptr);
+  });
+  return y;
+}
+
+namespace {
+
+void weight_grad(Tensor& dw, bool add, const Tensor& grad_any, const Tensor& x_any) {
+  const Tensor grad = grad_any.contiguous(), x = x_any.contiguous();
+  visit_floating("linear_weight_grad", grad.dtype(), [&](auto t) {
+    using T = decltype(t);
+    multiply_transposed<T>(grad.size(0), x.size(1), grad.size(1), dw.data<T>(), add, grad.data<T>(), x.data<T>());
+  });
+}
+
+}  // namespace
+
+Tensor linear_weight_grad(const Tensor& grad, const Tensor& x) {
+  check_matrices("linear_weight_grad", grad, x, 0, 0);
+  if (!has_few_samples(grad, x.size(1), grad.size(1))) return matmul(transpose(grad), x);
+  Tensor dw = Tensor::empty({grad.size(1), x.size(1)}, grad.dtype());
+  weight_grad(dw, /*add=*/false, grad, x);
+  return dw;
+}
+
+void add_linear_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x) {
+  check_matrices("linear_weight_grad", grad, x, 0, 0);
+  if (!has_few_samples(grad, x.size(1), grad.size(1))) return add_matmul(sum, transpose(grad), x);
+  check_same_dtype("linear_weight_grad", sum, grad);
+  check(sum.shape() == Shape{grad.size(1), x.size(1)} && sum.is_contiguous(), "linear_weight_grad",
+        "cannot add a gradient ", Shape{grad.size(1), x.size(1)}, " to a tensor ", sum.shape(), " with strides ",
+        sum.strides());
+  weight_grad(sum, /*add=*/true, grad, x);
+}
+
+}  // namespace kindling
