@@ -30,6 +30,7 @@ class PointSums {
         panels_(kernels::table<T>(), s.C),
         v_plane_(plane_of<T>(capacity * s.C)),
         z_plane_(plane_of<T>(capacity * kBlockChannels)),
+        sum_plane_(plane_of<T>(kBlockChannels * s.C)),
         // A tile reads whole vectors: behind the last patch there must be some more.
         buffer_(Tensor::empty({tiles.points * (v_plane_ + z_plane_ + s.C) + panels_.columns}, dtype_of<T>())),
         v_(buffer_.template data<T>()),
@@ -39,6 +40,9 @@ class PointSums {
   void load_patches(int64_t first, int64_t count, const T* x) {
     transform_patches<T>(winograd_, s_, tiles_, first, count, {x, s_.C}, v_, v_plane_, patch_);
   }
+
+  // Elements from one point of the sums to the next.
+  int64_t sum_plane() const { return sum_plane_; }
 
   // sums [points, channels, C] = [sums +] Z^T V for output channels [channel, channel + channels).
   void add(int64_t first, int64_t count, Pixels<const T> grad, int64_t channel, int64_t channels, T* sums, bool add) {
@@ -55,7 +59,7 @@ class PointSums {
           kernel.outer_tile(
               static_cast<int>(rows), panels_.vectors,
               {z_ + point * z_plane_ + begin, kBlockChannels, v_ + point * v_plane_ + column, s_.C, count,
-               sums + (point * channels + begin) * s_.C + column, s_.C, panels_.used_columns(panel), add});
+               sums + point * sum_plane_ + begin * s_.C + column, s_.C, panels_.used_columns(panel), add});
         });
       }
   }
@@ -65,7 +69,7 @@ class PointSums {
   const ConvShape& s_;
   const Tiles& tiles_;
   Panels panels_;
-  int64_t v_plane_, z_plane_;
+  int64_t v_plane_, z_plane_, sum_plane_;
   Tensor buffer_;
   T *v_, *z_, *patch_;
 };
@@ -88,18 +92,19 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
     const int64_t blocks = ceil_div(count, tiles.largest_block(s.C));
     const int64_t begin = cut * channel_blocks / cuts, end = (cut + 1) * channel_blocks / cuts;
     PointSums<T> point_sums(winograd, s, tiles, ceil_div(count, blocks));
-    Tensor sums = Tensor::empty({end - begin, tiles.points * kBlockChannels * s.C}, dtype_of<T>());
+    const int64_t kept = blocks > 1 ? end - begin : 1;  // sums of channels that the next block of tiles adds to
+    Tensor sums = Tensor::empty({kept, tiles.points * point_sums.sum_plane()}, dtype_of<T>());
     T* const to = partial.part(part);
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t tile = first + block * count / blocks, block_tiles = first + (block + 1) * count / blocks - tile;
       point_sums.load_patches(tile, block_tiles, x);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t channel = i * kBlockChannels, channels = std::min(kBlockChannels, s.O - channel);
-        T* const block_sums = sums.data<T>() + (i - begin) * tiles.points * kBlockChannels * s.C;
+        T* const block_sums = sums.data<T>() + (i - begin) % kept * tiles.points * point_sums.sum_plane();
         point_sums.add(tile, block_tiles, grad, channel, channels, block_sums, /*add=*/block > 0);
         if (block + 1 < blocks) continue;
         for (int64_t o = 0; o < channels; ++o)
-          winograd.weights(s.C, to + (channel + o) * s.patch(), s.C, block_sums + o * s.C, channels * s.C,
+          winograd.weights(s.C, to + (channel + o) * s.patch(), s.C, block_sums + o * s.C, point_sums.sum_plane(),
                            add && part == 0);
       }
     }
