@@ -47,10 +47,10 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options)
 /// reference. `naive`: the seven loops of the definition. `direct`: register tiles straight on the image
 /// (kernels/tile.h), with im2col for the input gradient where it is strided or much smaller than the image.
 /// `automatic`: the fastest there is, `direct` but for 3x3 and 5x5 kernels of stride 1 from 16 channels on, whose
-/// outputs and gradients are computed by Winograd's minimal filtering (kernels/winograd.h): F(4x4, 3x3), on small maps
-/// F(2x2, 3x3), and F(2x2, 5x5), whichever takes the fewest products. The first and the last have 2 to 3 times the
-/// error of `direct` (1e-6 instead of 4e-7 of the result's norm in f32); a NaN or Inf in x spoils up to five more
-/// pixels around it.
+/// outputs and gradients are computed by Winograd's minimal filtering (kernels/winograd.h): F(4x4, 3x3) or F(2x2, 3x3),
+/// F(4x4, 5x5) or F(2x2, 5x5), whichever takes the fewest products. With 4x4 pixels the error is 2.3 (3x3 taps) and 4.5
+/// times (5x5) that of `direct` (1e-6 and 2e-6 instead of 4e-7 of the result's norm in f32); a NaN or Inf in x spoils up
+/// to five or seven more pixels around it.
 enum class ConvAlgorithm { automatic, direct, im2col, naive };
 /// For the whole process; takes effect at the next convolution.
 void set_conv_algorithm(ConvAlgorithm algorithm);
