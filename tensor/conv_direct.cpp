@@ -1,10 +1,10 @@
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/panels.h>
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/tile.h>
+#include <kindling/tensor/panels.h>
 #include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
@@ -122,6 +122,15 @@ Tensor pack_bias(const ConvShape& s, const Panels& panels, const T* bias) {
   return packed;
 }
 
+// Lets the processor fetch `rows` rows of n elements. A tile goes through all of its rows at once, an order in which it
+// does not foresee what comes next.
+template <class T>
+void fetch_rows(const T* from, int64_t rows, int64_t ld, int64_t n) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t k = 0; k < n; k += kLine) __builtin_prefetch(from + r * ld + k);
+}
+
 // y = [y +] x * packed weights [+ bias, ReLU]: for every band, group and panel, tile after tile along the rows.
 template <class T>
 void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool add, Pixels<const T> x,
@@ -153,6 +162,8 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
           for_each_piece(band.pixels, panels.max_rows, [&](int64_t begin, int64_t size) {
             tile.a = band.window + row * band.row_stride + begin * band.pixel_stride + group * s.group_in();
             tile.c = y.data + (band.first_pixel + row * band.pixels + begin) * y.ld + channel;
+            if (bands.pointwise && i == 0)
+              fetch_rows(tile.a + size * band.pixel_stride, size, band.pixel_stride, segments.depth);
             kernel.product_tile(static_cast<int>(size), panels.vectors, tile);
           });
       }

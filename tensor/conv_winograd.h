@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/panels.h>
 #include <kindling/tensor/conv_paths.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
+#include <kindling/tensor/panels.h>
 
 namespace kindling::detail {
 
