@@ -20,6 +20,10 @@ constexpr int64_t kPanelElements = 4096;
 constexpr int64_t kGatherChannels = 96;
 // Pixels whose gradient is walked over for every panel before the next ones' is: a share of L2.
 constexpr int64_t kBlockPixels = 512;
+// The same where a pixel's gradient is longer than its input and the weights are few, so that their sums may be stored
+// more often: a tile's rows are a few channels of every pixel, an order in which the processor does not foresee the
+// next lines, and the next pixels' are fetched while these are computed.
+constexpr int64_t kShortBlockPixels = 128, kFewWeights = 16384;
 
 // Up to so many input channels, runs of a patch are so short that to gather them costs as much as to multiply them.
 constexpr int64_t kFewChannels = 4;
@@ -40,6 +44,28 @@ void for_each_run(const ConvShape& s, int64_t begin, int64_t end, F f) {
     k += length;
   }
 }
+
+// Fetches rows of n elements, evenly over a number of calls of step().
+template <class T>
+class RowsAhead {
+ public:
+  RowsAhead(const T* from, int64_t rows, int64_t ld, int64_t n, int64_t calls)
+      : from_(from),
+        ld_(ld),
+        row_lines_(ceil_div(n, kLine)),
+        lines_(rows * row_lines_),
+        share_(ceil_div(lines_, calls)) {}
+
+  void step() {
+    for (const int64_t until = std::min(fetched_ + share_, lines_); fetched_ < until; ++fetched_)
+      __builtin_prefetch(from_ + fetched_ / row_lines_ * ld_ + fetched_ % row_lines_ * kLine);
+  }
+
+ private:
+  static constexpr int64_t kLine = 64 / sizeof(T);
+  const T* from_;
+  int64_t ld_, row_lines_, lines_, share_, fetched_ = 0;
+};
 
 template <class T>
 void fill_zeros(int64_t rows, int64_t n, T* to, int64_t ld) {
@@ -189,15 +215,21 @@ void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> gra
   const int64_t parts = std::clamp<int64_t>(all_pixels / kPartPixels, 1, kMaxParts);
   // Cutting panels changes no sum; it only makes tasks for several threads.
   const int64_t cuts = std::min(all_panels, in_parallel() ? 1 : ceil_div(kMinTasks, parts));
-  const int64_t largest_piece = std::min(kPanelElements / panels.columns, kBlockPixels);
+  const bool fetches_ahead = s.is_pointwise() && s.C < s.O && s.O * s.C <= kFewWeights;
+  const int64_t largest_block = fetches_ahead ? kShortBlockPixels : kBlockPixels;
+  const int64_t largest_piece = std::min(kPanelElements / panels.columns, largest_block);
   PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;
     const int64_t first = part * all_pixels / parts, last = (part + 1) * all_pixels / parts;
     T* sums = partial.part(part);
     Tensor buffer = Tensor::empty({largest_piece, panels.columns}, dtype_of<T>());
-    for_each_piece(last - first, kBlockPixels, [&](int64_t block, int64_t block_pixels) {
-      for (int64_t i = cut * all_panels / cuts; i < (cut + 1) * all_panels / cuts; ++i) {
+    const int64_t first_panel = cut * all_panels / cuts, last_panel = (cut + 1) * all_panels / cuts;
+    for_each_piece(last - first, largest_block, [&](int64_t block, int64_t block_pixels) {
+      const int64_t next = first + block + block_pixels;
+      RowsAhead<T> ahead(grad.data + next * grad.ld, fetches_ahead ? std::min(last - next, block_pixels) : 0, grad.ld,
+                         s.O, (last_panel - first_panel) * ceil_div(s.group_out(), panels.max_rows));
+      for (int64_t i = first_panel; i < last_panel; ++i) {
         const int64_t group = i / panels.count, begin = i % panels.count * panels.columns;
         const int64_t used = panels.used_columns(i % panels.count);
         fill_zeros(largest_piece, panels.columns - used, buffer.data<T>() + used, panels.columns);
@@ -220,6 +252,7 @@ void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> gra
             channel += group * s.group_out();
             tile.a = grad.data + pixel * grad.ld + channel;
             tile.c = sums + channel * s.patch() + begin;
+            ahead.step();
             kernel.outer_tile(static_cast<int>(rows), panels.vectors, tile);
           });
         });
