@@ -74,8 +74,9 @@ inline __attribute__((always_inline)) typename Simd<T>::vector load_first(const 
     return _mm256_maskload_pd(p, reinterpret_cast<__m256i>(lane < n));
   }
 #else
+  if (n == kLanes<T>) return load(p);
   alignas(64) T all[kLanes<T>] = {};
-  copy_first<kLanes<T> >(all, p, n);
+  copy_first<kLanes<T> / 2>(all, p, n);
   return load(all);
 #endif
 }
@@ -88,9 +89,10 @@ inline __attribute__((always_inline)) void store_first(T* p, int64_t n, typename
   else
     _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << n) - 1), v);
 #else  // AVX2 has a masked store, but on some processors it takes as long as 40 others
+  if (n == kLanes<T>) return store(p, v);
   alignas(64) T all[kLanes<T>];
   store(all, v);
-  copy_first<kLanes<T> >(p, all, n);
+  copy_first<kLanes<T> / 2>(p, all, n);
 #endif
 }
 
@@ -149,7 +151,10 @@ inline __attribute__((always_inline)) void store_bytes(uint8_t* p, int64_t n, ty
   uint8_t all[8];
   const __m128i bytes = sizeof(T) == 4 ? _mm_unpacklo_epi32(low, high) : _mm_unpacklo_epi16(low, high);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(all), bytes);
-  copy_first<kLanes<T> >(p, all, n);
+  if (n == kLanes<T>)
+    __builtin_memcpy(p, all, kLanes<T>);
+  else
+    copy_first<kLanes<T> / 2>(p, all, n);
 #else
   decltype(v[0] + 0) all[kLanes<T>];
   __builtin_memcpy(all, &v, sizeof v);
