@@ -29,10 +29,19 @@ constexpr int64_t kPackedElements = 48 << 10;
 // Rows of weights often lie a power of two apart, in few sets of L1; these many have room there.
 constexpr int64_t kMaxTileRows = 8;
 
-// Rows [N, n] of `from`, as panels [panel][N][columns]; columns that are left over are zeros.
+// Room for panels of so many rows, [panel][row][columns]; columns that are left over in the last one are zeros.
+template <class T>
+Tensor empty_panels(const Panels& panels, int64_t rows) {
+  Tensor packed = Tensor::empty({panels.count, rows, panels.columns}, dtype_of<T>());
+  const int64_t last = panels.count - 1;
+  if (panels.used_columns(last) < panels.columns) packed.select(0, last).fill_(0);
+  return packed;
+}
+
+// Rows [N, n] of `from`, as panels [panel][N][columns].
 template <class T>
 Tensor pack(const Panels& panels, int64_t N, const T* from, int64_t n) {
-  Tensor packed = Tensor::zeros({panels.count, N, panels.columns}, dtype_of<T>());
+  Tensor packed = empty_panels<T>(panels, N);
   for (int64_t panel = 0; panel < panels.count; ++panel)
     kernels::table<T>().copy_rows(N, panels.used_columns(panel), packed.data<T>() + panel * N * panels.columns,
                                   panels.columns, from + panel * panels.columns, n);
@@ -42,7 +51,7 @@ Tensor pack(const Panels& panels, int64_t N, const T* from, int64_t n) {
 // Columns of `from` [N, n] as panels of samples: [panel][n][columns].
 template <class T>
 Tensor pack_transposed(const Panels& panels, int64_t N, const T* from, int64_t n) {
-  Tensor packed = Tensor::zeros({panels.count, n, panels.columns}, dtype_of<T>());
+  Tensor packed = empty_panels<T>(panels, n);
   parallel_for(n, 256, [&](int64_t begin, int64_t end) {
     for (int64_t sample = 0; sample < N; ++sample) {
       const int64_t panel = sample / panels.columns, column = sample % panels.columns;
@@ -102,12 +111,6 @@ void multiply_transposed(int64_t N, int64_t I, int64_t O, T* dw, bool add, const
   });
 }
 
-void check_matrices(const char* op, const Tensor& a, const Tensor& b, int axis_a, int axis_b) {
-  check_same_dtype(op, a, b);
-  check(a.rank() == 2 && b.rank() == 2 && a.size(axis_a) == b.size(axis_b), op, "cannot multiply ", a.shape(), " by ",
-        b.shape());
-}
-
 // With nothing to sum over, matmul knows what to do.
 bool has_few_samples(const Tensor& rows, int64_t I, int64_t O) {
   return rows.size(0) > 0 && rows.size(0) <= kMostSamples && I > 0 && O > 0;
@@ -116,11 +119,14 @@ bool has_few_samples(const Tensor& rows, int64_t I, int64_t O) {
 }  // namespace
 
 Tensor linear(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any) {
-  check_matrices("linear", x_any, w_any, 1, 1);
+  check(x_any.rank() == 2 && w_any.rank() == 2 && x_any.size(1) == w_any.size(1), "linear", "input ", x_any.shape(),
+        " and weight ", w_any.shape(), " do not fit");
+  check_same_dtype("linear", x_any, w_any);
   const int64_t N = x_any.size(0), I = x_any.size(1), O = w_any.size(0);
   if (bias_any.defined()) {
+    check(bias_any.shape() == Shape{O}, "linear", "bias must be [", O, "], got ", bias_any.shape(), ": weight ",
+          w_any.shape());
     check_same_dtype("linear", x_any, bias_any);
-    check(bias_any.shape() == Shape{O}, "linear", "bias must be [", O, "], got ", bias_any.shape());
   }
   if (!has_few_samples(x_any, I, O)) {
     Tensor y = matmul(x_any, transpose(w_any));
@@ -139,6 +145,12 @@ Tensor linear(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any) 
 
 namespace {
 
+void check_weight_grad(const Tensor& grad, const Tensor& x) {
+  check(grad.rank() == 2 && x.rank() == 2 && grad.size(0) == x.size(0), "linear_weight_grad", "cannot multiply ",
+        grad.shape(), " by ", x.shape());
+  check_same_dtype("linear_weight_grad", grad, x);
+}
+
 void weight_grad(Tensor& dw, bool add, const Tensor& grad_any, const Tensor& x_any) {
   const Tensor grad = grad_any.contiguous(), x = x_any.contiguous();
   visit_floating("linear_weight_grad", grad.dtype(), [&](auto t) {
@@ -150,7 +162,7 @@ void weight_grad(Tensor& dw, bool add, const Tensor& grad_any, const Tensor& x_a
 }  // namespace
 
 Tensor linear_weight_grad(const Tensor& grad, const Tensor& x) {
-  check_matrices("linear_weight_grad", grad, x, 0, 0);
+  check_weight_grad(grad, x);
   if (!has_few_samples(grad, x.size(1), grad.size(1))) return matmul(transpose(grad), x);
   Tensor dw = Tensor::empty({grad.size(1), x.size(1)}, grad.dtype());
   weight_grad(dw, /*add=*/false, grad, x);
@@ -158,7 +170,7 @@ Tensor linear_weight_grad(const Tensor& grad, const Tensor& x) {
 }
 
 void add_linear_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x) {
-  check_matrices("linear_weight_grad", grad, x, 0, 0);
+  check_weight_grad(grad, x);
   if (!has_few_samples(grad, x.size(1), grad.size(1))) return add_matmul(sum, transpose(grad), x);
   check_same_dtype("linear_weight_grad", sum, grad);
   check(sum.shape() == Shape{grad.size(1), x.size(1)} && sum.is_contiguous(), "linear_weight_grad",

@@ -62,9 +62,9 @@ TEST_CASE("linear of nothing") {
 
 TEST_CASE("linear reports what does not fit") {
   const Tensor x = Tensor::zeros({4, 5}), w = Tensor::zeros({2, 5}), grad = Tensor::zeros({4, 2});
-  check_throws([&] { linear(x, Tensor::zeros({2, 3})); }, "linear: cannot multiply [4, 5] by [2, 3]");
-  check_throws([&] { linear(Tensor::zeros({5}), w); }, "linear: cannot multiply [5] by [2, 5]");
-  check_throws([&] { linear(x, w, Tensor::zeros({5})); }, "linear: bias must be [2], got [5]");
+  check_throws([&] { linear(x, Tensor::zeros({2, 3})); }, "linear: input [4, 5] and weight [2, 3] do not fit");
+  check_throws([&] { linear(Tensor::zeros({5}), w); }, "linear: input [5] and weight [2, 5] do not fit");
+  check_throws([&] { linear(x, w, Tensor::zeros({5})); }, "linear: bias must be [2], got [5]: weight [2, 5]");
   check_throws(
       [&] {
         linear_weight_grad(Tensor::zeros({3, 2}), x);
