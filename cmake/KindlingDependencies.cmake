@@ -13,8 +13,6 @@ if(NOT TARGET kindling::openblas)
 endif()
 
 find_package(Threads REQUIRED)
-if(NOT KINDLING_STD_THREADS)
-  find_package(OpenMP REQUIRED COMPONENTS CXX)
-endif()
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json 3.11 REQUIRED)  # io, and the headers of train
 find_package(Protobuf REQUIRED)            # train: TensorBoard's event files

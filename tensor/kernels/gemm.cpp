@@ -4,14 +4,10 @@
 
 #include <cblas.h>
 
+#include <kindling/tensor/kernels/parallel.h>
+
 namespace kindling::kernels {
 namespace {
-
-// Our loops give OpenBLAS one block per call from each of our threads; threads of its own would only fight with ours.
-void use_one_thread() {
-  static const bool done = (openblas_set_num_threads(1), true);
-  static_cast<void>(done);
-}
 
 CBLAS_TRANSPOSE transpose_flag(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
 
@@ -20,7 +16,9 @@ CBLAS_TRANSPOSE transpose_flag(bool transpose) { return transpose ? CblasTrans :
 template <class T>
 void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b,
           int64_t ldb, T beta, T* c, int64_t ldc) {
-  use_one_thread();
+  // Our loops give OpenBLAS one block per call from each of our threads; threads of its own would only fight with ours,
+  // and its bits depend on how many it has. openblas_set_num_threads would set no more than OpenMP's number, for good.
+  const OneOpenMpThread one;
   const auto narrow = [](int64_t value) { return static_cast<blasint>(value); };
   const auto call = [&](auto function) {
     function(CblasRowMajor, transpose_flag(trans_a), transpose_flag(trans_b), narrow(m), narrow(n), narrow(k), alpha, a,

@@ -5,6 +5,8 @@
 #include <exception>
 #include <mutex>
 
+#include <omp.h>
+
 #include <kindling/tensor/check.h>
 
 #if defined(__SSE2__)
@@ -13,8 +15,6 @@
 #if defined(KINDLING_STD_THREADS)
 #include <thread>
 #include <vector>
-#else
-#include <omp.h>
 #endif
 
 namespace kindling {
@@ -123,6 +123,13 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> 
   queue.work(omp_get_thread_num());
 #endif
   queue.rethrow();
+}
+
+OneOpenMpThread::OneOpenMpThread() : before_(omp_get_max_threads()) {
+  if (before_ != 1) omp_set_num_threads(1);
+}
+OneOpenMpThread::~OneOpenMpThread() {
+  if (before_ != 1) omp_set_num_threads(before_);
 }
 
 void flush_denormals() {

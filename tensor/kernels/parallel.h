@@ -27,6 +27,19 @@ int thread_index();
 /// hold in every thread that works for the thread that opened them (see ConstantWeights); null at the start.
 void*& parallel_context();
 
+/// While it lives OpenMP gives one thread to what the calling thread calls: for libraries that would start their own. The
+/// number is a setting of each thread; it is set back.
+class OneOpenMpThread {
+ public:
+  OneOpenMpThread();
+  ~OneOpenMpThread();
+  OneOpenMpThread(const OneOpenMpThread&) = delete;
+  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
+
+ private:
+  int before_;
+};
+
 /// Treats denormal numbers as zero and flushes denormal results in the calling thread (MXCSR's FTZ and DAZ): arithmetic
 /// on them costs a hundred times as much as on others, and trained networks are full of them. Numbers below 1.2e-38
 /// (float) become 0.

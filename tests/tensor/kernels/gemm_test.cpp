@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include <omp.h>
+
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -25,6 +27,23 @@ TEST_CASE("gemm agrees with the three loops for every transposition, alpha and b
                                     expected.data<double>(), n);
         check_close(c, expected, 1e-14);
       }
+}
+
+TEST_CASE("gemm uses one thread, and leaves the caller's OpenMP setting as it is") {
+  Rng rng(5);
+  const int64_t n = 300;
+  const Tensor a = random({n, n}, rng, DType::f32), b = random({n, n}, rng, DType::f32);
+  const auto product = [&](int threads) {
+    omp_set_num_threads(threads);
+    Tensor c = Tensor::zeros({n, n});
+    kernels::gemm<float>(false, true, n, n, n, 1, a.data<float>(), n, b.data<float>(), n, 0, c.data<float>(), n);
+    CHECK(omp_get_max_threads() == threads);
+    return c;
+  };
+  const int before = omp_get_max_threads();
+  const Tensor expected = product(1);
+  for (const int threads : {2, 3, 4}) CHECK(bitwise_equal(product(threads), expected));
+  omp_set_num_threads(before);
 }
 
 TEST_CASE("OpenBLAS says which it is") {
