@@ -12,7 +12,7 @@
 #include <kindling/optim/gradients.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tests/support/scopes.h>
 #include <kindling/train/step.h>
 
 // Sanitizers bring an allocator of their own, and only glibc can be asked for its own by another name.
@@ -111,11 +111,9 @@ TEST_CASE("a steady training step calls no allocator") {
       Case{.model = "squeezenet_cifar", .batch = 8, .size = 32, .options = {.norm = Norm::batch}, .muon = true},
       Case{.model = "lenet", .batch = 64, .size = 28}, Case{.model = "lenet", .batch = 1, .size = 28});
   const int threads = GENERATE(1, 2);
-  const int before = num_threads();
-  set_num_threads(threads);
+  const testing::Threads use(threads);
   INFO(c.model << ", batch " << c.batch << ", " << threads << " threads");
   const std::vector<int64_t> counts = calls_in_steps(c);
-  set_num_threads(before);
   if (threads == 1) {
     CHECK(counts == std::vector<int64_t>(8, 0));
   } else {  // how much memory two lanes need at once is a matter of chance: once in a while a pool takes one more slab

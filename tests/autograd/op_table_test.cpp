@@ -11,8 +11,8 @@
 #include <kindling/autograd/node.h>
 #include <kindling/autograd/op_table.h>
 #include <kindling/autograd/ops/elementwise.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tests/support/scopes.h>
 
 namespace kindling {
 namespace {
@@ -78,17 +78,6 @@ void require_same_bits(const Inputs& a, const Inputs& b) {
     REQUIRE(bitwise_equal(a[i], b[i]));
   }
 }
-
-struct Threads {
-  explicit Threads(int n) : before(num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before); }
-  int before;
-};
-
-struct Poison {
-  Poison() { pool::set_poison(true); }
-  ~Poison() { pool::set_poison(false); }
-};
 
 void for_each_case(const std::function<void(const OpCase&)>& body) {
   for (const OpCase& op_case : op_table()) {
@@ -192,7 +181,7 @@ TEST_CASE("op table: the same bits for 1, 2 and 4 threads") {
   for_each_case([](const OpCase& op_case) {
     const Inputs inputs = draw(op_case);
     const auto with_threads = [&](int n) {
-      const Threads threads(n);
+      const testing::Threads threads(n);
       return value_and_gradients(op_case, inputs);
     };
     const Inputs one = with_threads(1);
@@ -205,7 +194,7 @@ TEST_CASE("op table: every element of every result is written") {
   for_each_case([](const OpCase& op_case) {
     const Inputs inputs = draw(op_case);
     const Inputs clean = value_and_gradients(op_case, inputs);
-    const Poison poison;
+    const testing::Poison poison;
     require_same_bits(value_and_gradients(op_case, inputs), clean);
   });
 }

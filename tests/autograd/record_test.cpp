@@ -2,7 +2,7 @@
 
 #include <kindling/autograd/ops/ops.h>
 #include <kindling/autograd/record.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tests/support/scopes.h>
 
 namespace kindling {
 namespace {
@@ -124,15 +124,13 @@ TEST_CASE("a convolutional network's gradients have the same bits for any number
   const Tensor images = Tensor::uniform({6, 37, 41, 3}, -1, 1, rng), labels = Tensor::from<int64_t>({0, 1, 2, 3, 4, 0});
   const Variables p = {weights({16, 3, 3, 3}), weights({16}), weights({32, 3, 3, 16}),
                        weights({32}),          weights({32}), weights({5, 1, 1, 32})};
-  const auto gradients = [&](int threads) {
-    const int before = num_threads();
-    set_num_threads(threads);
+  const auto gradients = [&](int n) {
+    const testing::Threads threads(n);
     const Variable h1 = max_pool2d(relu(conv2d(images, p[0], p[1])), {.kernel = 3, .stride = 2, .ceil_mode = true});
     const Variable h2 = batch_norm(conv2d(h1, p[2], {}, {.padding = 1}), p[3], p[4]).values;
     const Variable logits = global_avg_pool(conv2d(local_response_norm(relu(h2), {}), p[5]));
     std::vector<Tensor> result;
     for (const Variable& g : grad({cross_entropy(logits, labels)}, p)) result.push_back(g.value());
-    set_num_threads(before);
     return result;
   };
   const std::vector<Tensor> one = gradients(1);

@@ -6,8 +6,8 @@
 #include <kindling/autograd/ops/softmax.h>
 #include <kindling/models/models.h>
 #include <kindling/optim/optim.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tests/support/scopes.h>
 
 using namespace kindling;
 
@@ -93,9 +93,8 @@ TEST_CASE("Ten steps at a fixed seed give this loss curve", "[model]") {
 }
 
 TEST_CASE("A training step has the same bits for any number of threads", "[model]") {
-  const int before = num_threads();
-  const auto weights_after = [](int threads) {
-    set_num_threads(threads);
+  const auto weights_after = [](int n) {
+    const testing::Threads threads(n);
     Rng rng(42);
     SqueezeNet net = squeezenet_cifar({.classes = 4, .bypass = Bypass::complex, .norm = Norm::batch}, rng);
     SGD optimizer(net.parameters(), {.lr = 0.04, .momentum = 0.9});
@@ -103,6 +102,5 @@ TEST_CASE("A training step has the same bits for any number of threads", "[model
     return net.parameters();
   };
   const auto one = weights_after(1), four = weights_after(4);
-  set_num_threads(before);
   for (size_t i = 0; i < one.size(); ++i) CHECK(bitwise_equal(one[i].value(), four[i].value()));
 }

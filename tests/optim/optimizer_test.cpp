@@ -8,7 +8,7 @@
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tests/support/scopes.h>
 
 #include "trajectory.h"
 
@@ -76,13 +76,15 @@ TEST_CASE("A saved state does not change with the optimiser") {
 
 TEST_CASE("Updates have the same bits for any number of threads") {
   const std::string name = GENERATE("sgd", "adam", "muon");
-  const int before = num_threads();
   Run one(name), four(name);
-  set_num_threads(1);
-  one.steps(0, 2);
-  set_num_threads(4);
-  four.steps(0, 2);
-  set_num_threads(before);
+  {
+    const testing::Threads threads(1);
+    one.steps(0, 2);
+  }
+  {
+    const testing::Threads threads(4);
+    four.steps(0, 2);
+  }
   check_same(one, four);
 }
 

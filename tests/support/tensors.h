@@ -4,8 +4,8 @@
 #include <catch2/catch.hpp>
 
 #include <kindling/tensor/kernels/isa.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/ops.h>
+#include <kindling/tests/support/scopes.h>
 
 namespace kindling::testing {
 
@@ -47,19 +47,6 @@ inline void check_close(const Tensor& actual, const Tensor& expected, double tol
   INFO("largest expected " << norm(expected.to(DType::f64)));
   CHECK(relative_distance(actual, expected) <= tolerance);
 }
-
-/// New blocks are full of NaN while it lives, so what a function forgets to write shows.
-struct Poison {
-  Poison() { pool::set_poison(true); }
-  ~Poison() { pool::set_poison(false); }
-};
-
-/// Sets the number of threads, and back.
-struct Threads {
-  explicit Threads(int n) : before(num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before); }
-  int before;
-};
 
 /// Calls f for every instruction set that this machine has, and goes back.
 template <class F>

@@ -13,7 +13,7 @@
 #include <kindling/nn/norm.h>
 #include <kindling/nn/pool.h>
 #include <kindling/nn/sequential.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tests/support/scopes.h>
 
 namespace kindling {
 
@@ -46,16 +46,6 @@ inline std::shared_ptr<data::TensorDataset> quarters(int64_t n, uint64_t seed) {
   }
   return std::make_shared<data::TensorDataset>(images, Tensor::from(labels));
 }
-
-/// So many threads while it lives.
-class Threads {
- public:
-  explicit Threads(int n) : before_(num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before_); }
-
- private:
-  int before_;
-};
 
 inline std::vector<Tensor> parameter_copies(Module& net) {
   std::vector<Tensor> copies;
