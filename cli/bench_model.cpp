@@ -170,7 +170,8 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
     row.push_back(share(ms));
     table.add(std::move(row));
   }
-  fmt::print("{}between layers, loss, optimiser: {}\n\n", table.text(Style(1)), share(ms_per_step - total));
+  fmt::print("{}the rest (between layers, loss, optimiser, data that a layer alone finds in cache): {}\n\n",
+             table.text(Style(1)), share(ms_per_step - total));
 }
 
 /// Everything there is to report.
