@@ -24,15 +24,6 @@ class WithAlgorithm {
   ConvAlgorithm before_;
 };
 
-class WithThreads {
- public:
-  explicit WithThreads(int threads) : before_(num_threads()) { set_num_threads(threads); }
-  ~WithThreads() { set_num_threads(before_); }
-
- private:
-  int before_;
-};
-
 Check by_error(std::string name, double error, double limit) {
   return {std::move(name), error <= limit, fmt::format("relative error {:.1e}", error)};
 }
@@ -120,7 +111,7 @@ Check check_threads(Rng rng) {
   std::vector<Tensor> first;
   bool same = true;
   for (const int threads : {1, 2, 4}) {
-    const WithThreads with(threads);
+    const ThreadsGuard with(threads);
     const std::vector<Tensor> results = run_passes(c, x, w, grad);
     if (first.empty()) first = results;
     for (size_t i = 0; i < results.size(); ++i) same = same && bitwise_equal(results[i], first[i]);

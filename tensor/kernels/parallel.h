@@ -11,6 +11,17 @@ namespace kindling {
 int num_threads();
 /// Sets it, for the whole process. `n` >= 1.
 void set_num_threads(int n);
+/// So many threads while it lives, then as many as before.
+class ThreadsGuard {
+ public:
+  explicit ThreadsGuard(int n) : before_(num_threads()) { set_num_threads(n); }
+  ~ThreadsGuard() { set_num_threads(before_); }
+  ThreadsGuard(const ThreadsGuard&) = delete;
+  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
+
+ private:
+  int before_;
+};
 
 /// Calls `body(begin, end)` for disjoint ranges that cover [0, n), each of at most `grain` elements, on all threads; at
 /// once in the caller's thread when there is one range or it runs inside another parallel loop. Ranges are cut by `n`
@@ -27,8 +38,8 @@ int thread_index();
 /// hold in every thread that works for the thread that opened them (see ConstantWeights); null at the start.
 void*& parallel_context();
 
-/// While it lives OpenMP gives one thread to what the calling thread calls: for libraries that would start their own. The
-/// number is a setting of each thread; it is set back.
+/// While it lives OpenMP gives one thread to what the calling thread calls: for libraries that would start their own.
+/// The number is a setting of each thread; it is set back.
 class OneOpenMpThread {
  public:
   OneOpenMpThread();

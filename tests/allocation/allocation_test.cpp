@@ -12,7 +12,7 @@
 #include <kindling/optim/gradients.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
-#include <kindling/tests/support/scopes.h>
+#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/step.h>
 
 // Sanitizers bring an allocator of their own, and only glibc can be asked for its own by another name.
@@ -111,7 +111,7 @@ TEST_CASE("a steady training step calls no allocator") {
       Case{.model = "squeezenet_cifar", .batch = 8, .size = 32, .options = {.norm = Norm::batch}, .muon = true},
       Case{.model = "lenet", .batch = 64, .size = 28}, Case{.model = "lenet", .batch = 1, .size = 28});
   const int threads = GENERATE(1, 2);
-  const testing::Threads use(threads);
+  const ThreadsGuard use(threads);
   INFO(c.model << ", batch " << c.batch << ", " << threads << " threads");
   const std::vector<int64_t> counts = calls_in_steps(c);
   if (threads == 1) {

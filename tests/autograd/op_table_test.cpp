@@ -11,6 +11,7 @@
 #include <kindling/autograd/node.h>
 #include <kindling/autograd/op_table.h>
 #include <kindling/autograd/ops/elementwise.h>
+#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/reduce.h>
 #include <kindling/tests/support/scopes.h>
 
@@ -181,7 +182,7 @@ TEST_CASE("op table: the same bits for 1, 2 and 4 threads") {
   for_each_case([](const OpCase& op_case) {
     const Inputs inputs = draw(op_case);
     const auto with_threads = [&](int n) {
-      const testing::Threads threads(n);
+      const ThreadsGuard threads(n);
       return value_and_gradients(op_case, inputs);
     };
     const Inputs one = with_threads(1);

@@ -2,7 +2,7 @@
 
 #include <kindling/autograd/ops/ops.h>
 #include <kindling/autograd/record.h>
-#include <kindling/tests/support/scopes.h>
+#include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling {
 namespace {
@@ -125,7 +125,7 @@ TEST_CASE("a convolutional network's gradients have the same bits for any number
   const Variables p = {weights({16, 3, 3, 3}), weights({16}), weights({32, 3, 3, 16}),
                        weights({32}),          weights({32}), weights({5, 1, 1, 32})};
   const auto gradients = [&](int n) {
-    const testing::Threads threads(n);
+    const ThreadsGuard threads(n);
     const Variable h1 = max_pool2d(relu(conv2d(images, p[0], p[1])), {.kernel = 3, .stride = 2, .ceil_mode = true});
     const Variable h2 = batch_norm(conv2d(h1, p[2], {}, {.padding = 1}), p[3], p[4]).values;
     const Variable logits = global_avg_pool(conv2d(local_response_norm(relu(h2), {}), p[5]));

@@ -6,8 +6,8 @@
 #include <kindling/autograd/ops/softmax.h>
 #include <kindling/models/models.h>
 #include <kindling/optim/optim.h>
+#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/reduce.h>
-#include <kindling/tests/support/scopes.h>
 
 using namespace kindling;
 
@@ -94,7 +94,7 @@ TEST_CASE("Ten steps at a fixed seed give this loss curve", "[model]") {
 
 TEST_CASE("A training step has the same bits for any number of threads", "[model]") {
   const auto weights_after = [](int n) {
-    const testing::Threads threads(n);
+    const ThreadsGuard threads(n);
     Rng rng(42);
     SqueezeNet net = squeezenet_cifar({.classes = 4, .bypass = Bypass::complex, .norm = Norm::batch}, rng);
     SGD optimizer(net.parameters(), {.lr = 0.04, .momentum = 0.9});

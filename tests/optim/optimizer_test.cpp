@@ -8,7 +8,7 @@
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
-#include <kindling/tests/support/scopes.h>
+#include <kindling/tensor/kernels/parallel.h>
 
 #include "trajectory.h"
 
@@ -78,11 +78,11 @@ TEST_CASE("Updates have the same bits for any number of threads") {
   const std::string name = GENERATE("sgd", "adam", "muon");
   Run one(name), four(name);
   {
-    const testing::Threads threads(1);
+    const ThreadsGuard threads(1);
     one.steps(0, 2);
   }
   {
-    const testing::Threads threads(4);
+    const ThreadsGuard threads(4);
     four.steps(0, 2);
   }
   check_same(one, four);

@@ -1,7 +1,6 @@
-// Settings of the process that a test changes while a scope lasts.
+// Settings of the process that a test changes while a scope lasts (the number of threads: ThreadsGuard).
 #pragma once
 
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/storage.h>
 
 namespace kindling::testing {
@@ -10,13 +9,6 @@ namespace kindling::testing {
 struct Poison {
   Poison() { pool::set_poison(true); }
   ~Poison() { pool::set_poison(false); }
-};
-
-/// So many threads while it lives.
-struct Threads {
-  explicit Threads(int n) : before(num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before); }
-  int before;
 };
 
 }  // namespace kindling::testing

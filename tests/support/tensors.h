@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <kindling/tensor/kernels/isa.h>
+#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/ops.h>
 #include <kindling/tests/support/scopes.h>
 
@@ -64,10 +65,10 @@ void for_each_isa(F f) {
 /// Calls f with 1, 2 and 4 threads and fails unless the results have the same bits.
 template <class F>
 void check_same_bits_for_all_threads(F f) {
-  const Threads one(1);
+  const ThreadsGuard one(1);
   const Tensor expected = f();
   for (const int n : {2, 4}) {
-    const Threads threads(n);
+    const ThreadsGuard threads(n);
     INFO(n << " threads");
     CHECK(bitwise_equal(f(), expected));
   }

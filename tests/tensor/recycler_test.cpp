@@ -54,7 +54,7 @@ TEST_CASE("what one thread frees, another takes") {
 
 TEST_CASE("threads recycle objects that others made") {
   std::atomic<int> wrong{0};
-  const Threads threads(4);
+  const ThreadsGuard threads(4);
   std::vector<std::shared_ptr<int64_t>> objects(400);
   for (int round = 0; round < 5; ++round) {
     parallel_for(400, 1, [&](int64_t i, int64_t) {

@@ -94,7 +94,7 @@ TEST_CASE("poisoned blocks are full of NaN, also those that were used before") {
 
 TEST_CASE("threads take and give back blocks at the same time") {
   const int64_t in_use = pool::stats().bytes_in_use;
-  const Threads threads(4);
+  const ThreadsGuard threads(4);
   std::atomic<int> mixed_up{0};
   parallel_for(64, 1, [&](int64_t begin, int64_t) {
     std::vector<Tensor> alive;

@@ -78,7 +78,7 @@ TEST_CASE("evaluation leaves the model as it was, and its bits do not depend on 
     const auto dataset = quarters(50, 2);
     double expected = 0;
     for (const int threads : {1, 2, 4}) {
-      const testing::Threads guard(threads);
+      const ThreadsGuard guard(threads);
       const double loss = evaluate(net, dataset, {.batch_size = 16}).loss;
       if (threads == 1) expected = loss;
       CHECK(loss == expected);

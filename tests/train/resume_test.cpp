@@ -154,7 +154,7 @@ TEST_CASE("any number of threads and workers gives the same checkpoint, byte for
     const TemporaryFolder folder;
     const Problem problem{.batch_norm = batch_norm};
     for (const int threads : {1, 2, 4}) {
-      const testing::Threads guard(threads);
+      const ThreadsGuard guard(threads);
       const std::string run = folder / std::to_string(threads);
       problem.run({.run = run, .workers = threads - 1});
       check_same_run(run, folder / "1");

@@ -13,7 +13,7 @@
 #include <kindling/nn/norm.h>
 #include <kindling/nn/pool.h>
 #include <kindling/nn/sequential.h>
-#include <kindling/tests/support/scopes.h>
+#include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling {
 

@@ -153,7 +153,7 @@ TEST_CASE("any number of threads gives the same bits") {
     const Data data = make_data(29, DType::f32);
     std::vector<Tensor> expected;
     for (const int threads : {1, 2, 4}) {
-      const testing::Threads guard(threads);
+      const ThreadsGuard guard(threads);
       Sequential net = small_net(1, batch_norm);
       const StepPlan plan = plan_step(net, data.input.select(0, 0), 29);
       CHECK(plan.slots == (batch_norm ? 1 : 8));

@@ -263,7 +263,7 @@ TEST_CASE("options that make no sense are refused") {
 }
 
 TEST_CASE("memory does not grow from epoch to epoch, ragged batches or not") {
-  const testing::Threads one(1);
+  const ThreadsGuard one(1);
   Sequential net = small_net(1);
   struct Watch : TrainListener {
     void on_epoch(const EpochReport&) override {

@@ -50,7 +50,7 @@ TEST_CASE("the ranges of a parallel loop cover it exactly, and depend on n and g
       Ranges expected;
       for (int64_t begin = 0; begin < n; begin += grain) expected.insert({begin, std::min(begin + grain, n)});
       for (const int threads : {1, 2, 4}) {
-        const Threads use(threads);
+        const ThreadsGuard use(threads);
         CHECK(ranges_of(n, grain) == expected);
       }
     }
@@ -59,7 +59,7 @@ TEST_CASE("the ranges of a parallel loop cover it exactly, and depend on n and g
 }
 
 TEST_CASE("threads are numbered, and the caller is one of them") {
-  const Threads use(4);
+  const ThreadsGuard use(4);
   CHECK_FALSE(in_parallel());
   std::mutex mutex;
   std::set<std::pair<int, std::thread::id>> seen;
@@ -84,7 +84,7 @@ TEST_CASE("threads are numbered, and the caller is one of them") {
 }
 
 TEST_CASE("a loop inside a parallel loop runs in its thread, whole") {
-  const Threads use(4);
+  const ThreadsGuard use(4);
   std::atomic<int> elsewhere{0}, done{0};
   parallel_for(8, 1, [&](int64_t, int64_t) {
     const std::thread::id outer = std::this_thread::get_id();
@@ -99,13 +99,13 @@ TEST_CASE("a loop inside a parallel loop runs in its thread, whole") {
 }
 
 TEST_CASE("a loop of one range runs in the caller's thread, and loops inside it still use all threads") {
-  const Threads use(2);
+  const ThreadsGuard use(2);
   parallel_for(5, 5, [&](int64_t, int64_t) { CHECK_FALSE(in_parallel()); });
 }
 
 TEST_CASE("what a body throws is thrown in the caller, and the next loop works") {
   for (const int threads : {1, 4}) {
-    const Threads use(threads);
+    const ThreadsGuard use(threads);
     const auto throw_at = [](int64_t position) {
       parallel_for(100, 1, [&](int64_t begin, int64_t) { check(begin != position, "body", "failed at ", begin); });
     };
@@ -117,7 +117,7 @@ TEST_CASE("what a body throws is thrown in the caller, and the next loop works")
 }
 
 TEST_CASE("what a nested loop throws reaches the outermost caller") {
-  const Threads use(4);
+  const ThreadsGuard use(4);
   check_throws(
       [] {
         parallel_for(4, 1, [](int64_t outer, int64_t) {
@@ -128,7 +128,7 @@ TEST_CASE("what a nested loop throws reaches the outermost caller") {
 }
 
 TEST_CASE("bodies see their caller's context, whatever thread they run in") {
-  const Threads use(4);
+  const ThreadsGuard use(4);
   int mark = 0;
   void* const before = parallel_context();
   parallel_context() = &mark;
@@ -143,7 +143,7 @@ TEST_CASE("bodies see their caller's context, whatever thread they run in") {
 #if defined(__SSE2__)
 TEST_CASE("denormals are zero in every thread that runs a body") {
   for (const int threads : {1, 4}) {
-    const Threads use(threads);
+    const ThreadsGuard use(threads);
     std::atomic<int> not_flushed{0};
     // New threads take over their maker's setting and keep it: each body undoes it for the next.
     parallel_for(1000, 1, [&](int64_t, int64_t) { _mm_setcsr(_MM_MASK_MASK); });
@@ -163,7 +163,7 @@ TEST_CASE("denormals are zero in every thread that runs a body") {
 #endif
 
 TEST_CASE("the number of threads is set for the whole process") {
-  const Threads use(3);
+  const ThreadsGuard use(3);
   CHECK(num_threads() == 3);
   check_throws([] { set_num_threads(0); }, "set_num_threads: needs at least 1 thread, got 0");
   CHECK(num_threads() == 3);
