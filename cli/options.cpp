@@ -72,11 +72,15 @@ void ModelChoice::declare(Settings& settings) {
 
 ModelInfo ModelChoice::info() const { return model_info(model, choose<Form>(form, kForms)); }
 
+void ModelChoice::check_size(const std::string& option, int64_t pixels) const {
+  const int64_t smallest = info().smallest_size;
+  if (pixels < smallest)
+    throw UsageError(fmt::format("--{} {}: {} needs at least {} pixels", option, pixels, model, smallest));
+}
+
 std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
   set_conv_algorithm(choose<ConvAlgorithm>(conv, kConvs));
-  const int64_t smallest = info().smallest_size;
-  if (input_size() < smallest)
-    throw UsageError(fmt::format("--size {}: {} needs at least {} pixels", input_size(), model, smallest));
+  check_size("size", input_size());
   const ModelOptions options{.classes = classes,
                              .channels = channels,
                              .size = size,

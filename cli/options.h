@@ -38,6 +38,8 @@ struct ModelChoice {
   ModelInfo info() const;
   /// Pixels of the input: `size`, or what the model was published with.
   int64_t input_size() const { return size > 0 ? size : info().size; }
+  /// Throws UsageError naming `option`, whose value `pixels` is, if the model needs larger images.
+  void check_size(const std::string& option, int64_t pixels) const;
   /// Makes it, for images of `channels` (0: the model's own), and sets the convolution algorithm. Throws UsageError for
   /// a combination that the model does not have.
   std::unique_ptr<Module> make(Rng& rng, int64_t channels = 0) const;

@@ -88,6 +88,9 @@ void Recipe::declare(Settings& settings) {
       ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color", "cutout"}));
   settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side")->check(at_least(0));
   settings.add("cutout-size", cutout_size, "PX", "Of cutout: width of the square")->check(at_least(1));
+  settings.add("early-epochs", early_epochs, "N", "First epochs, with smaller images (progressive resizing)")
+      ->check(at_least(0));
+  settings.add("early-size", early_size, "PX", "Their height and width")->check(at_least(0));
 }
 
 void Recipe::complete(const data::InputInfo& input) {
@@ -99,6 +102,7 @@ void Recipe::complete(const data::InputInfo& input) {
   if (schedule == "multistep" && milestones.empty()) throw UsageError("--schedule multistep needs --milestones");
   if (!std::is_sorted(milestones.begin(), milestones.end()))
     throw UsageError("--milestones must be in ascending order");
+  if ((early_size > 0) != (early_epochs > 0)) throw UsageError("--early-epochs and --early-size go together");
   if (nesterov && momentum == 0 && optimizer == "sgd") throw UsageError("--nesterov needs a --momentum above 0");
 }
 
@@ -145,6 +149,11 @@ data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& inp
   if (augments_by("pad-crop")) steps.push_back(data::pad_and_crop(crop_padding));
   if (augments_by("cutout")) steps.push_back(data::cutout(cutout_size));
   return data::compose(std::move(steps));
+}
+
+data::Transform Recipe::early_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
+  const data::Transform whole = train_transform(size, input, images);
+  return early_size > 0 ? data::compose({whole, data::resize(early_size)}) : whole;
 }
 
 data::Transform eval_transform(int64_t size, const data::InputInfo& input, const Images& images) {

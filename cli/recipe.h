@@ -48,6 +48,7 @@ struct Recipe {
   double pct_start = 0.3, div_factor = 25.0, final_div_factor = 1e4;
   std::vector<std::string> augment;           ///< empty: complete() chooses
   int64_t crop_padding = 4, cutout_size = 8;  ///< pixels
+  int64_t early_size = 0, early_epochs = 0;   ///< pixels of the images in the first epochs; 0: no other
 
   void declare(Settings& settings);
   /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for
@@ -58,6 +59,8 @@ struct Recipe {
   /// For a training set of so many samples.
   Schedule make_schedule(int64_t samples) const;
   data::Transform train_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
+  /// That of the first epochs: the same, and then to their size.
+  data::Transform early_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
 
  private:
   bool augments_by(const std::string& kind) const;

@@ -128,6 +128,11 @@ RunFacts complete(TrainCommand& options, const data::Splits& data, const data::I
     throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
                                  options.recipe.batch_size, data.train->size()));
   options.recipe.complete(input);
+  if (const int64_t early = options.recipe.early_size; early > 0) {
+    if (!options.model.info().any_size)
+      throw UsageError("--early-size: " + options.model.model + " takes images of the size that it was made for alone");
+    options.model.check_size("early-size", early);
+  }
   options.images.complete(input.channels);
   options.data.make_absolute();
   options.model.weights = absolute_path(options.model.weights);
@@ -175,6 +180,8 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TrainProgress& 
                    .drop_last = recipe.drop_last,
                    .train_transform = recipe.train_transform(size, input, options.images),
                    .eval_transform = eval_transform(size, input, options.images),
+                   .early_transform = recipe.early_transform(size, input, options.images),
+                   .early_epochs = recipe.early_epochs,
                    .seed = options.everywhere.seed});
   const Interrupt interrupt;
   progress.print(introduction(options, *model, data));

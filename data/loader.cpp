@@ -280,6 +280,12 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
         [&s](int64_t number, const std::stop_token& stop) { return s.make(number, stop); });
 }
 
+void Loader::set_transform(Transform transform) {
+  state_->prefetcher.reset();  // its threads use the old one
+  state_->started = false;
+  state_->options.transform = std::move(transform);
+}
+
 Batch Loader::next() {
   State& s = *state_;
   check(s.started, "loader", "start() an epoch before next()");

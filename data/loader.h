@@ -51,6 +51,8 @@ class Loader {
 
   /// Starts epoch `epoch` (0-based) at batch `first_batch` (to resume inside an epoch), at any moment.
   void start(int64_t epoch, int64_t first_batch = 0);
+  /// `transform` instead of the options'. It ends the epoch; start() the next.
+  void set_transform(Transform transform);
   /// The next batch; an empty one (size 0) at the end of the epoch. Rethrows what the dataset or the transform threw.
   /// Throws ShapeError if the samples of a batch differ in shape, FileError if every sample of the epoch is damaged.
   Batch next();

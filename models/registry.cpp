@@ -62,12 +62,12 @@ std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
 
 // Sizes are those of the published weights; the smallest ones leave a pixel after the last pool.
 constexpr Entry kModels[] = {
-    // name, {classes, channels, size, smallest size} of torchvision's form and of Caffe's
-    {"lenet", {10, 1, 28, 13}, {10, 1, 28, 13}, make_lenet},
-    {"alexnet", {1000, 3, 224, 224}, {1000, 3, 227, 227}, make_alexnet},
-    {"squeezenet1_0", {1000, 3, 224, 21}, {1000, 3, 227, 21}, make_squeezenet<squeezenet1_0>},
-    {"squeezenet1_1", {1000, 3, 224, 17}, {1000, 3, 227, 17}, make_squeezenet<squeezenet1_1>},
-    {"squeezenet_cifar", {10, 3, 32, 8}, {10, 3, 32, 8}, make_squeezenet<squeezenet_cifar>},
+    // name, {classes, channels, size, smallest size, any size} of torchvision's form and of Caffe's
+    {"lenet", {10, 1, 28, 13, false}, {10, 1, 28, 13, false}, make_lenet},
+    {"alexnet", {1000, 3, 224, 224, false}, {1000, 3, 227, 227, false}, make_alexnet},
+    {"squeezenet1_0", {1000, 3, 224, 21, true}, {1000, 3, 227, 21, true}, make_squeezenet<squeezenet1_0>},
+    {"squeezenet1_1", {1000, 3, 224, 17, true}, {1000, 3, 227, 17, true}, make_squeezenet<squeezenet1_1>},
+    {"squeezenet_cifar", {10, 3, 32, 8, true}, {10, 3, 32, 8, true}, make_squeezenet<squeezenet_cifar>},
 };
 
 const Entry& find_entry(const std::string& name) {

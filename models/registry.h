@@ -28,6 +28,7 @@ struct ModelInfo {
   int64_t channels;
   int64_t size;           ///< pixels, of the input it was published with
   int64_t smallest_size;  ///< pixels
+  bool any_size;          ///< once made, it takes images of all sizes from that on
 };
 
 /// "lenet", "alexnet", "squeezenet1_0", "squeezenet1_1", "squeezenet_cifar".

@@ -19,7 +19,6 @@ data::LoaderOptions train_loader(const TrainerOptions& how, const FitOptions& op
           .shuffle = true,
           .drop_last = how.drop_last,
           .seed = how.seed,
-          .transform = or_default(how.train_transform),
           .workers = options.workers,
           .strict = options.strict,
           .cache_bytes = options.cache_bytes};
@@ -81,6 +80,8 @@ TrainResult Fit::run() {
 }
 
 void Fit::train_epoch() {
+  gradient_.reset();
+  loader_.set_transform(or_default(state_.epoch < how_.early_epochs ? how_.early_transform : how_.train_transform));
   loader_.start(state_.epoch, state_.batch);
   speed_.start_epoch();
   while (update()) {

@@ -63,7 +63,7 @@ class Fit {
   std::optional<Evaluator> validator_;
   Scheduler scheduler_;
   RunState state_;
-  std::optional<GradientStep> gradient_;  ///< made at the first batch, which tells the shape of the inputs
+  std::optional<GradientStep> gradient_;  ///< made at an epoch's first batch, which tells the shape of the inputs
   std::optional<Evaluation> validation_, test_;
   std::unique_ptr<RunFolder> folder_;    ///< null: nothing is written
   std::unique_ptr<EventWriter> events_;  ///< null: none are wanted

@@ -9,6 +9,7 @@ void check_options(const TrainerOptions& options) {
   check(options.batch_size > 0, "Trainer", "batch_size must be above 0, got ", options.batch_size);
   check(options.accumulate > 0, "Trainer", "accumulate must be above 0, got ", options.accumulate);
   check(options.micro_batch >= 0, "Trainer", "micro_batch must not be negative, got ", options.micro_batch);
+  check(options.early_epochs >= 0, "Trainer", "early_epochs must not be negative, got ", options.early_epochs);
   check(options.clip_norm >= 0, "Trainer", "clip_norm must not be negative, got ", options.clip_norm);
 }
 

@@ -33,7 +33,9 @@ struct TrainerOptions {
   bool drop_last = false;                ///< leave out an epoch's last batch if it is smaller
   data::Transform train_transform = {};  ///< empty: standardize_pixels
   data::Transform eval_transform = {};   ///< alike, for validation and test
-  uint64_t seed = 0;                     ///< of order, augmentation and dropout
+  data::Transform early_transform = {};  ///< train_transform of the first `early_epochs`: to smaller images, say
+  int64_t early_epochs = 0;
+  uint64_t seed = 0;  ///< of order, augmentation and dropout
 };
 
 /// How far, and what to write and tell on the way.

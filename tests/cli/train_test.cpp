@@ -139,6 +139,30 @@ TEST_CASE("train: preset cifar is the stated recipe") {
   }
 }
 
+TEST_CASE("train: the first epochs on smaller images") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const auto train = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = small_run(folder / "data", folder / run, {"--model", "squeezenet_cifar"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return kindling_command(arguments);
+  };
+  const Outcome early = train("early", {"--early-epochs=2", "--early-size=8"});
+  INFO(early.err);
+  REQUIRE(early.code == 0);
+  CHECK(config_of(folder / "early")["early_size"] == 8);
+  REQUIRE(train("all", {}).code == 0);
+  CHECK(contents(folder / "early/last.ckpt") != contents(folder / "all/last.ckpt"));
+
+  CHECK_THAT(train("x", {"--early-epochs=2"}).err, Contains("--early-epochs and --early-size go together"));
+  CHECK_THAT(train("x", {"--early-epochs=2", "--early-size=7"}).err,
+             Contains("--early-size 7: squeezenet_cifar needs at least 8 pixels"));
+  const Outcome fixed =
+      kindling_command(small_run(folder / "data", folder / "x", {"--early-epochs=2", "--early-size=14"}));
+  CHECK(fixed.code == 2);
+  CHECK_THAT(fixed.err, Contains("--early-size: lenet takes images of the size that it was made for alone"));
+}
+
 TEST_CASE("train: an unknown key of --config is wrong usage") {
   const TemporaryFolder folder;
   write_file(folder / "options.json", R"({"learning_rate": 0.1})");

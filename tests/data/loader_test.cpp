@@ -134,6 +134,19 @@ TEST_CASE("Loader: shuffling visits every sample once, and transforms differ bet
   CHECK(same(read_epoch(loader, 0), first));
 }
 
+TEST_CASE("Loader: another transform begins with the next epoch") {
+  const auto dataset = std::make_shared<TestDataset>(12);
+  for (const int workers : {0, 2}) {
+    Loader loader(dataset, {.batch_size = 4, .workers = workers}), cropping(dataset, {.batch_size = 4});
+    loader.start(0);
+    loader.next();
+    loader.set_transform(center_crop(1));
+    CHECK_THROWS_WITH(loader.next(), Catch::Contains("start() an epoch before next()"));
+    loader.start(0);
+    CHECK(loader.next().input.shape() == Shape{4, 1, 1, 3});
+  }
+}
+
 TEST_CASE("Loader: resuming in the middle of an epoch gives what was left of it") {
   const auto dataset = std::make_shared<TestDataset>(40, std::set<int64_t>{3, 4, 5, 6, 7, 30});
   for (const int workers : {0, 2}) {

@@ -6,6 +6,7 @@
 
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/softmax.h>
+#include <kindling/data/transforms.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/weights.h>
 #include <kindling/nn/loss.h>
@@ -151,6 +152,34 @@ TEST_CASE("a regression is trained with the user's loss and metrics", "[model]")
   CHECK(last["val_mean_error"] == result.validation->metrics.at("mean_error"));
   CHECK(last["val_top1"].is_null());
   CHECK(std::filesystem::exists(folder / "best.ckpt"));
+}
+
+TEST_CASE("the first epochs have a transform of their own, also when a run goes on") {
+  // 4 x 4 pixels in the first two epochs, then 8 x 8; every epoch in batches that are cut alike.
+  std::vector<Shape> shapes;
+  const auto train = [&](const std::string& run, int64_t epochs, bool resume) {
+    Rng rng(1);
+    Sequential net;
+    net.add("look", Fn("Look", [&](const Variable& x) {
+              if (is_recording()) shapes.push_back(x.shape());
+              return x;
+            }));
+    net.add("conv", Conv2d(2, 6, {.kernel = 3, .padding = 1}, rng));
+    net.add("norm", BatchNorm2d(6));  // whole batches, in this thread
+    net.add("pool", GlobalAvgPool());
+    net.add("fc", Linear(6, 4, rng));
+    Trainer trainer(net, SGD(net.parameters(), kSgd),
+                    {.batch_size = 8, .early_transform = data::resize(4), .early_epochs = 2});
+    trainer.fit(quarters(16, 1), quarters(8, 2), {.epochs = epochs, .run = run, .resume = resume});
+  };
+  const TemporaryFolder folder;
+  train(folder / "straight", 3, false);
+  const Shape small{8, 4, 4, 2}, large{8, 8, 8, 2};
+  CHECK(shapes == std::vector<Shape>{small, small, small, small, large, large});
+  train(folder / "parts", 1, false);
+  train(folder / "parts", 2, true);
+  train(folder / "parts", 3, true);
+  CHECK(read_file(folder / "parts/last.ckpt") == read_file(folder / "straight/last.ckpt"));
 }
 
 TEST_CASE("accumulating batches is training on larger ones") {
