@@ -32,7 +32,7 @@ void for_each_image(const ConvShape& s, F image) {
 
 void check_operands(const char* op, const Tensor& a, const Tensor& b) {
   check_same_dtype(op, a, b);
-  check(is_floating(a.dtype()), op, "needs f32 or f64, got ", a.dtype());
+  check_floating(op, a.dtype());
 }
 
 }  // namespace
@@ -193,10 +193,12 @@ Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shap
 void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options) {
   const ConvShape s = grad_shape("conv2d_input_grad", grad, w, sum.shape(), w.shape(), options);
   detail::check_sum("conv2d_input_grad", sum, grad);
-  if (is_direct_input_grad(s))
-    direct_input_grad(sum, /*add=*/true, s, grad, w);
-  else
+  if (!is_direct_input_grad(s)) {
     sum.add_(conv2d_input_grad(grad, w, sum.shape(), options));
+    return;
+  }
+  direct_input_grad(sum, /*add=*/true, s, grad, w);
+  sum.mark_written("add_conv2d_input_grad");
 }
 
 namespace {
@@ -235,10 +237,12 @@ void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, co
   const ConvShape s = grad_shape("conv2d_weight_grad", grad, x, x.shape(), sum.shape(), options);
   detail::check_sum("conv2d_weight_grad", sum, grad);
   if (s.N == 0) return;
-  if (detail::convolves_on_image())
-    direct_weight_grad(sum, /*add=*/true, s, grad, x);
-  else
+  if (!detail::convolves_on_image()) {
     sum.add_(conv2d_weight_grad(grad, x, sum.shape(), options));
+    return;
+  }
+  direct_weight_grad(sum, /*add=*/true, s, grad, x);
+  sum.mark_written("add_conv2d_weight_grad");
 }
 
 }  // namespace kindling

@@ -177,7 +177,7 @@ void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const 
   const int64_t width = panels.count * panels.columns;
   // Lines whose gradient a panel reads again and again, from L1.
   const int64_t most = std::max<int64_t>(kPanelElements / (s.OW * panels.columns), 1), blocks = ceil_div(s.OH, most);
-  const int64_t parts = std::clamp<int64_t>(s.N * s.OH * s.OW / kPartPixels, 1, std::min(kMaxParts, s.N * blocks));
+  const int64_t parts = std::min(sum_parts(s.N * s.OH * s.OW, kPartPixels), s.N * blocks);
   Tensor transposed = Tensor::empty({s.patch(), width}, dtype_of<T>());
   PartialSums<T> partial(parts, s.patch() * width, transposed.data<T>());
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
@@ -212,7 +212,7 @@ void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> gra
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, s.patch());
   const int64_t all_pixels = s.N * s.OH * s.OW, all_panels = s.groups * panels.count;
-  const int64_t parts = std::clamp<int64_t>(all_pixels / kPartPixels, 1, kMaxParts);
+  const int64_t parts = sum_parts(all_pixels, kPartPixels);
   // Cutting panels changes no sum; it only makes tasks for several threads.
   const int64_t cuts = std::min(all_panels, in_parallel() ? 1 : ceil_div(kMinTasks, parts));
   const bool fetches_ahead = s.is_pointwise() && s.C < s.O && s.O * s.C <= kFewWeights;

@@ -51,6 +51,8 @@ void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<con
 /// How Winograd computes this convolution, or the gradient of its weights, if the algorithm in use leaves it to him:
 /// 3x3 or 5x5 taps, stride 1, no dilation or groups, and channels enough to pay.
 std::optional<kernels::WinogradScheme> winograd_scheme(const kernels::ConvShape& s);
+/// Whether there is a scheme for some size of the map.
+bool may_use_winograd(const kernels::ConvShape& s);
 /// y = [y +] [ReLU of] conv(x, w) [+ bias]. With `turned` s is the turned convolution of the input gradient and w still
 /// the weights as they are: [C, K, K, O] of s, each filter to be turned by half a turn.
 template <class T>

@@ -3,8 +3,8 @@
 #include <optional>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/panels.h>
 #include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/panels.h>
 #include <kindling/tensor/pool_geometry.h>
 
 namespace kindling {
@@ -18,8 +18,9 @@ using kernels::ConvShape;
 // Of the map between, a share of L2.
 constexpr int64_t kBandBytes = 256 << 10;
 
-// Winograd's tiles want many images at once, other algorithms the whole map.
-bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::winograd_scheme(s); }
+// Winograd's tiles want many images at once, other algorithms the whole map. What Winograd computes may depend on the
+// map's size, and bands must not differ from the whole.
+bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::may_use_winograd(s); }
 
 int64_t band_rows(const ConvShape& s, int64_t element_bytes) {
   return std::max<int64_t>(kBandBytes / (s.OW * s.O * element_bytes), 1);
@@ -79,8 +80,7 @@ void add_weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, const T* 
   const MaxUnpool unpool(g);
   const int64_t row = s.OW * s.O, image = s.H * s.W * s.C, most = std::min(band_rows(s, sizeof(T)), s.OH);
   const int64_t bands = ceil_div(s.OH, most), all = s.N * bands;
-  const int64_t parts =
-      std::min(std::clamp<int64_t>(s.N * s.OH * s.OW / detail::kPartPixels, 1, detail::kMaxParts), all);
+  const int64_t parts = std::min(detail::sum_parts(s.N * s.OH * s.OW, detail::kPartPixels), all);
   detail::PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     Tensor buffer = Tensor::empty({most, row}, dtype_of<T>());
@@ -125,6 +125,7 @@ MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, cons
 void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad_any, const Tensor& argmax_any,
                                        const Tensor& x_any, const ConvPoolOptions& options) {
   const ConvShape s = detail::conv_shape("conv2d_weight_grad", x_any.shape(), sum.shape(), options.conv);
+  detail::check_sum("conv2d_weight_grad", sum, grad_any);
   const Shape map{s.N, s.OH, s.OW, s.O};
   if (!by_bands(s)) {
     add_conv2d_weight_grad(sum, max_unpool2d(grad_any, argmax_any, map, options.pool), x_any, options.conv);
@@ -133,13 +134,13 @@ void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad_any, cons
   const PoolGeometry g("max_unpool2d", map, options.pool);
   detail::check_unpool("max_unpool2d", grad_any, argmax_any, g);
   check_same_dtype("conv2d_weight_grad", grad_any, x_any);
-  detail::check_sum("conv2d_weight_grad", sum, grad_any);
   if (s.N == 0) return;
   const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous(), x = x_any.contiguous();
   visit_floating("conv2d_weight_grad", x.dtype(), [&](auto t) {
     using T = decltype(t);
     add_weight_grad<T>(s, g, sum.data<T>(), grad.data<T>(), argmax.data<uint8_t>(), x.data<T>());
   });
+  sum.mark_written("add_conv2d_max_pool2d_weight_grad");
 }
 
 }  // namespace kindling

@@ -36,11 +36,16 @@ std::optional<WinogradScheme> cheapest_scheme(const ConvShape& s) {
 
 }  // namespace
 
+bool may_use_winograd(const ConvShape& s) {
+  const auto& schemes = kernels::table<float>().winograd;
+  return conv_algorithm() == ConvAlgorithm::automatic && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.groups == 1 && s.C >= kMinChannels && s.O >= kMinChannels &&
+         std::any_of(std::begin(schemes), std::end(schemes),
+                     [&](const auto& winograd) { return s.KH == winograd.taps && s.KW == winograd.taps; });
+}
+
 std::optional<WinogradScheme> winograd_scheme(const ConvShape& s) {
-  if (conv_algorithm() != ConvAlgorithm::automatic || s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 ||
-      s.dilation_w != 1 || s.groups != 1 || s.C < kMinChannels || s.O < kMinChannels)
-    return {};
-  return cheapest_scheme(s);
+  return may_use_winograd(s) ? cheapest_scheme(s) : std::nullopt;
 }
 
 template <class T>

@@ -82,7 +82,7 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
   const WinogradTransforms<T>& winograd = transforms<T>(scheme);
   const Tiles tiles(s, winograd);
   const int64_t channel_blocks = ceil_div(s.O, kBlockChannels);
-  const int64_t parts = std::clamp<int64_t>(tiles.count / kPartTiles, 1, kMaxParts);
+  const int64_t parts = sum_parts(tiles.count, kPartTiles);
   // Cutting channels changes no sum; it only makes tasks for several threads, each of which transforms all patches.
   const int64_t cuts = in_parallel() ? 1 : std::min(channel_blocks, ceil_div(kMinTasks, parts));
   PartialSums<T> partial(parts, s.O * s.patch(), dw);

@@ -54,10 +54,15 @@ decltype(auto) visit(DType dtype, F&& f) {
   return f(uint8_t{});
 }
 
+/// Throws ShapeError naming `op` unless `dtype` is f32 or f64.
+inline void check_floating(const char* op, DType dtype) {
+  check(is_floating(dtype), op, "needs f32 or f64, got ", name_of(dtype));
+}
+
 /// As `visit`, for f32 and f64 alone. Throws ShapeError naming `op` for any other.
 template <class F>
 decltype(auto) visit_floating(const char* op, DType dtype, F&& f) {
-  check(is_floating(dtype), op, "needs f32 or f64, got ", name_of(dtype));
+  check_floating(op, dtype);
   return dtype == DType::f32 ? f(float{}) : f(double{});
 }
 

@@ -171,12 +171,13 @@ Tensor linear_weight_grad(const Tensor& grad, const Tensor& x) {
 
 void add_linear_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x) {
   check_weight_grad(grad, x);
-  if (!has_few_samples(grad, x.size(1), grad.size(1))) return add_matmul(sum, transpose(grad), x);
   check_same_dtype("linear_weight_grad", sum, grad);
   check(sum.shape() == Shape{grad.size(1), x.size(1)} && sum.is_contiguous(), "linear_weight_grad",
         "cannot add a gradient ", Shape{grad.size(1), x.size(1)}, " to a tensor ", sum.shape(), " with strides ",
         sum.strides());
+  if (!has_few_samples(grad, x.size(1), grad.size(1))) return add_matmul(sum, transpose(grad), x);
   weight_grad(sum, /*add=*/true, grad, x);
+  sum.mark_written("add_linear_weight_grad");
 }
 
 }  // namespace kindling

@@ -90,6 +90,7 @@ void add_matmul(Tensor& sum, const Tensor& a, const Tensor& b) {
     using T = decltype(t);
     multiply<T>(a, b, T(1), sum.data<T>());
   });
+  sum.mark_written("add_matmul");
 }
 
 Tensor transpose(const Tensor& x) { return x.transpose(-2, -1); }

@@ -25,6 +25,7 @@ void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, 
 }  // namespace
 
 BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
+  check_floating("batch_norm", input.dtype());
   const Rows rows("batch_norm", input);
   const Tensor x = input.contiguous().reshape({rows.count, rows.channels});
   // Moments about a number close to the mean, which they correct: var = E[d^2] - E[d]^2. The mean of some rows, from
@@ -92,6 +93,7 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
 BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, const BatchNormStats& stats,
                                 const Tensor& gamma, const Tensor& beta, Activation activation) {
   const Rows rows("batch_norm_grads", input);
+  check_same_dtype("batch_norm_grads", input, grad_any);
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
   const Operands o("batch_norm_grads", input, stats, gamma, beta, activation);

@@ -6,6 +6,7 @@
 #include <kindling/tensor/conv_pool.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/index.h>
+#include <kindling/tensor/linear.h>
 #include <kindling/tensor/matmul.h>
 #include <kindling/tensor/norm.h>
 #include <kindling/tensor/pool.h>

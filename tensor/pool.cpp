@@ -13,8 +13,9 @@ using detail::PoolGeometry;
 using kernels::Window;
 
 int64_t pooled_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad, bool ceil_mode) {
+  if (in == 0) return 0;  // no window would see a pixel
   const int64_t room = in + 2 * pad - kernel;
-  if (room < 0) return ceil_mode && in > 0 && room + stride > 0 ? 1 : 0;
+  if (room < 0) return ceil_mode && room + stride > 0 ? 1 : 0;
   int64_t out = (ceil_mode ? (room + stride - 1) / stride : room / stride) + 1;
   if (ceil_mode && (out - 1) * stride >= in + pad) --out;
   return out;

@@ -58,6 +58,7 @@ inline void check_max_pool(const char* op, const PoolGeometry& g) {
   check(g.o.kernel.h * g.o.kernel.w <= 256, op, "kernel ", g.o.kernel, " has more than 256 pixels");
 }
 inline void check_argmax(const char* op, const Tensor& argmax, const PoolGeometry& g) {
+  check_max_pool(op, g);
   check(argmax.shape() == g.y && argmax.dtype() == DType::u8, op, "argmax must be u8 ", g.y, ", got ", argmax.dtype(),
         ' ', argmax.shape());
 }

@@ -58,17 +58,12 @@ void max_middle(const Folded& f, T* y, const T* x) {
   });
 }
 
-std::array<bool, Shape::kMaxRank> reduced_axes(const char* op, const Tensor& x, const Shape& axes) {
-  std::array<bool, Shape::kMaxRank> reduced{};
-  for (const int64_t axis : axes) reduced[static_cast<size_t>(normalize_axis(op, axis, x.rank()))] = true;
-  if (axes.rank() == 0) reduced.fill(true);
-  return reduced;
-}
-
 // Reduces `axes`, one run of neighbouring axes at a time from the last, by `middle(folded, y, x)`.
 template <class Middle>
 Tensor reduce(const char* op, const Tensor& x, const Shape& axes, bool keepdim, Middle middle) {
-  const auto reduced = reduced_axes(op, x, axes);
+  check_floating(op, x.dtype());
+  if (x.rank() == 0) return x.clone();
+  const auto reduced = reduced_axes(op, x.rank(), axes);
   Tensor result = x.contiguous();
   Shape kept = x.shape();  // of the result with the reduced axes as 1
   for (int64_t last = x.rank() - 1; last >= 0; --last) {

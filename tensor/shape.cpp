@@ -71,6 +71,13 @@ int64_t normalize_axis(const char* op, int64_t axis, int64_t rank) {
   return axis < 0 ? axis + rank : axis;
 }
 
+std::array<bool, Shape::kMaxRank> reduced_axes(const char* op, int64_t rank, const Shape& axes) {
+  std::array<bool, Shape::kMaxRank> reduced{};
+  if (axes.rank() == 0) reduced.fill(true);
+  for (const int64_t axis : axes) reduced[static_cast<size_t>(normalize_axis(op, axis, rank))] = true;
+  return reduced;
+}
+
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   Shape result = Shape::filled(std::max(a.rank(), b.rank()), 1);
   for (int64_t i = 1; i <= result.rank(); ++i) {

@@ -54,6 +54,9 @@ Strides contiguous_strides(const Shape& shape);
 /// `axis` counted from the end when negative. Throws ShapeError if it is not in [-rank, rank).
 int64_t normalize_axis(const char* op, int64_t axis, int64_t rank);
 
+/// Which axes of a tensor of that rank a reduction over `axes` takes: all, if none is given. Throws as normalize_axis.
+std::array<bool, Shape::kMaxRank> reduced_axes(const char* op, int64_t rank, const Shape& axes);
+
 /// NumPy's rule: aligned at the last axis, sizes equal or 1. Throws ShapeError with both shapes otherwise.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 /// Whether `from` can be broadcast to `to`.

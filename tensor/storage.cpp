@@ -40,8 +40,10 @@ class Slab {
   bool take(size_t block, std::byte** data) {
     const bool full = block > left_;
     if (full) {
-      left_ = std::max(bytes_, (block + page_ - 1) / page_ * page_);
-      next_ = static_cast<std::byte*>(::operator new (left_, std::align_val_t{page_}));
+      const size_t bytes = std::max(bytes_, (block + page_ - 1) / page_ * page_);
+      next_ =
+          static_cast<std::byte*>(::operator new (bytes, std::align_val_t{page_}));  // if it throws, all is as it was
+      left_ = bytes;
       if (page_ == kLargePage) ::madvise(next_, left_, MADV_HUGEPAGE);  // where that fails, pages are small
     }
     *data = next_;

@@ -15,9 +15,10 @@ struct ConvShape {
   int64_t group_out() const { return O / groups; }
   /// Elements of one patch: a row of the im2col matrix.
   int64_t patch() const { return KH * KW * group_in(); }
-  /// A 1x1 convolution over every pixel is a matrix product as it stands.
+  /// A 1x1 convolution over every pixel, and no other, is a matrix product as it stands.
   bool is_pointwise() const {
-    return KH == 1 && KW == 1 && stride_h == 1 && stride_w == 1 && pad_h == 0 && pad_w == 0 && groups == 1;
+    return KH == 1 && KW == 1 && stride_h == 1 && stride_w == 1 && pad_h == 0 && pad_w == 0 && OH == H && OW == W &&
+           groups == 1;
   }
 };
 

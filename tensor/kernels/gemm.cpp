@@ -1,9 +1,11 @@
 #include <kindling/tensor/kernels/gemm.h>
 
+#include <limits>
 #include <type_traits>
 
 #include <cblas.h>
 
+#include <kindling/tensor/check.h>
 #include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling::kernels {
@@ -19,7 +21,10 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, 
   // Our loops give OpenBLAS one block per call from each of our threads; threads of its own would only fight with ours,
   // and its bits depend on how many it has. openblas_set_num_threads would set no more than OpenMP's number, for good.
   const OneOpenMpThread one;
-  const auto narrow = [](int64_t value) { return static_cast<blasint>(value); };
+  const auto narrow = [](int64_t value) {
+    check(value <= std::numeric_limits<blasint>::max(), "gemm", "a side of ", value, " is more than BLAS can count");
+    return static_cast<blasint>(value);
+  };
   const auto call = [&](auto function) {
     function(CblasRowMajor, transpose_flag(trans_a), transpose_flag(trans_b), narrow(m), narrow(n), narrow(k), alpha, a,
              narrow(lda), b, narrow(ldb), beta, c, narrow(ldc));

@@ -46,8 +46,8 @@ struct OuterTile {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// The largest tile for 1, 2, 3 and 4 vectors of columns: rows * vectors accumulators, `vectors` of B and one broadcast
-/// of A fit into the registers (32 with AVX-512, else 16). 0: not used.
+/// Rows of the tiles of 1, 2, 3 and 4 vectors of columns: rows * vectors accumulators, `vectors` of B and one broadcast
+/// of A fit into the registers (32 with AVX-512, else 16), with 24 and 12 accumulators or more. 0: not used.
 #if KINDLING_VECTOR_BYTES == 64
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
 #else

@@ -62,7 +62,7 @@ void for_each_isa(F f) {
   set_isa(before);
 }
 
-/// Calls f with 1, 2 and 4 threads and fails unless the results have the same bits.
+/// Calls f with 1, 2 and 4 threads, and as one of several tasks, and fails unless the results have the same bits.
 template <class F>
 void check_same_bits_for_all_threads(F f) {
   const ThreadsGuard one(1);
@@ -71,6 +71,11 @@ void check_same_bits_for_all_threads(F f) {
     const ThreadsGuard threads(n);
     INFO(n << " threads");
     CHECK(bitwise_equal(f(), expected));
+    List<Tensor> inside(2);
+    parallel_for(2, 1, [&](int64_t task, int64_t) { inside[static_cast<size_t>(task)] = f(); });
+    INFO("inside a parallel loop");
+    CHECK(bitwise_equal(inside[0], expected));
+    CHECK(bitwise_equal(inside[1], expected));
   }
 }
 

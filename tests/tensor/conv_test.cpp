@@ -368,7 +368,10 @@ TEST_CASE("convolution and max pooling in bands are the two one after the other"
       {{2, 70, 70, 3}, {32, 3, 3, 3}, {.padding = 2}, {.kernel = 2, .stride = 3}},  // rows that no window sees
       {{2, 40, 61, 4}, {64, 2, 3, 2}, {.dilation = 2, .groups = 2}, {.kernel = 5, .stride = 1, .padding = 2}},
       {{4, 1, 1, 1}, {1, 1, 1, 1}, {}, {.kernel = 1}},
-      {{2, 14, 14, 20}, {50, 5, 5, 20}, {}, {.kernel = 2}},  // Winograd's: not in bands
+      {{1, 4, 4, 8}, {8, 1, 1, 8}, {.padding = {1, 0}}, {.kernel = 2}},  // bands of 1x1 with padding on one side
+      {{1, 64, 64, 32}, {32, 1, 1, 32}, {.padding = {1, 0}}, {.kernel = 2}},
+      {{1, 5, 3, 16}, {16, 3, 3, 16}, {}, {.kernel = {2, 1}, .stride = 1}},  // Winograd's if it were higher
+      {{2, 14, 14, 20}, {50, 5, 5, 20}, {}, {.kernel = 2}},                  // Winograd's: not in bands
   };
   for (const PoolCase& c : all) {
     INFO("x " << c.x << ", w " << c.w << ", pool " << c.pool.kernel << " by " << c.pool.stride);

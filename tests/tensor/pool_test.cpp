@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <kindling/tensor/kernels/pool.h>
+#include <kindling/tensor/kernels/table.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -147,6 +148,24 @@ TEST_CASE("unpooling adds every gradient where its window's largest pixel is") {
   }
 }
 
+TEST_CASE("the vectors of max pooling are the naive loop, also for NaN and equals") {
+  const float nan = std::nanf(""), values[] = {0, 1, 1, nan, 2, nan, -1, 2};
+  for (const int64_t C : {1, 5, 16, 19, 70}) {
+    Tensor x = Tensor::empty({3, 4, C});
+    Rng rng(11);
+    for (int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = values[rng.next_below(8)];
+    const kernels::Window window{0, 4 * C, 0, 3, 1, 4, 4};
+    Tensor expected = Tensor::empty({C}), expected_tap = Tensor::empty({C}, DType::u8);
+    kernels::naive_max_pool_pixel(window, C, expected.data<float>(), expected_tap.data<uint8_t>(), x.data<float>());
+    for_each_isa([&] {
+      Tensor y = Tensor::empty({C}), tap = Tensor::empty({C}, DType::u8);
+      kernels::table<float>().max_pool_pixel(window, C, y.data<float>(), tap.data<uint8_t>(), x.data<float>());
+      CHECK(bitwise_equal(y, expected));
+      CHECK(bitwise_equal(tap, expected_tap));
+    });
+  }
+}
+
 TEST_CASE("max_pool2d: the first of equals wins, NaN is largest, padding never wins") {
   // 19 channels: whole vectors and a rest.
   const auto row = [](const std::vector<float>& pixels, const Pool2dOptions& options) {
@@ -220,6 +239,22 @@ TEST_CASE("pooling reports what does not fit") {
         max_pool2d(Tensor::zeros({1, 20, 20, 1}), {.kernel = 17});
       },
       "max_pool2d: kernel 17 has more than 256 pixels");
+  const Tensor taps = Tensor::zeros({1, 1, 1, 1}, DType::u8);
+  check_throws(
+      [&] {
+        max_pool2d_at(Tensor::zeros({1, 17, 17, 1}), taps, {.kernel = 17});
+      },
+      "max_pool2d_at: kernel 17 has more than 256 pixels");
+  check_throws(
+      [&] {
+        max_unpool2d(Tensor::zeros({1, 1, 1, 1}), taps, {1, 17, 17, 1}, {.kernel = 17});
+      },
+      "max_unpool2d: kernel 17 has more than 256 pixels");
+  check_throws(
+      [&] {
+        max_pool2d(Tensor::zeros({1, 0, 4, 8}), {.kernel = 2, .padding = 1});
+      },
+      "max_pool2d: output would be empty: input [1, 0, 4, 8], kernel 2, padding 1");
   check_throws(
       [&] {
         avg_pool2d(Tensor::zeros({2, 2}), {.kernel = 2});

@@ -111,6 +111,16 @@ TEST_CASE("reductions of nothing, and of extremes") {
   CHECK(sum(Tensor::scalar(4)).item() == 4);
 }
 
+TEST_CASE("a sum of one number is a tensor of its own, and of integers refused") {
+  const Tensor x = Tensor::scalar(3);
+  for (Tensor y : {sum(x), max(x)}) {
+    y.add_(x);
+    CHECK(y.item() == 6);
+    CHECK(x.item() == 3);
+  }
+  check_throws([] { sum(Tensor::scalar(3, DType::i64)); }, "sum: needs f32 or f64, got i64");
+}
+
 TEST_CASE("argmax takes the first of equals along any axis") {
   const Tensor x = Tensor::from<float>({1, 5, 5, 2, 9, 0, 9, 9}, {2, 4});
   CHECK(argmax(x).to_vector<int64_t>() == std::vector<int64_t>{1, 0});

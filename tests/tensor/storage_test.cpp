@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <new>
 
 #include <kindling/tensor/recycler.h>
 #include <kindling/tests/support/tensors.h>
@@ -28,6 +29,17 @@ TEST_CASE("a block that is given back is the next one of its size") {
   CHECK(pool::stats().system_calls == before.system_calls);
   CHECK(pool::stats().bytes_cached < before.bytes_cached);
   CHECK(Storage::allocate(10'000)->data() != data);
+}
+
+TEST_CASE("an allocation that fails leaves the pool as it was") {
+  if (!kRecycles) return;
+  const Tensor before = Tensor::full({100'000}, 1);
+  const pool::Stats stats = pool::stats();
+  CHECK_THROWS_AS(Tensor::empty({int64_t{1} << 50}), std::bad_alloc);
+  CHECK(pool::stats().bytes_in_use == stats.bytes_in_use);
+  std::vector<Tensor> after;
+  for (int i = 0; i < 8; ++i) after.push_back(Tensor::full({1 << 20}, 2));  // more than a slab had left
+  CHECK(before.to_vector<float>() == std::vector<float>(100'000, 1.F));
 }
 
 TEST_CASE("stats count what is alive, its peak, and what is kept") {
