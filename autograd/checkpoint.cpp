@@ -38,12 +38,17 @@ Variable checkpoint(std::function<Variable(const Variables& inputs)> f, const Va
   for (const Variable& input : inputs) stand_ins.emplace_back(input.value(), input.requires_grad());
   const Variable y = f(stand_ins);
 
-  Variables all = inputs;
+  Variables all;  // that are defined: a bias may be none
+  std::vector<bool> given;
+  for (const Variable& input : inputs) {
+    given.push_back(input.defined());
+    if (input.defined()) all.push_back(input);
+  }
   for (const Variable& variable : captured(y, start)) all.push_back(variable);
-  const auto rule = [f = std::move(f), count = inputs.size()](const Step& s) {
-    Variables all;
+  const auto rule = [f = std::move(f), given = std::move(given)](const Step& s) {
+    Variables all, inputs;
     for (size_t i = 0; i < s.input_count(); ++i) all.push_back(s.input(i));
-    const Variables inputs(all.begin(), all.begin() + static_cast<int64_t>(count));
+    for (size_t next = 0; const bool is_given : given) inputs.push_back(is_given ? all[next++] : Variable());
     return gradients_of([&] { return f(inputs); }, all, s.grad);
   };
   return record_joint("checkpoint", y.value(), all, Keep::inputs, rule);

@@ -113,7 +113,8 @@ void Sweep::seed(const Variable& output, const Variable& gradient) {
 
 void Sweep::add_to(const Variable& target, Tensor& sum) {
   Task* task = find(target.node());
-  if (task == nullptr || !sum.defined() || !task->node->hooks.empty()) return;
+  // What an input is computed from must get its gradient alone, without the sum.
+  if (task == nullptr || task->runs || !sum.defined() || !task->node->hooks.empty()) return;
   if (task->grad.defined()) throw Error("add_grad: an input appears twice");
   task->grad = Variable(std::move(sum));
   sum = Tensor();

@@ -41,14 +41,9 @@ Tensor sample_weights(const Tensor& class_weights, const Tensor& labels) { retur
 Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction reduction,
                        const CrossEntropyOptions& options) {
   if (reduction == Reduction::mean) return cross_entropy(logits, labels, options);
-  check_labels("cross_entropy", logits, labels, options.class_weights);
-  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
-        "label_smoothing must be in [0, 1], got ", options.label_smoothing);
-  const int64_t classes = logits.size(1);
-  Tensor targets = one_hot(labels.value(), classes, logits.dtype()) * (1 - options.label_smoothing) +
-                   options.label_smoothing / static_cast<double>(classes);
-  if (options.class_weights.defined()) targets = targets * options.class_weights;
-  return reduce(neg(sum(log_softmax(logits) * Variable(targets), {1})), reduction);
+  const Variable targets = detail::cross_entropy_targets(logits, labels, options);
+  const Variable logarithms = where(targets, log_softmax(logits), Tensor::scalar(0, logits.dtype()));
+  return reduce(neg(sum(logarithms * targets, {1})), reduction);
 }
 
 Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Reduction reduction,
@@ -58,7 +53,10 @@ Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Red
   if (!class_weights.defined()) return reduce(losses, reduction);
   const Tensor weights = sample_weights(class_weights, labels.value());
   losses = losses * Variable(weights);
-  return reduction == Reduction::mean ? sum(losses) / sum(weights).item() : reduce(losses, reduction);
+  if (reduction != Reduction::mean) return reduce(losses, reduction);
+  const double total = sum(weights).item();
+  check(total > 0, "nll_loss", "the class weights of all ", labels.numel(), " labels are 0");
+  return sum(losses) / total;
 }
 
 Variable mse_loss(const Variable& x, const Variable& target, Reduction reduction) {

@@ -14,7 +14,7 @@ Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction
                        const CrossEntropyOptions& options = {});
 /// Negative log-likelihood: l_n = -w[t_n] x[n, t_n]. x [N, classes] are log-probabilities, t [N] i64, w [classes] (all
 /// 1 if undefined); the mean is weighted: sum l_n / sum w[t_n]. In nats.
-/// Throws ShapeError if shapes do not fit or a label is outside [0, classes).
+/// Throws ShapeError if shapes do not fit, a label is outside [0, classes), or the mean's weights are all 0.
 Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Reduction reduction = Reduction::mean,
                   const Tensor& class_weights = {});
 /// (x - t)^2; x and t of one shape, else ShapeError (no broadcasting: it would hide mistakes).

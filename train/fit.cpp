@@ -72,6 +72,7 @@ TrainResult Fit::run() {
     if (validator_ && !validation_) validation_ = validator_->run(model_);  // a run that had ended is resumed
     if (options_.test) test_ = evaluate_test();
   } catch (const Stopped&) {
+    note_skipped(loader_.stats().skipped, known_train_skips_);
     save_last();
     end = TrainEnd::stopped;
   }
@@ -178,6 +179,7 @@ Evaluation Fit::evaluate_test() {
 /// Remembers the best value so far: the largest top-1 of a classifier, the smallest loss of others.
 bool Fit::is_best(const Evaluation& validation) {
   const double value = validation.top1.value_or(validation.loss);
+  if (!std::isfinite(value)) return false;
   const bool better = !state_.best || (validation.top1 ? value > *state_.best : value < *state_.best);
   if (better) state_.best = value;
   return better;

@@ -24,8 +24,8 @@ class Fit {
  private:
   // The beginning: fit_resume.cpp.
   void open_run();
-  void resume();
-  void check_machine();
+  void resume(nlohmann::json& machine);
+  void check_machine(nlohmann::json& machine);
   nlohmann::json config() const;
 
   // The loop. Both throw Stopped when asked to stop.

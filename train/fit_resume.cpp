@@ -10,9 +10,12 @@ void Fit::open_run() {
   if (!options_.run.empty()) {
     folder_ =
         std::make_unique<RunFolder>(options_.run, options_.resume ? RunFolder::Open::resume : RunFolder::Open::create);
-    if (options_.resume) resume();
+    nlohmann::json machine = describe_machine();  // on which the run begins, or began
+    if (options_.resume) resume(machine);
     folder_->cut_metrics(state_.metrics_lines);
-    if (!options_.resume || !options_.config.is_null()) folder_->write_config(config());
+    const bool known =
+        options_.resume && options_.config.is_null() && std::filesystem::exists(options_.run + "/config.json");
+    if (!known) folder_->write_config(config(), machine);
     if (options_.tensorboard) events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
   }
   if (options_.listener != nullptr)
@@ -27,13 +30,14 @@ nlohmann::json Fit::config() const {
           {"lr", optimizer_.base_lr()},      {"patience", options_.patience}, {"seed", how_.seed}};
 }
 
-void Fit::resume() {
-  check_machine();
+/// Takes up the run's state; `machine` becomes that on which it began.
+void Fit::resume(nlohmann::json& machine) {
   const std::string path = folder_->last_checkpoint();
   if (!std::filesystem::exists(path)) {
     note(options_.run + ": has no checkpoint yet, so training starts from the beginning");
     return;
   }
+  check_machine(machine);
   States states = load_checkpoint(path, model_);
   try {
     state_ = from_state(states["run"], identity_);
@@ -49,15 +53,18 @@ void Fit::resume() {
 }
 
 /// The same program gives other bits on another instruction set or BLAS kernel: not wrong, but no longer the same run.
-void Fit::check_machine() {
-  if (!std::filesystem::exists(options_.run + "/config.json")) return;
-  const nlohmann::json config = RunFolder::read_config(options_.run), now = describe_machine();
-  const nlohmann::json then = config.value("machine", nlohmann::json::object());
+void Fit::check_machine(nlohmann::json& machine) {
+  const std::string path = options_.run + "/config.json";
+  if (!std::filesystem::exists(path)) return;
+  const nlohmann::json config = RunFolder::read_config(options_.run), now = machine;
+  if (!config.contains("machine")) return;
+  machine = config["machine"];
   for (const char* key : {"isa", "blas"}) {
-    const std::string before = then.value(key, now[key].get<std::string>());
-    if (before != now[key])
-      note(std::string("this run began with ") + key + " " + before + ", here it is " + now[key].get<std::string>() +
-           ": results will differ in their last bits");
+    if (!machine.is_object() || !machine.contains(key) || !machine[key].is_string())
+      throw FileError(path + ": has no machine/" + key + ", which every run writes: was it edited?");
+    if (machine[key] != now[key])
+      note(std::string("this run began with ") + key + " " + machine[key].get<std::string>() + ", here it is " +
+           now[key].get<std::string>() + ": results will differ in their last bits");
   }
 }
 

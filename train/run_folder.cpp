@@ -1,6 +1,7 @@
 #include <kindling/train/run_folder.h>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,11 +53,25 @@ RunFolder::RunFolder(std::string path, Open mode) : path_(std::move(path)) {
   std::error_code error;
   fs::create_directories(path_, error);
   if (error) throw FileError(path_ + ": cannot be made: " + error.message());
-  if (mode == Open::create && (holds_run()))
-    throw FileError(path_ + ": holds a run already: resume it, or choose another folder");
-  remove_temporary_files(path_);
   metrics_ = ::open(metrics_path().c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (metrics_ < 0) throw FileError(metrics_path() + ": cannot be opened: " + reason());
+  try {
+    lock();
+    if (mode == Open::create && holds_run())
+      throw FileError(path_ + ": holds a run already: resume it, or choose another folder");
+    for (const std::string& file : {config_path(), path_ + "/curves.svg", last_checkpoint(), best_checkpoint()})
+      remove_temporary_files(file);
+  } catch (...) {
+    ::close(metrics_);
+    throw;
+  }
+}
+
+// The lock goes with the descriptor, however the process
+// ends. A file system without locks gives no protection.
+void RunFolder::lock() const {
+  if (::flock(metrics_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw FileError(path_ + ": is in use by another process");
 }
 
 bool RunFolder::holds_run() const {
@@ -67,11 +82,17 @@ bool RunFolder::holds_run() const {
 
 RunFolder::~RunFolder() { ::close(metrics_); }
 
-void RunFolder::write_config(const nlohmann::json& options) const {
+void RunFolder::write_config(const nlohmann::json& options, const nlohmann::json& machine) const {
   nlohmann::json config = options;
   config["version"] = version();
-  config["machine"] = describe_machine();
-  write_file(config_path(), config.dump(2) + "\n");
+  config["machine"] = machine;
+  std::string text;
+  try {
+    text = config.dump(2);
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(config_path() + ": cannot hold a path or name that is not UTF-8: " + error.what());
+  }
+  write_file(config_path(), text + "\n");
 }
 
 nlohmann::json RunFolder::read_config(const std::string& run) {

@@ -21,7 +21,8 @@ nlohmann::json describe_machine();
 class RunFolder {
  public:
   enum class Open { create, resume };
-  /// Makes the folder, if needed. Throws FileError if it cannot, or (`create`) if the folder holds a run already.
+  /// Makes the folder, if needed, and keeps other processes out of it. Throws FileError if it cannot, if the folder is
+  /// in use, or (`create`) if it holds a run already.
   RunFolder(std::string path, Open mode);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -31,8 +32,9 @@ class RunFolder {
   std::string last_checkpoint() const { return path_ + "/last.ckpt"; }
   std::string best_checkpoint() const { return path_ + "/best.ckpt"; }
 
-  /// config.json: the caller's options (an object), "version" and "machine" (describe_machine).
-  void write_config(const nlohmann::json& options) const;
+  /// config.json: the caller's options (an object), "version" and "machine", on which the run began. Throws FileError
+  /// if a text in it is not UTF-8.
+  void write_config(const nlohmann::json& options, const nlohmann::json& machine = describe_machine()) const;
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
 
@@ -46,6 +48,7 @@ class RunFolder {
   void sync_metrics() const;
 
  private:
+  void lock() const;
   bool holds_run() const;
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
   std::string config_path() const { return path_ + "/config.json"; }

@@ -24,13 +24,28 @@ void put(State& state, const std::string& name, const Totals& totals) {
   state[name + "_hits5"] = whole(totals.hits5);
 }
 
+// More than a run can count, and far from an overflow.
+constexpr int64_t kMany = int64_t{1} << 53;
+
+/// A whole number from 0 to `largest`.
+int64_t count(const State& state, const std::string& name, int64_t largest = kMany) {
+  const auto value = scalar<int64_t>(state, name);
+  if (value < 0 || value > largest)
+    throw Error(name + " is " + std::to_string(value) + ", it must be from 0 to " + std::to_string(largest));
+  return value;
+}
+
+int64_t batches_per_epoch(const RunIdentity& identity) {
+  return (identity.samples + (identity.drop_last ? 0 : identity.batch_size - 1)) / identity.batch_size;
+}
+
 Totals get(const State& state, const std::string& name) {
-  return {.samples = scalar<int64_t>(state, name + "_samples"),
+  return {.samples = count(state, name + "_samples"),
           .loss = scalar<double>(state, name + "_loss"),
           .weight = scalar<double>(state, name + "_weight"),
           .classes = scalar<int64_t>(state, name + "_classes") != 0,
-          .hits1 = scalar<int64_t>(state, name + "_hits1"),
-          .hits5 = scalar<int64_t>(state, name + "_hits5")};
+          .hits1 = count(state, name + "_hits1"),
+          .hits5 = count(state, name + "_hits5")};
 }
 
 State identity_entries(const RunIdentity& identity) {
@@ -66,15 +81,15 @@ State to_state(const RunState& run, const RunIdentity& identity) {
 
 RunState from_state(const State& state, const RunIdentity& identity) {
   check_identity(state, identity);
-  RunState run{.epoch = scalar<int64_t>(state, "epoch"),
-               .batch = scalar<int64_t>(state, "batch"),
-               .step = scalar<int64_t>(state, "step"),
+  RunState run{.epoch = count(state, "epoch"),
+               .batch = count(state, "batch", batches_per_epoch(identity)),
+               .step = count(state, "step"),
                .epoch_totals = get(state, "epoch"),
                .logged_totals = get(state, "logged"),
                .train_loss = scalar<double>(state, "train_loss"),
                .best = {},
-               .best_epoch = scalar<int64_t>(state, "best_epoch"),
-               .metrics_lines = scalar<int64_t>(state, "metrics_lines")};
+               .best_epoch = count(state, "best_epoch"),
+               .metrics_lines = count(state, "metrics_lines")};
   if (state.contains("best")) run.best = scalar<double>(state, "best");
   return run;
 }

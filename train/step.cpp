@@ -106,7 +106,15 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
     for (Variable& parameter : parameters_) parameter.zero_grad();  // makes room for the new
   }
   weight_ += weight;
+  try {
+    return run_slots(input, target, number);
+  } catch (...) {
+    reset();  // some slots may have added their part
+    throw;
+  }
+}
 
+Totals GradientStep::run_slots(const Tensor& input, const Tensor& target, uint64_t number) {
   const ConstantWeights constant;  // until finish() and the optimiser
   List<Totals> totals(sums_.size());
   const auto run = [&](int64_t slot) { totals[static_cast<size_t>(slot)] = run_slot(slot, input, target, number); };

@@ -21,9 +21,9 @@ struct StepPlan {
 
 /// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch axis). One slot if
 /// the model has buffers and is in training mode (statistics of a batch must see all of it). Otherwise the most lanes,
-/// up to 8, whose gradients do not outweigh the batch's activations (LeNet with 64 images: 4; AlexNet: one slot), and
-/// parts as large as the lanes and a bound on their memory allow. `micro_batch` > 0 fixes the size of a part;
-/// throws ShapeError if that would cut the batch of a model with buffers.
+/// up to 8, whose gradients take at most 1.5 times the bytes of the batch's activations (LeNet with 64 images: 4;
+/// AlexNet: one slot), and parts as large as the lanes and a bound on their memory allow. `micro_batch` > 0 fixes the
+/// size of a part; throws ShapeError if that would cut the batch of a model with buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 
 /// Adds up gradients over one or more batches (accumulation, Caffe's iter_size).
@@ -34,7 +34,8 @@ class GradientStep {
 
   /// Forward, loss and backward of one batch: input [N, ...], target [N, ...]. Dropout masks follow from `number` (of
   /// the batch in the whole training) and the sample's place in the batch. Totals have no metrics.
-  /// The first batch after finish() takes the parameters' grad() away, to make room.
+  /// The first batch after finish() takes the parameters' grad() away, to make room. If it throws, all batches since
+  /// then are forgotten.
   Totals add(const Tensor& input, const Tensor& target, uint64_t number);
   /// Sets each parameter's grad() to the gradient of the mean loss over all samples since the last finish(). A
   /// parameter that the loss does not depend on gets none.
@@ -48,6 +49,7 @@ class GradientStep {
   void find_nonfinite(const Tensor& input, const Tensor& target, uint64_t number);
 
  private:
+  Totals run_slots(const Tensor& input, const Tensor& target, uint64_t number);
   Totals run_slot(int64_t slot, const Tensor& input, const Tensor& target, uint64_t number);
   Totals run_part(std::vector<Tensor>& sums, const Tensor& input, const Tensor& target);
 

@@ -35,7 +35,7 @@ struct TrainerOptions {
   data::Transform eval_transform = {};   ///< alike, for validation and test
   data::Transform early_transform = {};  ///< train_transform of the first `early_epochs`: to smaller images, say
   int64_t early_epochs = 0;
-  uint64_t seed = 0;  ///< of order, augmentation and dropout
+  uint64_t seed = 0;  ///< of order and augmentation; dropout's is the Rng that made the model
 };
 
 /// How far, and what to write and tell on the way.
@@ -44,8 +44,9 @@ struct FitOptions {
   /// Folder for config.json, metrics.jsonl, curves.svg, last.ckpt
   /// and best.ckpt; made if needed. Empty: nothing is written.
   std::string run = {};
-  /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped; from the beginning if there is none yet.
-  /// Without it a folder that holds a run already is refused.
+  /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped, if the model is made as it was for the
+  /// beginning (dropout draws from the Rng that made it); from the beginning if there is none yet. Without it a folder
+  /// that holds a run already is refused.
   bool resume = false;
   int64_t checkpoint_every = 0;  ///< updates between checkpoints inside an epoch; 0: only at its end
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end

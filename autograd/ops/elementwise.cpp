@@ -48,9 +48,10 @@ Variable mul(const Variable& x, const Variable& y) {
 Variable div(const Variable& x, const Variable& y) {
   const auto [a, b] = broadcast("div", x, y);
   return record(
-      "div", div(a.value(), b.value()), {a, b}, Keep::inputs,                                // y = a / b
-      [](const Step& s) { return div(s.grad, s.input(1)); },                                 // dL/da
-      [](const Step& s) { return neg(mul(s.grad, div(s.input(0), square(s.input(1))))); });  // dL/db
+      "div", div(a.value(), b.value()), {a, b}, Keep::inputs,  // y = a / b
+      [](const Step& s) { return div(s.grad, s.input(1)); },   // dL/da
+      // dL/db = -(a / b) / b: b^2 may overflow, or be 0, where this does not
+      [](const Step& s) { return neg(mul(s.grad, div(div(s.input(0), s.input(1)), s.input(1)))); });
 }
 
 Variable maximum(const Variable& x, const Variable& y) {

@@ -13,7 +13,7 @@ Variable div(const Variable& a, const Variable& b);
 /// Where a = b, the whole gradient goes to a. The same holds for minimum.
 Variable maximum(const Variable& a, const Variable& b);
 Variable minimum(const Variable& a, const Variable& b);
-/// a^b. d/da is 0 where b = 0, and d/db is 0 where a = 0; d/db is NaN where a < 0.
+/// a^b. d/da is 0 where b = 0, and d/db is 0 where a = 0 and b >= 0; d/db is NaN where a < 0, or a = 0 and b < 0.
 Variable pow(const Variable& a, const Variable& b);
 
 /// Comparisons and sign are piecewise constant: their results are constants, through which no gradient flows.

@@ -12,14 +12,6 @@ namespace {
 
 using Axes = std::array<bool, Shape::kMaxRank>;
 
-// Which axes are reduced; none given means all.
-Axes reduced_axes(const char* op, const Shape& shape, const Shape& axes) {
-  Axes reduced{};
-  if (axes.rank() == 0) reduced.fill(true);
-  for (const int64_t axis : axes) reduced[static_cast<size_t>(normalize_axis(op, axis, shape.rank()))] = true;
-  return reduced;
-}
-
 Shape kept_shape(const Shape& shape, const Axes& reduced) {
   Shape kept = shape;
   for (int64_t axis = 0; axis < shape.rank(); ++axis)
@@ -30,7 +22,7 @@ Shape kept_shape(const Shape& shape, const Axes& reduced) {
 }  // namespace
 
 Variable sum(const Variable& x, const Shape& axes, bool keepdim) {
-  const Shape kept = kept_shape(x.shape(), reduced_axes("sum", x.shape(), axes));
+  const Shape kept = kept_shape(x.shape(), reduced_axes("sum", x.rank(), axes));
   return record("sum", sum(x.value(), axes, keepdim), {x}, Keep::nothing,
                 [kept](const Step& s) { return broadcast_to(reshape(s.grad, kept), s.input_shape(0)); });
 }
@@ -44,7 +36,7 @@ Variable mean(const Variable& x, const Shape& axes, bool keepdim) {
 /// With the reduced axes moved to the end and flattened, the largest elements are those that argmax points to.
 Variable max(const Variable& x, const Shape& axes, bool keepdim) {
   check(x.numel() > 0, "max", "of an empty tensor, shape ", x.shape());
-  const Axes reduced = reduced_axes("max", x.shape(), axes);
+  const Axes reduced = reduced_axes("max", x.rank(), axes);
   Shape order, rest;
   for (const bool last : {false, true})
     for (int64_t axis = 0; axis < x.rank(); ++axis)

@@ -9,18 +9,33 @@
 namespace kindling {
 namespace {
 
-// [N,K]: how much each -log_softmax counts in the mean. Column k of row n has w_k t_nk / sum_n w_{label n}.
-Tensor cross_entropy_target(const Tensor& labels, int64_t classes, DType dtype, const CrossEntropyOptions& options) {
-  const Tensor hot = one_hot(labels, classes, dtype);
-  const double s = options.label_smoothing;
-  const Tensor target = s == 0.0 ? hot : hot * (1.0 - s) + s / static_cast<double>(classes);
-  if (!options.class_weights.defined()) return target / static_cast<double>(labels.numel());
-  const double total = dot(hot, options.class_weights.broadcast_to(hot.shape()));
+// By what the sum of all samples' losses is divided.
+double total_weight(const Tensor& labels, const Tensor& class_weights) {
+  if (!class_weights.defined()) return static_cast<double>(labels.numel());
+  const double total = sum(gather(class_weights, 0, labels)).item();
   check(total > 0.0, "cross_entropy", "the class weights of all ", labels.numel(), " labels are 0");
-  return target * options.class_weights / total;
+  return total;
 }
 
 }  // namespace
+
+namespace detail {
+
+Tensor cross_entropy_targets(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options) {
+  check(logits.rank() == 2 && labels.rank() == 1 && labels.size(0) == logits.size(0), "cross_entropy",
+        "needs logits [N, K] and labels [N], got ", logits.shape(), " and ", labels.shape());
+  check(labels.dtype() == DType::i64, "cross_entropy", "labels must be i64 class numbers, got ", labels.dtype());
+  const double s = options.label_smoothing;
+  check(0.0 <= s && s <= 1.0, "cross_entropy", "label_smoothing must be in [0, 1], got ", s);
+  const Tensor& weights = options.class_weights;
+  check(!weights.defined() || weights.shape() == Shape{logits.size(1)}, "cross_entropy", "class_weights ",
+        weights.shape(), " for logits ", logits.shape());
+  const Tensor hot = one_hot(labels.value(), logits.size(1), logits.dtype());
+  const Tensor targets = s == 0.0 ? hot : hot * (1.0 - s) + s / static_cast<double>(logits.size(1));
+  return weights.defined() ? targets * weights : targets;
+}
+
+}  // namespace detail
 
 Variable softmax(const Variable& x) {  // y (grad - <grad, y>)
   return record("softmax", softmax(x.value()), {x}, Keep::output, [](const Step& s) {
@@ -41,17 +56,12 @@ Variable logsumexp(const Variable& x) {
 }
 
 Variable cross_entropy(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options) {
-  check(logits.rank() == 2 && labels.rank() == 1 && labels.size(0) == logits.size(0) && logits.numel() > 0,
-        "cross_entropy", "needs logits [N, K] and labels [N], got ", logits.shape(), " and ", labels.shape());
-  check(labels.dtype() == DType::i64, "cross_entropy", "labels must be i64 class numbers, got ", labels.dtype());
-  const double s = options.label_smoothing;
-  check(0.0 <= s && s <= 1.0, "cross_entropy", "label_smoothing must be in [0, 1], got ", s);
-  const Tensor& weights = options.class_weights;
-  check(!weights.defined() || weights.shape() == Shape{logits.size(1)}, "cross_entropy", "class_weights ",
-        weights.shape(), " for logits ", logits.shape());
-
-  const Tensor target = cross_entropy_target(labels.value(), logits.size(1), logits.dtype(), options);
-  const double loss = -dot(target, log_softmax(logits.value()));
+  const Tensor targets = detail::cross_entropy_targets(logits, labels, options);
+  check(logits.numel() > 0, "cross_entropy", "needs at least one sample and one class, got logits ", logits.shape());
+  const Tensor target = targets / total_weight(labels.value(), options.class_weights);
+  // A class without a share may have the logarithm of 0.
+  const Tensor logarithms = where(target, log_softmax(logits.value()), Tensor::scalar(0, logits.dtype()));
+  const double loss = -dot(target, logarithms);
   return record(
       "cross_entropy", Tensor::scalar(loss, logits.dtype()), {logits, target}, Keep::inputs,
       [](const Step& s) {  // softmax(logits) sum(target) - target

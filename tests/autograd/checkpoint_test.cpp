@@ -68,6 +68,14 @@ TEST_CASE("checkpoint: the same input twice, frozen and constant inputs, and no 
   CHECK_FALSE(checkpoint(f, {x, x, c}).requires_grad());
 }
 
+TEST_CASE("checkpoint: an input that is not there, as a bias") {
+  const Variable x(Tensor::ones({1, 2, 2, 1}, DType::f64), true), w(Tensor::full({1, 1, 1, 1}, 3, DType::f64), true);
+  const Variable y = checkpoint([](const Args& in) { return conv2d(in[0], in[2], in[1]); }, {x, Variable(), w});
+  sum(y).backward();
+  CHECK(x.grad().to_vector<double>() == std::vector<double>{3, 3, 3, 3});
+  CHECK(w.grad().item() == 4);
+}
+
 TEST_CASE("checkpoint: can be differentiated again", "[grad]") {
   Rng rng(2);
   const Variable w(Tensor::uniform({4, 4}, -1, 1, rng, DType::f64)), x(Tensor::uniform({3, 4}, -1, 1, rng, DType::f64));

@@ -127,6 +127,15 @@ TEST_CASE("add_grad adds to sums, in place where it can, and leaves leaves alone
   CHECK(values_of(sums[2]) == Values{7});
 }
 
+TEST_CASE("add_grad: an input that is computed from another passes on its gradient without its sum") {
+  const Variable w = parameter({3});
+  const Variable h = w * 2.0;
+  std::vector<Tensor> sums{Tensor::ones({1}, DType::f64), Tensor()};
+  add_grad(sum(h), {h, w}, sums);
+  CHECK(values_of(sums[0]) == Values{2});
+  CHECK(values_of(sums[1]) == Values{2});
+}
+
 TEST_CASE("add_grad: hooks see the gradient without the sum") {
   const Variable x = parameter({1, 2});
   Values seen;
@@ -166,6 +175,17 @@ TEST_CASE("convolutions add their gradients to those of other users of their inp
     CHECK(relative_distance(actual[i].value(), expected[i].value()) < 1e-14);
     CHECK(relative_distance(sums[i], expected[i].value() * 3.0) < 1e-14);
   }
+}
+
+TEST_CASE("a first layer's convolution and pooling add their gradients in place") {
+  Rng rng(8);
+  const Variable image(Tensor::normal({2, 9, 9, 3}, 0, 1, rng, DType::f64));
+  const Variable w(Tensor::normal({4, 3, 3, 3}, 0, 1, rng, DType::f64), true), b(Tensor::ones({4}, DType::f64), true);
+  const auto f = [&] { return sum(square(conv2d_max_pool2d(image, w, b, {{}, {.kernel = 2}, /*relu=*/true}))); };
+  const Variables expected = grad({f()}, {w, b}, CreateGraph::yes);  // nothing is added in place
+  std::vector<Tensor> sums(2);
+  for (int i = 0; i < 3; ++i) add_grad(f(), {w, b}, sums);
+  for (size_t i = 0; i < 2; ++i) CHECK(relative_distance(sums[i], expected[i].value() * 3.0) < 1e-14);
 }
 
 TEST_CASE("join_slices is a concatenation, without a copy where the parts lie in it") {

@@ -2,6 +2,7 @@
 #include <kindling/nn/loss.h>
 
 #include <cmath>
+#include <limits>
 
 #include <catch2/catch.hpp>
 
@@ -99,6 +100,12 @@ TEST_CASE("Elementwise losses follow their definition under every reduction") {
                    });
 }
 
+TEST_CASE("an impossible class that is not the label costs nothing") {
+  const Variable logits(Tensor::from<double>({0, -std::numeric_limits<double>::infinity()}, {1, 2}), true);
+  for (const Reduction reduction : {Reduction::none, Reduction::mean, Reduction::sum})
+    CHECK(cross_entropy(logits, Tensor::from<int64_t>({0}), reduction).item() == 0);
+}
+
 TEST_CASE("bce_with_logits stays finite at extremes") {
   const Tensor x = Tensor::from<float>({-1000, 1000, -1000, 1000});
   const Tensor target = Tensor::from<float>({0, 1, 1, 0});
@@ -146,8 +153,10 @@ TEST_CASE("Losses name shapes that do not fit") {
   CHECK_THROWS_WITH(nll_loss(x, labels, Reduction::mean, Tensor::ones({2})),
                     "nll_loss: needs one weight per class: input [2, 3], weights [2]");
   CHECK_THROWS_WITH(cross_entropy(x, Tensor::zeros({3}, DType::i64), Reduction::sum),
-                    "cross_entropy: needs input [N, classes] and labels [N]: input [2, 3], labels [3]");
+                    "cross_entropy: needs logits [N, K] and labels [N], got [2, 3] and [3]");
   CHECK_THROWS_WITH(cross_entropy(x, labels, Reduction::sum, {.label_smoothing = 2}),
                     "cross_entropy: label_smoothing must be in [0, 1], got 2");
   CHECK_THROWS_AS(nll_loss(x, Tensor::from<int64_t>({0, 3})), ShapeError);
+  CHECK_THROWS_WITH(nll_loss(x, labels, Reduction::mean, Tensor::zeros({3})),
+                    "nll_loss: the class weights of all 2 labels are 0");
 }

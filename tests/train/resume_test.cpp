@@ -197,6 +197,23 @@ TEST_CASE("resuming on another instruction set or BLAS is told") {
                                  ": results will differ in their last bits");
 }
 
+TEST_CASE("config.json keeps the machine on which a run began, and is written if it is not there") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  const std::string run = folder / "run";
+  problem.run({.run = run, .resume = true});  // from the beginning
+  json config = RunFolder::read_config(run);
+  CHECK(config["machine"] == describe_machine());
+  config["machine"]["isa"] = "abacus";
+  write_file(run + "/config.json", config.dump());
+  for (int i = 0; i < 2; ++i) {
+    AfterStep listener([](int64_t) {});
+    problem.run({.run = run, .resume = true, .config = {{"model", "small"}}, .listener = &listener});
+    CHECK(listener.notes.size() == 1);
+    CHECK(RunFolder::read_config(run)["machine"]["isa"] == "abacus");
+  }
+}
+
 TEST_CASE("more epochs can be added to a run") {
   const TemporaryFolder folder;
   Sequential net = small_net(1);

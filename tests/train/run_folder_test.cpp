@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/train/run_state.h>
 
 #include <kindling/tests/support/temporary_folder.h>
 #include "../io/file_size_limit.h"
@@ -86,9 +87,43 @@ TEST_CASE("a disk without space leaves only whole lines") {
 
 TEST_CASE("what a killed run left half-written is removed") {
   const TemporaryFolder folder;
-  write_file(folder / "last.ckpt.tmp-99-0", "half");
+  for (const char* file : {"config.json", "curves.svg", "last.ckpt", "best.ckpt"})
+    write_file(folder / (std::string(file) + ".tmp-99-0"), "half");
+  write_file(folder / "notes.tmp-important", "whole");
   const RunFolder run(folder.path(), RunFolder::Open::resume);
+  CHECK(folder.listing() == "metrics.jsonl notes.tmp-important");
+}
+
+TEST_CASE("a run that is being written is left alone") {
+  const TemporaryFolder folder;
+  {
+    RunFolder run(folder.path(), RunFolder::Open::create);
+    write_file(folder / "last.ckpt.tmp-99-0", "half");
+    for (const auto mode : {RunFolder::Open::create, RunFolder::Open::resume})
+      CHECK_THROWS_MATCHES(RunFolder(folder.path(), mode), FileError,
+                           Catch::Message(folder.path() + ": is in use by another process"));
+    CHECK(folder.listing() == "last.ckpt.tmp-99-0 metrics.jsonl");
+    run.append_metrics({{"step", 1}});
+  }
+  const RunFolder again(folder.path(), RunFolder::Open::resume);
   CHECK(folder.listing() == "metrics.jsonl");
+}
+
+TEST_CASE("a position that no run comes to is refused") {
+  const RunIdentity identity{.batch_size = 8, .accumulate = 1, .samples = 20};
+  State good = to_state({}, identity);
+  good["batch"] = Tensor::from<int64_t>({3}, {});
+  CHECK(from_state(good, identity).batch == 3);
+  const auto refuses = [&](const std::string& name, int64_t value, const std::string& message) {
+    State state = good;
+    state[name] = Tensor::from<int64_t>({value}, {});
+    CHECK_THROWS_MATCHES(from_state(state, identity), Error, Catch::Message(message));
+  };
+  for (const std::string name : {"epoch", "step", "metrics_lines", "best_epoch", "epoch_samples", "logged_hits1"})
+    refuses(name, -1, name + " is -1, it must be from 0 to 9007199254740992");
+  refuses("step", INT64_MAX, "step is 9223372036854775807, it must be from 0 to 9007199254740992");
+  refuses("batch", -1, "batch is -1, it must be from 0 to 3");
+  refuses("batch", 4, "batch is 4, it must be from 0 to 3");
 }
 
 TEST_CASE("folders and files that cannot be used are named") {

@@ -179,6 +179,19 @@ TEST_CASE("parameters that share a gradient tensor do not share its sum, and unu
   }
 }
 
+TEST_CASE("a batch that fails is forgotten, with those before it") {
+  Sequential net = small_net(1, false, /*dropout=*/0);
+  Data data = make_data(12, DType::f32), bad = make_data(12, DType::f32);
+  bad.target.at<int64_t>({11}) = 99;
+  const StepPlan plan{.micro_batch = 3, .slots = 2};
+  const std::vector<Tensor> expected = step_gradients(net, classification(), plan, data);
+  GradientStep step(net, classification(), plan);
+  CHECK_THROWS_AS(step.add(bad.input, bad.target, 5), ShapeError);
+  step.add(data.input, data.target, 5);
+  step.finish();
+  CHECK(same_bits(gradients(net), expected));
+}
+
 TEST_CASE("frozen parameters get no gradient") {
   Sequential net = small_net(1);
   for (auto& [name, parameter] : net.named_parameters())

@@ -1,5 +1,6 @@
 #include <kindling/train/trainer.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -221,6 +222,20 @@ TEST_CASE("training stops early when validation no longer gets better") {
   CHECK(again.end == TrainEnd::early_stopped);
   CHECK(again.epochs == 4);
   CHECK(again.val_top1 == result.val_top1);
+}
+
+TEST_CASE("a validation without a finite loss is never the best") {
+  Rng rng(1);
+  Linear net(2, 1, rng);
+  std::atomic<int64_t> validations = 0;
+  const Loss loss = [&](const Variable& output, const Tensor& target) {
+    const Variable error = squared_error(output, target);
+    return is_recording() || ++validations > 1 ? error : error + std::nan("");
+  };
+  Trainer trainer(net, SGD(net.parameters(), {.lr = 0.1}), {.batch_size = 10, .loss = loss});
+  const TrainResult result = trainer.fit(line(40, 1), line(10, 2), {.epochs = 4, .patience = 2});
+  CHECK(result.epochs == 4);
+  CHECK(result.best_epoch == 4);
 }
 
 TEST_CASE("a loss that is no longer finite stops training, with the layer named") {
