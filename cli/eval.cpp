@@ -1,6 +1,5 @@
 // kindling eval: accuracy of a checkpoint or weights on a data set.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
@@ -29,24 +28,15 @@ void declare(EvalCommand& options, Settings& settings) {
   settings.add("batch-size", options.batch_size, "N", "Images per batch")->check(at_least(1));
 }
 
-/// Class numbers mean the same on both sides only if the names agree.
-void check_classes(const std::optional<RunFacts>& facts, const data::Dataset& dataset, const DataChoice& data) {
-  const std::vector<std::string> names = dataset.classes();
-  if (!facts || facts->class_names.empty() || names.empty() || names == facts->class_names) return;
-  throw Error(
-      fmt::format("the classes of {} are not those of the run ({} here, {} there); --labels FILE can give their "
-                  "order",
-                  data.data, fmt::join(names, " "), fmt::join(facts->class_names, " ")));
-}
-
 void complete(EvalCommand& options, const Settings& settings, const data::Dataset& dataset,
-              const std::optional<RunFacts>& facts) {
+              const data::InputInfo& input, const std::optional<RunFacts>& facts) {
   if (!facts && !settings.is_set("model"))
     throw UsageError(options.model.weights +
                      " lies in no run folder: say what model it is for by --model, --bypass, --norm and --classes");
-  const auto classes = static_cast<int64_t>(dataset.classes().size());
-  if (options.model.classes == 0 && classes > 0) options.model.classes = classes;
-  check_classes(facts, dataset, options.data);
+  const RunFacts of_data{.channels = input.channels, .class_names = dataset.classes()};
+  if (facts) facts->check_same(of_data, options.data.data);
+  options.model.complete(static_cast<int64_t>(of_data.class_names.size()), input);
+  options.images.complete(input.channels);
 }
 
 Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, const data::DatasetPtr& dataset,
@@ -55,7 +45,7 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
   const Interrupt interrupt;
   Evaluation result = evaluate(model, dataset,
                                {.batch_size = options.batch_size,
-                                .transform = eval_transform(options.model.input_size(), input, options.images),
+                                .transform = eval_transform(options.model.size, input, options.images),
                                 .workers = options.data.workers,
                                 .strict = options.data.strict,
                                 .progress =
@@ -74,8 +64,7 @@ int run(EvalCommand& options, Settings& settings) {
   const data::DatasetPtr dataset =
       data::open_for_eval(options.data.data, options.data.open_options(options.everywhere.seed));
   const data::InputInfo input = data::describe_inputs(*dataset);
-  complete(options, settings, *dataset, facts);
-  options.images.complete(input.channels);
+  complete(options, settings, *dataset, input, facts);
 
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.load(rng, input.channels);

@@ -90,6 +90,11 @@ int describe_model(const InfoOptions& options, int64_t channels) {
   return kDone;
 }
 
+/// Not the state of a run, nor the running statistics of batch normalisation.
+bool is_parameter(const std::string& name) {
+  return !name.starts_with(kStatePrefix) && !name.ends_with("running_mean") && !name.ends_with("running_var");
+}
+
 /// A file of weights of which nothing more is known.
 int describe_file(const InfoOptions& options) {
   const SafetensorsFile file(options.model.weights);
@@ -97,15 +102,16 @@ int describe_file(const InfoOptions& options) {
   Json list = Json::array();
   Table table({"tensor", "dtype", "shape", "numbers", "bytes"}, {0, 1});
   for (const TensorEntry& entry : file.entries()) {
-    const bool is_weight = !entry.name.starts_with(kStatePrefix);
-    if (is_weight) parameters += entry.shape.numel(), bytes += entry.bytes;
+    const int64_t numbers = is_parameter(entry.name) ? entry.shape.numel() : 0;
+    parameters += numbers;
+    if (!entry.name.starts_with(kStatePrefix)) bytes += entry.bytes;
     table.add({entry.name, entry.dtype, fmt::format("{}", fmt::join(sizes(entry.shape), " x ")),
                with_commas(entry.shape.numel()), with_commas(entry.bytes)});
     list.push_back({{"name", entry.name},
                     {"kind", entry.dtype},
                     {"output_shape", nullptr},
                     {"shape", sizes(entry.shape)},
-                    {"parameters", is_weight ? entry.shape.numel() : 0},
+                    {"parameters", numbers},
                     {"macs", nullptr}});
   }
   if (options.everywhere.json) {
@@ -117,7 +123,7 @@ int describe_file(const InfoOptions& options) {
                 {"layers", list}});
     return kDone;
   }
-  fmt::print("{}\n{}: {} numbers in weights, {}\n", table.text(Style(1)), file.path(), with_commas(parameters),
+  fmt::print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), file.path(), with_commas(parameters),
              with_unit(static_cast<double>(bytes), "B"));
   return kDone;
 }

@@ -24,9 +24,13 @@ void on_signal(int /*signal*/) {
 Interrupt::Interrupt() {
   interrupted = false;
   before_ = std::signal(SIGINT, on_signal);
+  pipe_before_ = std::signal(SIGPIPE, SIG_IGN);
 }
 
-Interrupt::~Interrupt() { std::signal(SIGINT, before_); }
+Interrupt::~Interrupt() {
+  std::signal(SIGPIPE, pipe_before_);
+  std::signal(SIGINT, before_);
+}
 
 const std::atomic<bool>* Interrupt::requested() const { return &interrupted; }
 

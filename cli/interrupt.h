@@ -5,7 +5,8 @@
 
 namespace kindling::cli {
 
-/// While it lives, Ctrl-C (SIGINT) sets `requested()`; a second one ends the process with exit code 130.
+/// While it lives, Ctrl-C (SIGINT) sets `requested()`; a second one ends the process with exit code 130. What reads our
+/// output may end by the same Ctrl-C: that is no reason to end too (SIGPIPE).
 class Interrupt {
  public:
   Interrupt();
@@ -17,6 +18,7 @@ class Interrupt {
 
  private:
   void (*before_)(int);
+  void (*pipe_before_)(int);
 };
 
 }  // namespace kindling::cli

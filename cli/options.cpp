@@ -1,5 +1,9 @@
 #include <kindling/cli/options.h>
 
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -37,6 +41,25 @@ std::string check_data(const std::string& spec) {
   return "";
 }
 
+/// Pixels of the model's input where none are asked for: those of the data if all images are squares of one size that
+/// the model takes and that is no larger than what it was made for, or than a small image; else what it was made for.
+int64_t choose_size(const ModelInfo& info, const data::InputInfo& input) {
+  constexpr int64_t kSmallImage = 64;
+  if (!input.size || input.size->h != input.size->w) return info.size;
+  const int64_t size = input.size->h;
+  return size >= info.smallest_size && size <= std::max(info.size, kSmallImage) ? size : info.size;
+}
+
+// CLI11 would take -1 and what is too large as well, for something else.
+std::string check_seed(const std::string& text) {
+  char* end = nullptr;
+  errno = 0;
+  std::strtoull(text.c_str(), &end, 0);
+  const bool starts_with_digit = std::isdigit(static_cast<unsigned char>(text[0])) != 0;
+  if (starts_with_digit && *end == '\0' && errno == 0) return "";
+  return fmt::format("must be a whole number from 0 to 2^64 - 1, not {}", text);
+}
+
 }  // namespace
 
 std::string absolute_path(const std::string& path) {
@@ -49,7 +72,7 @@ void Everywhere::declare(Settings& settings) {
   command.add_flag("--json", json, "Print one JSON document instead of text")->group("Everywhere");
   command.add_flag("--quiet", quiet, "Show no progress")->group("Everywhere");
   settings.add("threads", threads, "N", "Threads; 0: one per processor")->check(in_range(0, 1025));
-  settings.add("seed", seed, "N", "Of everything random");
+  settings.add("seed", seed, "N", "Of everything random")->check(CLI::Validator(check_seed, ""));
 }
 
 void Everywhere::use_threads() const {
@@ -76,6 +99,13 @@ void ModelChoice::check_size(const std::string& option, int64_t pixels) const {
   const int64_t smallest = info().smallest_size;
   if (pixels < smallest)
     throw UsageError(fmt::format("--{} {}: {} needs at least {} pixels", option, pixels, model, smallest));
+}
+
+void ModelChoice::complete(int64_t data_classes, const data::InputInfo& input) {
+  if (classes == 0) classes = data_classes > 0 ? data_classes : info().classes;
+  if (classes < data_classes)
+    throw UsageError(fmt::format("--classes {}: the data has {} classes", classes, data_classes));
+  if (size == 0) size = choose_size(info(), input);
 }
 
 std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
@@ -107,7 +137,7 @@ void DataChoice::declare(Settings& settings) {
       ->check(CLI::Validator(check_data, ""));
   settings.add("labels", labels, "FILE", "Line i: folder name of class i, and what to call it");
   settings.add("val-share", val_share, "X", "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder)")
-      ->check(in_range(0, 1));
+      ->check(between(0, 1));
   settings.add("workers", workers, "N", "Background threads that read images")->check(in_range(0, 257));
   settings.add_switch("strict", strict, "Stop at a damaged image instead of skipping and naming it");
 }
@@ -124,20 +154,37 @@ void DataChoice::make_absolute() {
 
 nlohmann::json RunFacts::to_json() const { return {{"channels", channels}, {"class_names", class_names}}; }
 
-RunFacts RunFacts::take_from(nlohmann::json& config) {
-  const RunFacts facts{.channels = config.value("channels", int64_t{0}),
-                       .class_names = config.value("class_names", std::vector<std::string>{})};
+RunFacts RunFacts::take_from(nlohmann::json& config, const std::string& source) {
+  const nlohmann::json channels = config.value("channels", nlohmann::json(0u));
+  const nlohmann::json names = config.value("class_names", nlohmann::json::array());
+  if (!channels.is_number_unsigned() || channels.get<uint64_t>() > kLargestInteger)
+    throw FileError(source + ": \"channels\" is no number of channels");
+  const auto is_name = [](const nlohmann::json& name) { return name.is_string(); };
+  if (!names.is_array() || !std::all_of(names.begin(), names.end(), is_name))
+    throw FileError(source + ": \"class_names\" is no list of names");
   for (const char* key : {"channels", "class_names", "version", "machine"}) config.erase(key);
-  return facts;
+  return {.channels = channels.get<int64_t>(), .class_names = names.get<std::vector<std::string>>()};
+}
+
+void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) const {
+  if (!class_names.empty() && !of_data.class_names.empty() && class_names != of_data.class_names)
+    throw Error(
+        fmt::format("the classes of {} are not those of the run ({} here, {} there); --labels FILE can give their "
+                    "order",
+                    spec, fmt::join(of_data.class_names, " "), fmt::join(class_names, " ")));
+  if (channels != 0 && channels != of_data.channels)
+    throw Error(
+        fmt::format("the images of {} have {} channels, those of the run {}", spec, of_data.channels, channels));
 }
 
 std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings) {
   const fs::path folder = fs::path(weights).parent_path(), run = folder.empty() ? "." : folder;
   if (weights.empty() || !fs::exists(run / "config.json")) return std::nullopt;
+  const std::string source = (run / "config.json").string();
   nlohmann::json config = RunFolder::read_config(run.string());
-  const RunFacts facts = RunFacts::take_from(config);
+  const RunFacts facts = RunFacts::take_from(config, source);
   config.erase("threads");  // of training
-  settings.apply(config, (run / "config.json").string(), Settings::Unknown::pass_over);
+  settings.apply(config, source, Settings::Unknown::pass_over);
   return facts;
 }
 

@@ -40,6 +40,9 @@ struct ModelChoice {
   int64_t input_size() const { return size > 0 ? size : info().size; }
   /// Throws UsageError naming `option`, whose value `pixels` is, if the model needs larger images.
   void check_size(const std::string& option, int64_t pixels) const;
+  /// Fills what is open from the data: the number of classes, and the size. Throws UsageError if the data has more
+  /// classes.
+  void complete(int64_t data_classes, const data::InputInfo& input);
   /// Makes it, for images of `channels` (0: the model's own), and sets the convolution algorithm. Throws UsageError for
   /// a combination that the model does not have.
   std::unique_ptr<Module> make(Rng& rng, int64_t channels = 0) const;
@@ -66,8 +69,11 @@ struct RunFacts {
   std::vector<std::string> class_names;  ///< empty if the data gave none
 
   nlohmann::json to_json() const;
-  /// Takes the facts (and "version" and "machine") out of `config`, so that options are left.
-  static RunFacts take_from(nlohmann::json& config);
+  /// Takes the facts (and "version" and "machine") out of `config`, so that options are left. Throws FileError
+  /// "SOURCE: ..." if one is not of its type.
+  static RunFacts take_from(nlohmann::json& config, const std::string& source);
+  /// Throws Error if those of the data `spec` are others: a class number or channel would not mean the same.
+  void check_same(const RunFacts& of_data, const std::string& spec) const;
 };
 
 /// The run that the checkpoint `weights` lies in: its model and data

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -90,6 +92,14 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
 }
 
-void print_json(const nlohmann::ordered_json& document) { fmt::print("{}\n", document.dump(2)); }
+void say(const std::string& text) {
+  const auto before = std::signal(SIGPIPE, SIG_IGN);  // whoever reads it may be gone
+  std::fputs(text.c_str(), stderr);
+  std::signal(SIGPIPE, before);
+}
+
+void print_json(const nlohmann::ordered_json& document) {
+  fmt::print("{}\n", document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace));
+}
 
 }  // namespace kindling::cli

@@ -49,7 +49,10 @@ std::string with_unit(double number, const std::string& unit);
 /// "12 s", "4:32", "1:02:03"
 std::string duration(double seconds);
 
-/// Writes the document as the only thing on standard output.
+/// Writes to standard error. A failure can be told nowhere and is no reason to stop working: it is passed over.
+void say(const std::string& text);
+
+/// Writes the document as the only thing on standard output. What is not UTF-8 becomes U+FFFD.
 void print_json(const nlohmann::ordered_json& document);
 
 }  // namespace kindling::cli

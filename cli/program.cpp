@@ -1,5 +1,8 @@
 #include <kindling/cli/program.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -88,6 +91,14 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return nearest != words.end() && distance(*nearest) < kFar ? fmt::format("; did you mean {}?", *nearest) : "";
 }
 
+/// A file that is opened while one of the three standard descriptors is closed would take its place, and what is
+/// printed would go into it. What is put there instead cannot be written to either.
+void occupy_standard_descriptors() {
+  int descriptor = 0;
+  while (descriptor >= 0 && descriptor <= STDERR_FILENO) descriptor = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (descriptor >= 0) ::close(descriptor);
+}
+
 }  // namespace
 
 Program::Program() : root_("Kindling: trains and examines neural networks on the CPU you have") {
@@ -118,6 +129,7 @@ void Program::add_help_and_version(CLI::App& command) {
 }
 
 int Program::run(int argc, const char* const* argv) {
+  occupy_standard_descriptors();
   int code = parse(argc, argv);
   if (code == kDone && run_) code = run_command();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
@@ -165,12 +177,12 @@ int Program::run_command() {
 }
 
 int Program::report_wrong_usage(const std::string& message) const {
-  fmt::print(stderr, "{0}: {1}\nTry '{0} --help'.\n", command_name(), message);
+  say(fmt::format("{0}: {1}\nTry '{0} --help'.\n", command_name(), message));
   return kWrongUsage;
 }
 
 int Program::report_failure(const std::string& message) const {
-  fmt::print(stderr, "{}: {}\n", command_name(), message);
+  say(command_name() + ": " + message + "\n");
   return kFailed;
 }
 

@@ -19,7 +19,8 @@ void StatusLine::show(const std::string& label, double done, const std::string& 
   if (quiet_ || !terminal_ || (shown_ && now - painted_ < kRepaint && done < 1)) return;
   painted_ = now;
   shown_ = true;
-  const int room = terminal_columns() - static_cast<int>(label.size() + text.size()) - 6;
+  const int columns = terminal_columns() - 1;  // a wrapped line cannot be repainted
+  const int room = columns - static_cast<int>(label.size() + text.size()) - 6;
   const int width = std::min(room, kLongestBar);
   std::string line = label + "  ";
   if (width >= kShortestBar) {
@@ -27,16 +28,13 @@ void StatusLine::show(const std::string& label, double done, const std::string& 
     line += fmt::format("[{:#<{}}{:.<{}}]  ", "", filled, "", width - filled);
   }
   line += text;
-  line.resize(
-      std::min(line.size(), static_cast<size_t>(terminal_columns() - 1)));  // a wrapped line cannot be repainted
-  fmt::print(stderr, "\r{}\x1b[K", line);
-  std::fflush(stderr);
+  line.resize(std::min(line.size(), static_cast<size_t>(columns)));
+  say("\r" + line + "\x1b[K");
 }
 
 void StatusLine::clear() {
   if (!shown_) return;
-  fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
+  say("\r\x1b[K");
   shown_ = false;
 }
 
@@ -46,7 +44,7 @@ void StatusLine::print(const std::string& line) {
 
 void StatusLine::warn(const std::string& line) {
   clear();
-  fmt::print(stderr, "{}\n", line);
+  say(line + "\n");
 }
 
 std::string percent(const std::optional<double>& value) { return value ? fmt::format("{:.2f} %", *value) : "-"; }

@@ -23,8 +23,8 @@ bool is_square(const data::InputInfo& input) { return input.size && input.size->
 
 void Images::declare(Settings& settings) {
   settings.group("Images");
-  settings.add("mean", mean, "R,G,B", "Subtracted from pixels 0..255 (default ImageNet's)");
-  settings.add("std", std, "R,G,B", "Divided by afterwards");
+  settings.add("mean", mean, "R,G,B", "Subtracted from pixels 0..255 (default ImageNet's)")->check(finite());
+  settings.add("std", std, "R,G,B", "Divided by afterwards")->check(above(0));
 }
 
 void Images::complete(int64_t channels) {
@@ -42,7 +42,7 @@ data::Transform Images::normalize() const {
 
 data::Transform fit_to_square(int64_t size, const data::InputInfo& input) {
   if (is_square(input)) return data::resize(size);
-  return data::compose({data::resize_shorter(size * 8 / 7), data::center_crop(size)});
+  return data::resize_and_crop(size * 8 / 7, size);
 }
 
 void Recipe::declare(Settings& settings) {
@@ -73,7 +73,7 @@ void Recipe::declare(Settings& settings) {
   settings.add("power", power, "X", "Of poly")->check(at_least(0));
   settings.add("gamma", gamma, "X", "Of step and multistep: the factor each time")->check(at_least(0));
   settings.add("step-every", step_every, "N", "Of step: epochs between")->check(at_least(1));
-  settings.add("milestones", milestones, "N,N", "Of multistep: epochs");
+  settings.add("milestones", milestones, "N,N", "Of multistep: epochs")->check(at_least(1));
   settings.add("pct-start", pct_start, "X", "Of onecycle: share of the updates in which it rises")
       ->check(in_range(0, 1));
   settings.add("div-factor", div_factor, "X", "Of onecycle: starts at lr / X")->check(at_least(1));

@@ -34,6 +34,7 @@ struct TrainCommand {
   std::string preset, config, out, resume;
   int64_t checkpoint_every = 0, log_every = 100, patience = 0, histograms_every = 0;
   bool tensorboard = false;
+  std::optional<RunFacts> resumed;  ///< of the run that goes on
 };
 
 void declare(TrainCommand& options, Settings& settings) {
@@ -65,6 +66,15 @@ const std::vector<std::string> kResumable{"resume",      "threads",         "wor
                                           "epochs",      "patience",        "checkpoint-every", "log-every",
                                           "tensorboard", "histograms-every"};
 
+/// Whole epochs behind the run's last checkpoint; 0 if it has none, or one that fit() will refuse.
+int64_t epochs_done(const std::string& run) {
+  const std::string path = run + "/last.ckpt";
+  if (!fs::exists(path)) return 0;
+  const SafetensorsFile checkpoint(path);
+  const TensorEntry* epoch = checkpoint.find(std::string(kStatePrefix) + "run/epoch");
+  return epoch != nullptr ? checkpoint.read(*epoch).item<int64_t>() : 0;
+}
+
 void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   for (const std::string& name : settings.names_set())
     if (std::find(kResumable.begin(), kResumable.end(), name) == kResumable.end())
@@ -72,10 +82,13 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
                                    fmt::join(kResumable.begin() + 1, kResumable.end(), ", --")));
   if (!fs::exists(options.resume + "/config.json"))
     throw FileError(options.resume + ": is no run folder: it has no config.json");
+  const std::string source = options.resume + "/config.json";
   nlohmann::json config = RunFolder::read_config(options.resume);
-  RunFacts::take_from(config);
-  settings.apply(config, options.resume + "/config.json");
+  options.resumed = RunFacts::take_from(config, source);
+  settings.apply(config, source);
   options.out = options.resume;
+  if (const int64_t done = epochs_done(options.out); options.recipe.epochs < done)
+    throw UsageError(fmt::format("--epochs {}: {} has done {} already", options.recipe.epochs, options.out, done));
 }
 
 void apply_config_file(const TrainCommand& options, Settings& settings) {
@@ -84,9 +97,15 @@ void apply_config_file(const TrainCommand& options, Settings& settings) {
     config = nlohmann::json::parse(read_file(options.config));
   } catch (const nlohmann::json::parse_error& error) {
     throw FileError(fmt::format("{}: byte {}: is not JSON", options.config, error.byte));
+  } catch (const nlohmann::json::exception&) {
+    throw FileError(options.config + ": holds a number that is too large");
   }
   if (!config.is_object()) throw FileError(options.config + ": is not a JSON object of option values");
-  RunFacts::take_from(config);
+  for (const char* key : {"resume", "config"})
+    if (config.contains(key))
+      throw UsageError(
+          fmt::format("{}: \"{}\" can be said on the command line alone, by --{}", options.config, key, key));
+  RunFacts::take_from(config, options.config);
   settings.apply(config, options.config);
 }
 
@@ -99,31 +118,22 @@ void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.preset.empty()) settings.apply(find_preset(options.preset).values, "preset " + options.preset);
 }
 
-std::string new_run_name() {
+/// Makes runs/<date>-<time>, or the same with a number: another run may begin in the same second.
+std::string claim_new_run() {
+  std::error_code error;
+  fs::create_directories("runs", error);
   const std::string name = fmt::format("runs/{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
-  std::string free = name;
-  for (int i = 2; fs::exists(free); ++i) free = fmt::format("{}-{}", name, i);
-  return free;
-}
-
-/// Pixels of the model's input where none are asked for: those of the data if all images are squares of one size that
-/// the model takes and that is no larger than what it was made for, or than a small image; else what it was made for.
-int64_t choose_size(const ModelChoice& model, const data::InputInfo& input) {
-  constexpr int64_t kSmallImage = 64;
-  const ModelInfo info = model.info();
-  if (!input.size || input.size->h != input.size->w) return info.size;
-  const int64_t size = input.size->h;
-  return size >= info.smallest_size && size <= std::max(info.size, kSmallImage) ? size : info.size;
+  std::string run = name;
+  for (int i = 2; !error && !fs::create_directory(run, error); ++i) run = fmt::format("{}-{}", name, i);
+  if (error) throw FileError(run + ": cannot be made: " + error.message());
+  return run;
 }
 
 /// Fills what the options leave open from the data.
 RunFacts complete(TrainCommand& options, const data::Splits& data, const data::InputInfo& input) {
   const RunFacts facts{.channels = input.channels, .class_names = data.train->classes()};
-  const auto classes = static_cast<int64_t>(facts.class_names.size());
-  if (options.model.classes == 0) options.model.classes = classes > 0 ? classes : options.model.info().classes;
-  if (options.model.classes < classes)
-    throw UsageError(fmt::format("--classes {}: the data has {} classes", options.model.classes, classes));
-  if (options.model.size == 0) options.model.size = choose_size(options.model, input);
+  if (options.resumed) options.resumed->check_same(facts, options.data.data);
+  options.model.complete(static_cast<int64_t>(facts.class_names.size()), input);
   if (options.recipe.batch_size > data.train->size())
     throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
                                  options.recipe.batch_size, data.train->size()));
@@ -136,7 +146,6 @@ RunFacts complete(TrainCommand& options, const data::Splits& data, const data::I
   options.images.complete(input.channels);
   options.data.make_absolute();
   options.model.weights = absolute_path(options.model.weights);
-  if (options.out.empty()) options.out = new_run_name();
   return facts;
 }
 
@@ -183,6 +192,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TrainProgress& 
                    .early_transform = recipe.early_transform(size, input, options.images),
                    .early_epochs = recipe.early_epochs,
                    .seed = options.everywhere.seed});
+  if (options.out.empty()) options.out = claim_new_run();  // last, as what fails before leaves no folder then
   const Interrupt interrupt;
   progress.print(introduction(options, *model, data));
   return trainer.fit(data.train, data.val,
@@ -209,7 +219,7 @@ Json to_json(const TrainResult& result) {
           {"end", kEnds[static_cast<int>(result.end)]},
           {"epochs", result.epochs},
           {"steps", result.steps},
-          {"train_loss", result.train_loss},
+          {"train_loss", result.epochs > 0 ? Json(result.train_loss) : Json()},
           {"val_loss", or_null(result.val_loss)},
           {"val_top1", or_null(result.val_top1)},
           {"val_top5", or_null(result.val_top5)},
@@ -252,7 +262,7 @@ int run(TrainCommand& options, Settings& settings) {
   else if (!stopped)
     print_result(result);
   if (stopped)
-    fmt::print(stderr, "stopped after step {}; go on with: kindling train --resume {}\n", result.steps, result.run);
+    say(fmt::format("stopped after step {}; go on with: kindling train --resume {}\n", result.steps, result.run));
   return stopped ? kInterrupted : kDone;
 }
 

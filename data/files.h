@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <sstream>
+#include <string>
 #include <vector>
 
 #include <kindling/tensor/check.h>
@@ -25,5 +26,8 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 /// The names of what is in the folder `path`, sorted, without hidden
 /// ones (".something"). Throws FileError if it cannot be read.
 std::vector<std::string> list_folder(const std::filesystem::path& path);
+
+/// Names of files may be any bytes; JSON takes UTF-8 alone (RFC 3629: shortest forms, no surrogates).
+bool is_utf8(const std::string& text);
 
 }  // namespace kindling::data

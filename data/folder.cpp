@@ -57,7 +57,7 @@ class PhotoFolder {
     if (options_.labels.empty() && !part.empty()) check_classes(path);
     DatasetPtr images = std::make_shared<ImageFolder>(path, classes_, options_.decode);
     if (options_.size == 0) return images;
-    return transformed(std::move(images), compose({resize_shorter(options_.size), center_crop(options_.size)}));
+    return transformed(std::move(images), resize_and_crop(options_.size, options_.size));
   }
 
   Splits hold_out() const {
@@ -87,6 +87,8 @@ ClassList list_classes(const fs::path& path) {
   if (folders.empty())
     file_error(path, "has no folders in it; needed is one folder of images for each class: ", (path / "CLASS").string(),
                "/*.jpg");
+  for (const std::string& name : folders)
+    if (!is_utf8(name)) file_error(path / name, "the name of this folder is not UTF-8");
   return {folders, folders};
 }
 
@@ -100,6 +102,7 @@ ClassList read_labels(const fs::path& file) {
     const size_t number = classes.folders.size() + 1;
     const size_t begin = line.find_first_not_of(kBlanks);
     if (begin == std::string::npos) file_error(file, "line ", number, " is empty; it must name a folder");
+    if (!is_utf8(line)) file_error(file, "line ", number, " is not UTF-8");
     line = line.substr(begin, line.find_last_not_of(kBlanks) + 1 - begin);
     const std::string folder = line.substr(0, line.find_first_of(kBlanks));
     const size_t name = line.find_first_not_of(kBlanks, folder.size());

@@ -17,10 +17,10 @@ struct ClassList {
 };
 
 /// The sub-folders of `path` in order of their names, each named as itself.
-/// Throws FileError if there is no such folder, or no sub-folder in it.
+/// Throws FileError if there is no such folder, no sub-folder in it, or one whose name is not UTF-8.
 ClassList list_classes(const std::filesystem::path& path);
 /// Line i of `file`: the folder name of class i, blanks, and what to call it (the folder name if there is no more).
-/// Throws FileError with the line's number for an empty line or a folder named twice.
+/// Throws FileError with the line's number for an empty line, one that is not UTF-8, or a folder named twice.
 ClassList read_labels(const std::filesystem::path& file);
 
 /// The images PATH/CLASS/* (.jpg, .jpeg, .png, .bmp in any case) in order of class and file name. Hidden files, other

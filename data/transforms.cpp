@@ -57,6 +57,12 @@ Box random_box(Size2 image, const RandomResizedCropOptions& options, Rng& rng) {
   return {(image.h - size.h) / 2, (image.w - size.w) / 2, size};
 }
 
+// How much of `side` to keep beside `other`: four times as much, with as much cut off on either side.
+int64_t kept_of(int64_t side, int64_t other) {
+  const int64_t most = 4 * other;
+  return side > most ? most + (side - most) % 2 : side;
+}
+
 // Colour jitter's arithmetic, on pixels of `channels` (3, or 1) floats in 0..255.
 class Jitter {
  public:
@@ -150,6 +156,15 @@ Transform center_crop(Size2 size) {
     check(x.size(0) >= size.h && x.size(1) >= size.w, "center_crop", "cannot cut ", size.h, " x ", size.w,
           " out of an image of shape ", x.shape());
     return crop(x, (x.size(0) - size.h) / 2, (x.size(1) - size.w) / 2, size);
+  };
+}
+
+Transform resize_and_crop(int64_t shorter, Size2 size) {
+  const Transform whole = compose({resize_shorter(shorter), center_crop(size)});
+  return [whole](const Tensor& image, Rng& rng) {
+    const Tensor x = checked_image("resize_and_crop", image);
+    const Size2 all{x.size(0), x.size(1)}, middle{kept_of(all.h, all.w), kept_of(all.w, all.h)};
+    return whole(middle == all ? x : center_crop(middle)(x, rng), rng);
   };
 }
 

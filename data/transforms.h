@@ -27,6 +27,9 @@ Transform resize(Size2 size);
 Transform resize_shorter(int64_t pixels);
 /// The middle height x width; offset = (H - h) / 2 rounded down. Throws ShapeError if the image is smaller.
 Transform center_crop(Size2 size);
+/// resize_shorter(`shorter`), then center_crop(`size`). Where one side is more than four times the other, the middle
+/// alone is resized: the whole of an image of 60000 x 1 pixels would take gigabytes.
+Transform resize_and_crop(int64_t shorter, Size2 size);
 /// A random part of the image with area share in `scale` and width/height ratio in `ratio` (log-uniform), resized to
 /// `size`: Inception's crop, as torchvision's RandomResizedCrop (ten tries, then the centre).
 struct RandomResizedCropOptions {

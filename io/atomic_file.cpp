@@ -8,12 +8,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <regex>
 #include <system_error>
 
 namespace kindling {
 namespace {
-
-constexpr char kTemporary[] = ".tmp-";
 
 std::string reason() { return std::generic_category().message(errno); }
 
@@ -22,11 +21,22 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+std::string temporary_path(const std::string& path, const std::string& process, const std::string& n) {
+  return path + ".tmp-" + process + "-" + n;
+}
+
+/// Whether `other` has that form, whatever the two numbers are.
+bool is_temporary_of(const std::string& path, const std::string& other) {
+  static const std::regex numbers("([0-9]+)-([0-9]+)$");
+  std::smatch found;
+  return std::regex_search(other, found, numbers) && other == temporary_path(path, found[1], found[2]);
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   static std::atomic<int> count{0};
-  temporary_ = path_ + kTemporary + std::to_string(::getpid()) + "-" + std::to_string(count++);
+  temporary_ = temporary_path(path_, std::to_string(::getpid()), std::to_string(count++));
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw FileError(path_ + ": cannot be written: " + reason());
 }
@@ -90,11 +100,11 @@ std::string read_file(const std::string& path) {
   return contents;
 }
 
-void remove_temporary_files(const std::string& folder) {
+void remove_temporary_files(const std::string& path) {
+  const std::string name = std::filesystem::path(path).filename().string();
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().find(kTemporary) != std::string::npos)
-      std::filesystem::remove(entry.path(), ignored);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(path), ignored))
+    if (is_temporary_of(name, entry.path().filename().string())) std::filesystem::remove(entry.path(), ignored);
 }
 
 }  // namespace kindling

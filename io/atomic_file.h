@@ -39,7 +39,7 @@ void write_file(const std::string& path, std::string_view contents);
 /// The whole file. Throws FileError if it cannot be read.
 std::string read_file(const std::string& path);
 
-/// Removes what killed processes left of their AtomicFiles in `folder`.
-void remove_temporary_files(const std::string& folder);
+/// Removes what killed processes left of their AtomicFiles of this `path`.
+void remove_temporary_files(const std::string& path);
 
 }  // namespace kindling

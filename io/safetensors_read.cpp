@@ -119,6 +119,8 @@ class HeaderReader {
     } catch (const Json::parse_error& error) {
       const auto byte = static_cast<int64_t>(error.byte);
       refuse(path_, safetensors::kLengthBytes + std::max<int64_t>(byte - 1, 0), "the header is not valid JSON");
+    } catch (const Json::exception& error) {  // a number that is too large; it does not say where
+      refuse(path_, safetensors::kLengthBytes, "the header cannot be read: ", error.what());
     }
   }
 

@@ -9,6 +9,8 @@ namespace {
 
 bool is_state(const std::string& name) { return name.starts_with(kStatePrefix); }
 
+bool holds_integers(const TensorEntry& entry) { return entry.dtype == "I64" || entry.dtype == "U8"; }
+
 template <class... Parts>
 std::string join(const Parts&... parts) {
   std::ostringstream text;
@@ -30,6 +32,7 @@ std::string describe(const std::string& path, const LoadReport& report) {
   append_list(text, "missing from the file", report.missing);
   append_list(text, "not in the model", report.unexpected);
   append_list(text, "of another shape", report.misshaped);
+  append_list(text, "of another type", report.mistyped);
   return text.str();
 }
 
@@ -69,6 +72,8 @@ LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& 
     left.erase(found);
     if (entry.shape != target.shape()) {
       report.misshaped.push_back(join(name, ": file ", entry.shape, ", model ", target.shape()));
+    } else if (holds_integers(entry) && is_floating(target.dtype())) {  // labels or codes, not weights
+      report.mistyped.push_back(join(name, ": file has ", entry.dtype, ", the model needs a floating-point type"));
     } else {
       copies.emplace_back(file.read(entry).to(target.dtype()), target);
     }

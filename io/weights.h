@@ -13,7 +13,7 @@ namespace kindling {
 void save(Module& module, const std::string& path);
 
 struct LoadOptions {
-  /// Throw if anything does not fit. Otherwise what fits by name and shape is loaded and the rest is reported.
+  /// Throw if anything does not fit. Otherwise what fits by name, shape and type is loaded and the rest is reported.
   bool strict = true;
 };
 
@@ -22,12 +22,13 @@ struct LoadReport {
   std::vector<std::string> missing;     ///< in the model, not in the file
   std::vector<std::string> unexpected;  ///< in the file, not in the model
   std::vector<std::string> misshaped;   ///< in both: "conv10/weight: file [1000, 1, 1, 512], model [10, 1, 1, 512]"
-  bool empty() const { return missing.empty() && unexpected.empty() && misshaped.empty(); }
+  std::vector<std::string> mistyped;    ///< integers for weights: "fc1/weight: file has U8, the model needs ..."
+  bool empty() const { return missing.empty() && unexpected.empty() && misshaped.empty() && mistyped.empty(); }
 };
 
 /// Fills parameters and buffers from a file of weights or a checkpoint (whose state of the run is passed over),
-/// converted to the model's dtype. Throws FileError, with everything that does not fit, unless all names and shapes
-/// agree; the model is then unchanged.
+/// converted to the model's dtype, but integers never to floating point. Throws FileError, with everything that does
+/// not fit, unless all names and shapes agree; the model is then unchanged.
 LoadReport load(Module& module, const std::string& path, const LoadOptions& options = {});
 /// As above, from a file that is open already.
 LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options = {});

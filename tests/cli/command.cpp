@@ -31,6 +31,7 @@ constexpr std::chrono::seconds kTimeout{900};
   const int out_file = ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (::dup2(in, 0) < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0) ::_exit(99);
+  if (!options.working_folder.empty() && ::chdir(options.working_folder.c_str()) != 0) ::_exit(97);
   for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
   if (options.largest_file > 0) {
     const rlimit limit{static_cast<rlim_t>(options.largest_file), static_cast<rlim_t>(options.largest_file)};
@@ -79,7 +80,8 @@ Command::Command(std::vector<std::string> arguments, const CommandOptions& optio
   arguments.insert(arguments.begin(), "kindling");
   process_ = ::fork();
   REQUIRE(process_ >= 0);
-  if (process_ == 0) execute(arguments, options, folder_ / "out", folder_ / "err");
+  const bool elsewhere = !options.standard_error.empty();
+  if (process_ == 0) execute(arguments, options, folder_ / "out", elsewhere ? options.standard_error : folder_ / "err");
 }
 
 Command::~Command() {

@@ -2,8 +2,12 @@
 // a clear message, the right exit code, no half-written file.
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -45,6 +49,43 @@ class SmallDisk {
   std::string path_;
   bool mounted_;
 };
+
+/// A terminal of 80 columns, of which this is the side that sees what is shown.
+class Terminal {
+ public:
+  Terminal() : descriptor_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    if (descriptor_ < 0 || ::grantpt(descriptor_) != 0 || ::unlockpt(descriptor_) != 0) return;
+    const winsize size{.ws_row = 24, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(descriptor_, TIOCSWINSZ, &size);
+    path_ = ::ptsname(descriptor_);
+  }
+  ~Terminal() { ::close(descriptor_); }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  /// "" if the system gives no terminals.
+  std::string path() const { return fs::exists(path_) ? path_ : ""; }
+  /// All that was written, once nobody has it open any more.
+  std::string shown() const {
+    std::string text;
+    char block[4096];
+    for (ssize_t got; (got = ::read(descriptor_, block, sizeof block)) > 0;)
+      text.append(block, static_cast<size_t>(got));
+    return text;
+  }
+
+ private:
+  int descriptor_;
+  std::string path_;
+};
+
+/// The exit code of a command line of the shell.
+int shell(const std::string& line) { return WEXITSTATUS(std::system(line.c_str())); }
+
+std::string command_line(const std::vector<std::string>& arguments) {
+  std::string line = KINDLING_COMMAND;
+  for (const std::string& argument : arguments) line += " " + argument;
+  return line;
+}
 
 void check_no_temporary_files(const std::string& run) {
   for (const auto& entry : fs::directory_iterator(run)) {
@@ -168,8 +209,43 @@ TEST_CASE("a full disk") {
 
 TEST_CASE("standard output that cannot be written") {
   const TemporaryFolder folder;
-  const std::string command = std::string(KINDLING_COMMAND) + " info --model lenet > /dev/full 2> " + (folder / "err");
-  const int status = std::system(command.c_str());
-  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(shell(command_line({"info", "--model", "lenet"}) + " > /dev/full 2> " + (folder / "err")) == 1);
   CHECK_THAT(contents(folder / "err"), Contains("standard output cannot be written: No space left on device"));
+}
+
+TEST_CASE("standard error that cannot be written ends nothing and changes no exit code") {
+  CHECK(shell(command_line({"foo"}) + " 2> /dev/full") == 2);
+  CHECK(shell(command_line({"foo"}) + " 2>&-") == 2);
+
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  const auto train = [&](const char* run) { return command_line(small_run(folder / "data", folder / run)); };
+  CHECK(shell(train("full") + " > /dev/null 2> /dev/full") == 0);
+  CHECK(shell(train("closed") + " > /dev/null 2>&-") == 0);
+  CHECK(json_lines(folder / "closed/metrics.jsonl").size() == 2);  // nothing went there instead
+  shell("(" + train("gone") + " 2>&1 > /dev/null; echo $? > " + (folder / "code") + ") | true");
+  CHECK(contents(folder / "code") == "0\n");
+}
+
+TEST_CASE("paths that are not UTF-8 do not spoil the JSON document") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  const Outcome outcome = kindling_command(with(small_run(folder / "data", folder / "run\xE9"), {"--json"}));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json()["run"] == folder / "run\xEF\xBF\xBD");
+}
+
+TEST_CASE("the progress bar leaves room for the text behind it") {
+  const TemporaryFolder folder;
+  const Terminal terminal;
+  if (terminal.path().empty()) {
+    WARN("skipped: there are no terminals here");
+    return;
+  }
+  write_images(folder / "data", {"blue", "green"}, 20);
+  const CommandOptions options{.standard_error = terminal.path()};
+  CHECK(kindling_command(small_run(folder / "data", folder / "run"), options).code == 0);
+  const std::string shown = terminal.shown();
+  CHECK_THAT(shown, Contains("epoch 1/2  [###") && Contains(" left\x1b[K") && !Contains(" lef\x1b[K"));
 }

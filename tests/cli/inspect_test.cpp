@@ -75,6 +75,23 @@ TEST_CASE("info: parameters and multiply-accumulates of every published model", 
   }
 }
 
+TEST_CASE("info: running statistics in a file of weights are no parameters") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 4);
+  const std::vector<std::string> model{"--model", "squeezenet_cifar", "--norm", "batch", "--classes", "3"};
+  std::vector<std::string> train{
+      "train", "--data", "folder:" + (folder / "data"), "--epochs", "1", "--out", folder / "run", "--batch-size", "4"};
+  train.insert(train.end(), model.begin(), model.end());
+  REQUIRE(kindling_command(train).code == 0);
+  std::filesystem::copy_file(folder / "run/last.ckpt", folder / "weights.safetensors");
+  const json file = kindling_command({"info", "--weights", folder / "weights.safetensors", "--json"}).json();
+  std::vector<std::string> made{"info", "--json"};
+  made.insert(made.end(), model.begin(), model.end());
+  const json whole = kindling_command(made).json();
+  CHECK(file["parameters"] == whole["parameters"]);
+  CHECK(file["bytes"] == whole["bytes"]);
+}
+
 TEST_CASE("gradcheck: one operation, all of its rows") {
   const json report = kindling_command({"gradcheck", "--op", "relu", "--order", "2", "--json"}).json();
   CHECK(report["checked"].get<size_t>() == report["results"].size());
@@ -145,6 +162,10 @@ TEST_CASE("graph: a model's layers, with the sums of its bypasses", "[model]") {
 
   const Outcome opened = kindling_command({"graph", "--model", "squeezenet1_1", "--size", "32", "--depth", "2"});
   CHECK_THAT(opened.out, Contains("subgraph \"cluster_fire2\"") && Contains("label=\"fire2/expand3x3\\nConv2d"));
+}
+
+TEST_CASE("graph: the help says what draws it") {
+  CHECK_THAT(kindling_command({"graph", "--help"}).out, Contains("package graphviz"));
 }
 
 TEST_CASE("graph: the autograd graph") {

@@ -3,6 +3,8 @@
 
 #include <csignal>
 
+#include <kindling/io/atomic_file.h>
+
 #include "command.h"
 
 using namespace kindling;
@@ -80,6 +82,21 @@ TEST_CASE("Ctrl-C saves a checkpoint, says how to go on, and exits with 130") {
   CHECK(resumed.json()["steps"].get<int64_t>() == 8 * (before["epoch"].get<int64_t>() + 1));
 }
 
+TEST_CASE("a run that is stopped in its first epoch has no training loss yet") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 200);
+  std::vector<std::string> arguments = long_run(folder / "data", folder / "run", "100000");
+  arguments.push_back("--json");
+  Command stopped(arguments);
+  REQUIRE(stopped.wait_until([&] { return has_lines(folder / "run", 1); }));  // of 80 in the first epoch
+  stopped.signal(SIGINT);
+  const Outcome outcome = stopped.wait();
+  CHECK(outcome.code == 130);
+  const json result = outcome.json();
+  INFO(result);
+  CHECK(result["train_loss"].is_null() == (result["epochs"] == 0));
+}
+
 TEST_CASE("a second Ctrl-C quits at once") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
@@ -97,4 +114,36 @@ TEST_CASE("train --resume takes no options that would change what was trained") 
   const Outcome outcome = kindling_command({"train", "--resume", folder / "run", "--lr", "0.1"});
   CHECK(outcome.code == 2);
   CHECK_THAT(outcome.err, Contains("--lr cannot be changed when a run is resumed; only --threads, --workers"));
+}
+
+TEST_CASE("train --resume does not go back") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "2")).code == 0);
+  const Outcome outcome = kindling_command({"train", "--resume", folder / "run", "--epochs", "1"});
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, Contains("--epochs 1: " + (folder / "run") + " has done 2 already"));
+  CHECK(kindling_command({"train", "--resume", folder / "run", "--epochs", "2"}).code == 0);
+}
+
+TEST_CASE("train --resume does not go on with other classes") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "1")).code == 0);
+  const std::string config = contents(folder / "run/config.json");
+  std::filesystem::rename(folder / "data/blue", folder / "data/yellow");
+  const Outcome outcome = kindling_command({"train", "--resume", folder / "run", "--epochs", "2"});
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Contains("are not those of the run (green red yellow here, blue green red there)"));
+  CHECK(contents(folder / "run/config.json") == config);
+
+  json facts = json::parse(config);
+  for (const auto& [key, value] : {std::pair("class_names", json(5)), std::pair("channels", json("x"))}) {
+    json damaged = facts;
+    damaged[key] = value;
+    write_file(folder / "run/config.json", damaged.dump());
+    const Outcome refused = kindling_command({"train", "--resume", folder / "run"});
+    CHECK(refused.code == 1);
+    CHECK_THAT(refused.err, Contains((folder / "run/config.json") + ": \"" + key + "\" is no "));
+  }
 }

@@ -178,6 +178,32 @@ TEST_CASE("train: an unknown key of --config is wrong usage") {
   const Outcome damaged = kindling_command({"train", "--config", folder / "options.json"});
   CHECK(damaged.code == 1);
   CHECK_THAT(damaged.err, Contains("options.json: byte 2: is not JSON"));
+  write_file(folder / "options.json", R"({"label_smoothing": 1e999})");
+  const Outcome huge = kindling_command({"train", "--config", folder / "options.json"});
+  CHECK(huge.code == 1);
+  CHECK_THAT(huge.err, Contains("options.json: holds a number that is too large"));
+}
+
+TEST_CASE("train: a value of --config must be of its option's kind, and some options are for the command line alone") {
+  const TemporaryFolder folder;
+  struct Mistake {
+    std::string json, message;
+  };
+  for (const Mistake& mistake : std::vector<Mistake>{
+           {R"({"epochs": [1, 2]})", "\"epochs\" must be one value, not a list or an object"},
+           {R"({"epochs": []})", "\"epochs\" must be one value, not a list or an object"},
+           {R"({"weights": {}})", "\"weights\" must be one value, not a list or an object"},
+           {R"({"mean": [[1, 2], 3]})", "\"mean\" must be a list of single values"},
+           {R"({"augment": {"flip": true}})", "\"augment\" must be a list of single values"},
+           {R"({"nesterov": 2})", "\"nesterov\" must be true or false"},
+           {R"({"seed": -1})", "--seed: must be a whole number from 0 to 2^64 - 1, not -1"},
+           {R"({"resume": "run"})", "\"resume\" can be said on the command line alone, by --resume"},
+           {R"({"config": "other.json"})", "\"config\" can be said on the command line alone, by --config"}}) {
+    write_file(folder / "options.json", mistake.json);
+    const Outcome outcome = kindling_command({"train", "--config", folder / "options.json"});
+    CHECK(outcome.code == 2);
+    CHECK_THAT(outcome.err, Contains((folder / "options.json") + ": " + mistake.message));
+  }
 }
 
 TEST_CASE("train: a folder that holds a run is not written over") {
@@ -190,6 +216,27 @@ TEST_CASE("train: a folder that holds a run is not written over") {
   CHECK(again.code == 1);
   CHECK_THAT(again.err, Contains((folder / "run") + ": holds a run already: resume it, or choose another folder"));
   CHECK(contents(folder / "run/last.ckpt") == before);
+}
+
+TEST_CASE("train: runs that begin in the same second get folders of their own, a command that fails gets none") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const CommandOptions here{.working_folder = folder.path()};
+  std::vector<std::string> arguments{"train", "--data", "folder:data", "--model", "lenet", "--epochs", "1"};
+  std::vector<std::string> too_large = arguments;
+  too_large.insert(too_large.end(), {"--batch-size", "100"});
+  CHECK(kindling_command(too_large, here).code == 2);
+  CHECK(folder.listing() == "data");
+
+  Command first(arguments, here), second(arguments, here);
+  CHECK(first.wait().code == 0);
+  CHECK(second.wait().code == 0);
+  int runs = 0;
+  for (const auto& run : std::filesystem::directory_iterator(folder / "runs")) {
+    ++runs;
+    CHECK(json_lines(run.path().string() + "/metrics.jsonl").size() == 1);
+  }
+  CHECK(runs == 2);
 }
 
 TEST_CASE("train: the same bytes on one thread and on two") {
@@ -257,6 +304,15 @@ TEST_CASE("eval: weights without a run need to be explained, and classes must be
   INFO(explained.err);
   CHECK(explained.code == 0);
   CHECK(explained.json()["images"] == 60);
+
+  const std::vector<std::string> sizeless{"eval",  "--weights", folder / "weights.safetensors", "--model",
+                                          "lenet", "--data",    "folder:" + (folder / "data"),  "--json"};
+  CHECK(kindling_command(sizeless).json()["images"] == 60);  // the data's size, as in training
+  std::vector<std::string> too_few = sizeless;
+  too_few.insert(too_few.end(), {"--classes", "2"});
+  const Outcome few = kindling_command(too_few);
+  CHECK(few.code == 2);
+  CHECK_THAT(few.err, Contains("--classes 2: the data has 3 classes"));
 
   write_images(folder / "other", {"green", "red", "yellow"}, 5);
   const Outcome other =

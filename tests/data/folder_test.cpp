@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <kindling/data/files.h>
+
 #include "test_files.h"
 
 using namespace kindling;
@@ -156,6 +158,26 @@ TEST_CASE("folder: what is wrong with a folder is said") {
   CHECK(error() == "");
   const std::string labels = root.write("labels.txt", std::string("cat\nhorse\n")).string();
   CHECK(error({.labels = labels}) == path + "/dog: this folder is none of the 2 classes");
+}
+
+TEST_CASE("is_utf8: whole shortest forms, no surrogates, nothing beyond 10FFFF") {
+  for (const char* text :
+       {"", "cat", "\xC3\xA9", "\xE2\x82\xAC", "\xED\x9F\xBF", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF"})
+    CHECK(is_utf8(text));
+  for (const char* text : {"\xE9t\xE9", "\x80", "\xC3", "\xE2\x82", "\xC0\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                           "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xFF"})
+    CHECK_FALSE(is_utf8(text));
+}
+
+TEST_CASE("folder: names of classes that are not UTF-8 are refused") {
+  const TempFolder root;
+  const std::string path = root.path().string();
+  add_images(root, "", {"caf\xC3\xA9", "dog", "t\xE9"}, 2);
+  CHECK(error_of([&] { folder(path); }) == path + "/t\xE9: the name of this folder is not UTF-8");
+  fs::remove_all(root.path() / "t\xE9");
+  CHECK(error_of([&] { folder(path); }) == "");
+  const std::string labels = root.write("labels.txt", std::string("caf\xC3\xA9\ndog t\xE9\n")).string();
+  CHECK(error_of([&] { folder(path, {.labels = labels}); }) == labels + ": line 2 is not UTF-8");
 }
 
 TEST_CASE("folder: parts that do not fit together") {

@@ -128,6 +128,19 @@ TEST_CASE("center_crop takes the middle, the odd pixel staying below and right")
                        Message("center_crop: cannot cut 7 x 7 out of an image of shape [7, 6, 3]"));
 }
 
+TEST_CASE("resize_and_crop: of long images only the middle, of others all is resized first") {
+  const Transform both = compose({resize_shorter(32), center_crop(28)});
+  for (const Shape& shape : {Shape{40, 40, 3}, Shape{40, 160, 3}, Shape{77, 41, 3}, Shape{5, 20, 1}})
+    CHECK(bitwise_equal(run(resize_and_crop(32, 28), random_image(shape, 6)), run(both, random_image(shape, 6))));
+  // Ten times as long: the same up to rounding.
+  const Tensor wide = smooth_image(40, 400), tall = smooth_image(403, 40);
+  CHECK(largest_difference(run(resize_and_crop(32, 28), wide), run(both, wide)) <= 1);
+  CHECK(run(resize_and_crop(32, 28), tall).shape() == Shape{28, 28, 3});
+  // As a whole this one would become 256 x 15360000 pixels.
+  CHECK(run(resize_and_crop(256, 224), random_image({1, 60000, 3}, 6)).shape() == Shape{224, 224, 3});
+  CHECK(run(resize_and_crop(256, 224), random_image({60000, 1, 3}, 6)).shape() == Shape{224, 224, 3});
+}
+
 TEST_CASE("pad_and_crop moves the image by every offset, zeros coming in") {
   for (const DType dtype : {DType::u8, DType::f32}) {
     const Tensor image = numbered_image(4, 5).to(dtype);
@@ -293,8 +306,8 @@ TEST_CASE("compose: a transform draws the same whatever comes after it") {
 
 TEST_CASE("transforms refuse what is no image") {
   for (const Transform& transform :
-       {resize(3), resize_shorter(3), center_crop(1), random_resized_crop(3), pad_and_crop(1), cutout(1), random_flip(),
-        color_jitter(), normalize({1}, {1}), to_unit_range()}) {
+       {resize(3), resize_shorter(3), center_crop(1), resize_and_crop(1, 1), random_resized_crop(3), pad_and_crop(1),
+        cutout(1), random_flip(), color_jitter(), normalize({1}, {1}), to_unit_range()}) {
     CHECK_THROWS_WITH(run(transform, Tensor::zeros({4, 4})),
                       Catch::EndsWith(": needs an image [H, W, C], got shape [4, 4]"));
     CHECK_THROWS_WITH(run(transform, Tensor::zeros({4, 4, 3}, DType::i64)),

@@ -81,6 +81,16 @@ TEST_CASE("what killed writers left is removed") {
   const TemporaryFolder folder;
   write_file(folder / "last.ckpt", "whole");
   write_file(folder / "last.ckpt.tmp-123-0", "half");
-  remove_temporary_files(folder.path());
+  remove_temporary_files(folder / "last.ckpt");
   CHECK(folder.listing() == "last.ckpt");
+}
+
+TEST_CASE("files that only look like what killed writers leave are kept") {
+  const TemporaryFolder folder;
+  for (const char* name : {"last.ckpt.tmp-important", "last.ckpt.tmp-1-2.txt", "last.ckpt.tmp--1", "last.ckpt.tmp-1-2x",
+                           "last-ckpt.tmp-1-2", "my-last.ckpt.tmp-1-2", "notes.tmp-1-2"})
+    write_file(folder / name, "mine");
+  const std::string before = folder.listing();
+  remove_temporary_files(folder / "last.ckpt");
+  CHECK(folder.listing() == before);
 }

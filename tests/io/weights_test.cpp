@@ -40,6 +40,13 @@ struct Renamed : Module {
   Variable forward(const Variable& x) override { return x; }
 };
 
+struct Counter : Module {
+  Tensor count = Tensor::from<int64_t>({0});
+  void visit(Visitor& visitor) override { visitor("count", count); }
+  std::string kind() const override { return "Counter"; }
+  Variable forward(const Variable& x) override { return x; }
+};
+
 }  // namespace
 
 TEST_CASE("weights and buffers come back bit for bit") {
@@ -89,6 +96,25 @@ TEST_CASE("a file that does not fit is refused with all that is wrong, and chang
     CHECK(bitwise_equal(copies(other)[0], copies(net)[0]));
     CHECK(bitwise_equal(copies(other)[1], before[1]));
   }
+}
+
+TEST_CASE("integers are no weights, but fill integer buffers") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  Sequential net = make_net(10, 1);
+  std::vector<NamedTensor> tensors = named_tensors(net);
+  for (NamedTensor& tensor : tensors)
+    if (tensor.name == "head/weight") tensor.value = Tensor::zeros({10, 4}, DType::u8);
+  write_safetensors(path, tensors);
+  CHECK_THROWS_MATCHES(
+      load(net, path), FileError,
+      Catch::Message(path + ": does not fit the model\n"
+                            "  of another type:\n    head/weight: file has U8, the model needs a floating-point type"));
+
+  Counter counter;
+  write_safetensors(path, {{"count", Tensor::from<int64_t>({7})}});
+  CHECK(load(counter, path).empty());
+  CHECK(counter.count.item<int64_t>() == 7);
 }
 
 TEST_CASE("long lists are shortened") {
