@@ -9,9 +9,10 @@ namespace kindling {
 /// are read once, from where they lie; more go through matmul. Throws ShapeError if sizes or dtypes do not fit.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {});
 
-/// dw[o,i] = sum_n grad[n,o] x[n,i]: grad [N,O], x [N,I] -> [O,I].
+/// dw[o,i] = sum_n grad[n,o] x[n,i]: grad [N,O], x [N,I] -> [O,I]. Throws ShapeError if sizes or dtypes do not fit.
 Tensor linear_weight_grad(const Tensor& grad, const Tensor& x);
-/// sum += linear_weight_grad(grad, x), the products added where they belong. `sum` is contiguous.
+/// sum += linear_weight_grad(grad, x), the products added where they belong. Throws ShapeError likewise, and if `sum`
+/// is not contiguous.
 void add_linear_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x);
 
 }  // namespace kindling

@@ -9,16 +9,17 @@ struct BatchNormStats {
   Tensor mean;     ///< [C], mean over all axes but the last
   Tensor inv_std;  ///< [C], 1 / sqrt(variance + eps), variance with divisor M = numel / C
 };
-/// Of x [..., C], from sums over the distance to the mean of a sample of its rows.
+/// Of x [..., C], from sums over the distance to the mean of a sample of its rows. Throws ShapeError if x is empty or
+/// neither f32 nor f64; the two below also if shapes or dtypes do not fit.
 BatchNormStats batch_norm_stats(const Tensor& x, double eps);
 /// What follows a normalisation in the same pass.
 enum class Activation : uint8_t { none, relu };
-/// (x - mean) * inv_std * gamma + beta, or its ReLU, in one pass. mean, inv_std, gamma, beta [C].
+/// (x - mean) * inv_std * gamma + beta, or its ReLU, in one pass: x [..., C] -> [..., C]; all others [C].
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
                         Activation activation = Activation::none);
 /// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167, section 3), where the statistics
 /// depend on x: dx = gamma inv_std (g - mean(g) - xhat mean(g xhat)), dgamma = sum(g xhat), dbeta = sum(g). g is grad,
-/// or what ReLU lets through of it.
+/// or what ReLU lets through of it: grad and dx [..., C], dgamma and dbeta [C].
 struct BatchNormGrads {
   Tensor dx, dgamma, dbeta;
 };
