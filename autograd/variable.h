@@ -80,10 +80,10 @@ enum class CreateGraph : bool { no, yes };
 /// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an output of one element
 /// (1). With CreateGraph::yes the results are themselves recorded, so they can be differentiated again, and the graph
 /// is retained; else they are constants that share memory with nothing else (of an input that appears twice, with each
-/// other). `inputs` may be any Variables that require
-/// a gradient, not only leaves; only operations between them and the outputs are run (and freed, unless
-/// `retain_graph`). Leaves' grad() is not touched, and nothing is written to leaves, so threads may share them. An
-/// input that L does not depend on gets an undefined Variable if `allow_unused`, else throws Error.
+/// other). `inputs` may be any Variables that require a gradient, not only leaves; only operations between them and the
+/// outputs are run (and freed, unless `retain_graph`). Leaves' grad() is not touched, and nothing is written to leaves,
+/// so threads may share them. An input that L does not depend on gets an undefined Variable if `allow_unused`, else
+/// throws Error.
 Variables grad(const Variables& outputs, const Variables& inputs, CreateGraph create_graph = CreateGraph::no,
                const Variables& seeds = {}, bool allow_unused = false, bool retain_graph = false);
 

@@ -14,16 +14,6 @@
 namespace kindling::cli {
 namespace {
 
-/// Sets a convolution algorithm, then the one before.
-class WithAlgorithm {
- public:
-  explicit WithAlgorithm(ConvAlgorithm algorithm) : before_(conv_algorithm()) { set_conv_algorithm(algorithm); }
-  ~WithAlgorithm() { set_conv_algorithm(before_); }
-
- private:
-  ConvAlgorithm before_;
-};
-
 Check by_error(std::string name, double error, double limit) {
   return {std::move(name), error <= limit, fmt::format("relative error {:.1e}", error)};
 }
@@ -67,10 +57,10 @@ void check_conv(ConvAlgorithm algorithm, const char* name, DType dtype, Rng rng,
     const Tensor x = random(c.x, rng).to(dtype), w = random(c.w, rng).to(dtype);
     const Tensor grad = random(conv2d_shape(c.x, c.w, c.options), rng).to(dtype);
     const auto expected = [&] {
-      const WithAlgorithm naive(ConvAlgorithm::naive);
+      const ConvAlgorithmGuard naive(ConvAlgorithm::naive);
       return run_passes(c, x.to(DType::f64), w.to(DType::f64), grad.to(DType::f64));
     }();
-    const WithAlgorithm with(algorithm);
+    const ConvAlgorithmGuard with(algorithm);
     const std::vector<Tensor> results = run_passes(c, x, w, grad);
     for (size_t i = 0; i < results.size(); ++i)
       worst[i] = std::max(worst[i], relative_distance(results[i].to(DType::f64), expected[i]));

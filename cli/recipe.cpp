@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <kindling/data/loader.h>
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
@@ -127,7 +128,7 @@ std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
 }
 
 Schedule Recipe::make_schedule(int64_t samples) const {
-  const int64_t batches = drop_last ? samples / batch_size : groups(samples, batch_size);
+  const int64_t batches = data::batch_count(samples, batch_size, drop_last);
   const int64_t updates = groups(batches, accumulate);  // in one epoch
   ScheduleOptions options{
       .power = power,

@@ -66,15 +66,6 @@ const std::vector<std::string> kResumable{"resume",      "threads",         "wor
                                           "epochs",      "patience",        "checkpoint-every", "log-every",
                                           "tensorboard", "histograms-every"};
 
-/// Whole epochs behind the run's last checkpoint; 0 if it has none, or one that fit() will refuse.
-int64_t epochs_done(const std::string& run) {
-  const std::string path = run + "/last.ckpt";
-  if (!fs::exists(path)) return 0;
-  const SafetensorsFile checkpoint(path);
-  const TensorEntry* epoch = checkpoint.find(std::string(kStatePrefix) + "run/epoch");
-  return epoch != nullptr ? checkpoint.read(*epoch).item<int64_t>() : 0;
-}
-
 void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   for (const std::string& name : settings.names_set())
     if (std::find(kResumable.begin(), kResumable.end(), name) == kResumable.end())
@@ -87,7 +78,7 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   options.resumed = RunFacts::take_from(config, source);
   settings.apply(config, source);
   options.out = options.resume;
-  if (const int64_t done = epochs_done(options.out); options.recipe.epochs < done)
+  if (const int64_t done = RunFolder::epochs_done(options.out); options.recipe.epochs < done)
     throw UsageError(fmt::format("--epochs {}: {} has done {} already", options.recipe.epochs, options.out, done));
 }
 

@@ -1,11 +1,11 @@
 #include <kindling/data/files.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+
+#include <nlohmann/json.hpp>
 
 namespace kindling::data {
 
@@ -36,21 +36,12 @@ std::vector<std::string> list_folder(const fs::path& path) {
 }
 
 bool is_utf8(const std::string& text) {
-  constexpr std::array<uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};  // of those that need so many bytes
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i++]);
-    const auto bytes = static_cast<size_t>(std::countl_one(first));
-    if (bytes == 0) continue;
-    if (bytes == 1 || bytes > 4) return false;
-    uint32_t point = first & (0x7Fu >> bytes);
-    for (size_t k = 1; k < bytes; ++k, ++i) {
-      if (i == text.size() || (text[i] & 0xC0) != 0x80) return false;
-      point = point << 6 | (text[i] & 0x3F);
-    }
-    const bool surrogate = point >= 0xD800 && point < 0xE000;
-    if (point < kSmallest[bytes] || surrogate || point > 0x10FFFF) return false;
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::type_error&) {
+    return false;
   }
-  return true;
 }
 
 }  // namespace kindling::data

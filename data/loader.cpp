@@ -248,6 +248,10 @@ struct Loader::State {
   std::unique_ptr<Prefetcher> prefetcher;  // last: its threads use the rest
 };
 
+int64_t batch_count(int64_t samples, int64_t batch_size, bool drop_last) {
+  return drop_last ? samples / batch_size : (samples + batch_size - 1) / batch_size;
+}
+
 Loader::Loader(DatasetPtr dataset, LoaderOptions options) {
   check(dataset != nullptr, "loader", "there is no dataset");
   check_options(*dataset, options);
@@ -306,8 +310,7 @@ Batch Loader::next() {
 }
 
 int64_t Loader::batches_per_epoch() const {
-  const int64_t size = state_->options.batch_size;
-  return state_->options.drop_last ? state_->samples / size : (state_->samples + size - 1) / size;
+  return batch_count(state_->samples, state_->options.batch_size, state_->options.drop_last);
 }
 
 const Dataset& Loader::dataset() const { return state_->reader.dataset(); }

@@ -37,6 +37,9 @@ struct LoaderStats {
   std::vector<std::string> skipped;  ///< messages of damaged samples, each once, in the order of the batches
 };
 
+/// Batches in an epoch of so many samples.
+int64_t batch_count(int64_t samples, int64_t batch_size, bool drop_last);
+
 /// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's transform draws from a
 /// stream named by (seed, e, sample's number): the same bits for any number of workers. A skipped sample's place is
 /// left out of its batch, and a batch of which nothing is left is left out of the epoch.

@@ -24,18 +24,6 @@ void check_same_shape(const char* loss, const Variable& x, const Variable& targe
   check(x.shape() == target.shape(), loss, "input and target differ: input ", x.shape(), ", target ", target.shape());
 }
 
-void check_labels(const char* loss, const Variable& x, const Variable& labels, const Tensor& class_weights) {
-  check(x.rank() == 2 && labels.rank() == 1 && labels.size(0) == x.size(0), loss,
-        "needs input [N, classes] and labels [N]: input ", x.shape(), ", labels ", labels.shape());
-  check(labels.dtype() == DType::i64, loss, "needs i64 labels, got ", labels.dtype());
-  check(!class_weights.defined() || class_weights.shape() == Shape{x.size(1)}, loss,
-        "needs one weight per class: ", "input ", x.shape(), ", weights ",
-        class_weights.defined() ? class_weights.shape() : Shape{});
-}
-
-/// w[label] of each sample, [N].
-Tensor sample_weights(const Tensor& class_weights, const Tensor& labels) { return gather(class_weights, 0, labels); }
-
 }  // namespace
 
 Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction reduction,
@@ -48,15 +36,18 @@ Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction
 
 Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Reduction reduction,
                   const Tensor& class_weights) {
-  check_labels("nll_loss", log_probabilities, labels, class_weights);
-  Variable losses = neg(squeeze(gather(log_probabilities, 1, unsqueeze(labels, 1)), 1));
+  const Variable& x = log_probabilities;
+  check(x.rank() == 2 && labels.rank() == 1 && labels.size(0) == x.size(0), "nll_loss",
+        "needs input [N, classes] and labels [N]: input ", x.shape(), ", labels ", labels.shape());
+  check(labels.dtype() == DType::i64, "nll_loss", "needs i64 labels, got ", labels.dtype());
+  check(!class_weights.defined() || class_weights.shape() == Shape{x.size(1)}, "nll_loss",
+        "needs one weight per class: input ", x.shape(), ", weights ",
+        class_weights.defined() ? class_weights.shape() : Shape{});
+  Variable losses = neg(squeeze(gather(x, 1, unsqueeze(labels, 1)), 1));
   if (!class_weights.defined()) return reduce(losses, reduction);
-  const Tensor weights = sample_weights(class_weights, labels.value());
-  losses = losses * Variable(weights);
+  losses = losses * Variable(gather(class_weights, 0, labels.value()));
   if (reduction != Reduction::mean) return reduce(losses, reduction);
-  const double total = sum(weights).item();
-  check(total > 0, "nll_loss", "the class weights of all ", labels.numel(), " labels are 0");
-  return sum(losses) / total;
+  return sum(losses) / detail::total_weight("nll_loss", labels.value(), class_weights);
 }
 
 Variable mse_loss(const Variable& x, const Variable& target, Reduction reduction) {

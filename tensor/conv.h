@@ -58,5 +58,16 @@ enum class ConvAlgorithm { automatic, direct, im2col, naive };
 /// For the whole process; takes effect at the next convolution.
 void set_conv_algorithm(ConvAlgorithm algorithm);
 ConvAlgorithm conv_algorithm();
+/// This algorithm while it lives, then the one before.
+class ConvAlgorithmGuard {
+ public:
+  explicit ConvAlgorithmGuard(ConvAlgorithm algorithm) : before_(conv_algorithm()) { set_conv_algorithm(algorithm); }
+  ~ConvAlgorithmGuard() { set_conv_algorithm(before_); }
+  ConvAlgorithmGuard(const ConvAlgorithmGuard&) = delete;
+  ConvAlgorithmGuard& operator=(const ConvAlgorithmGuard&) = delete;
+
+ private:
+  ConvAlgorithm before_;
+};
 
 }  // namespace kindling

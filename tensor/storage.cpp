@@ -41,8 +41,8 @@ class Slab {
     const bool full = block > left_;
     if (full) {
       const size_t bytes = std::max(bytes_, (block + page_ - 1) / page_ * page_);
-      next_ =
-          static_cast<std::byte*>(::operator new (bytes, std::align_val_t{page_}));  // if it throws, all is as it was
+      // If this throws, all is as it was.
+      next_ = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{page_}));
       left_ = bytes;
       if (page_ == kLargePage) ::madvise(next_, left_, MADV_HUGEPAGE);  // where that fails, pages are small
     }

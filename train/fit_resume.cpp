@@ -13,8 +13,7 @@ void Fit::open_run() {
     nlohmann::json machine = describe_machine();  // on which the run begins, or began
     if (options_.resume) resume(machine);
     folder_->cut_metrics(state_.metrics_lines);
-    const bool known =
-        options_.resume && options_.config.is_null() && std::filesystem::exists(options_.run + "/config.json");
+    const bool known = options_.resume && options_.config.is_null() && std::filesystem::exists(folder_->config_path());
     if (!known) folder_->write_config(config(), machine);
     if (options_.tensorboard) events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
   }
@@ -54,7 +53,7 @@ void Fit::resume(nlohmann::json& machine) {
 
 /// The same program gives other bits on another instruction set or BLAS kernel: not wrong, but no longer the same run.
 void Fit::check_machine(nlohmann::json& machine) {
-  const std::string path = options_.run + "/config.json";
+  const std::string path = folder_->config_path();
   if (!std::filesystem::exists(path)) return;
   const nlohmann::json config = RunFolder::read_config(options_.run), now = machine;
   if (!config.contains("machine")) return;

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/weights.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
@@ -100,6 +101,14 @@ nlohmann::json RunFolder::read_config(const std::string& run) {
   nlohmann::json config = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) throw FileError(path + ": is not a JSON object");
   return config;
+}
+
+int64_t RunFolder::epochs_done(const std::string& run) {
+  const std::string path = run + "/last.ckpt";
+  if (!fs::exists(path)) return 0;
+  const SafetensorsFile checkpoint(path);
+  const TensorEntry* epoch = checkpoint.find(std::string(kStatePrefix) + "run/epoch");
+  return epoch != nullptr ? checkpoint.read(*epoch).item<int64_t>() : 0;
 }
 
 void RunFolder::cut_metrics(int64_t lines) {

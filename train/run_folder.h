@@ -29,6 +29,7 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   const std::string& path() const { return path_; }
+  std::string config_path() const { return path_ + "/config.json"; }
   std::string last_checkpoint() const { return path_ + "/last.ckpt"; }
   std::string best_checkpoint() const { return path_ + "/best.ckpt"; }
 
@@ -37,6 +38,8 @@ class RunFolder {
   void write_config(const nlohmann::json& options, const nlohmann::json& machine = describe_machine()) const;
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
+  /// Whole epochs behind the last checkpoint; 0 if there is none, or one without them (which fit() will refuse).
+  static int64_t epochs_done(const std::string& run);
 
   /// Keeps the first `lines` lines of metrics.jsonl and goes on
   /// behind them: what came after the checkpoint will come again.
@@ -51,7 +54,6 @@ class RunFolder {
   void lock() const;
   bool holds_run() const;
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
-  std::string config_path() const { return path_ + "/config.json"; }
 
   std::string path_;
   int metrics_ = -1;

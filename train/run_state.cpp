@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include <kindling/data/loader.h>
 #include <kindling/io/checkpoint.h>
 
 namespace kindling {
@@ -33,10 +34,6 @@ int64_t count(const State& state, const std::string& name, int64_t largest = kMa
   if (value < 0 || value > largest)
     throw Error(name + " is " + std::to_string(value) + ", it must be from 0 to " + std::to_string(largest));
   return value;
-}
-
-int64_t batches_per_epoch(const RunIdentity& identity) {
-  return (identity.samples + (identity.drop_last ? 0 : identity.batch_size - 1)) / identity.batch_size;
 }
 
 Totals get(const State& state, const std::string& name) {
@@ -81,8 +78,9 @@ State to_state(const RunState& run, const RunIdentity& identity) {
 
 RunState from_state(const State& state, const RunIdentity& identity) {
   check_identity(state, identity);
+  const int64_t batches = data::batch_count(identity.samples, identity.batch_size, identity.drop_last);
   RunState run{.epoch = count(state, "epoch"),
-               .batch = count(state, "batch", batches_per_epoch(identity)),
+               .batch = count(state, "batch", batches),
                .step = count(state, "step"),
                .epoch_totals = get(state, "epoch"),
                .logged_totals = get(state, "logged"),

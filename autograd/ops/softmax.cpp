@@ -7,19 +7,14 @@
 #include <kindling/tensor/index.h>
 
 namespace kindling {
-namespace {
+namespace detail {
 
-// By what the sum of all samples' losses is divided.
-double total_weight(const Tensor& labels, const Tensor& class_weights) {
+double total_weight(const char* loss, const Tensor& labels, const Tensor& class_weights) {
   if (!class_weights.defined()) return static_cast<double>(labels.numel());
   const double total = sum(gather(class_weights, 0, labels)).item();
-  check(total > 0.0, "cross_entropy", "the class weights of all ", labels.numel(), " labels are 0");
+  check(total > 0.0, loss, "the class weights of all ", labels.numel(), " labels are 0");
   return total;
 }
-
-}  // namespace
-
-namespace detail {
 
 Tensor cross_entropy_targets(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options) {
   check(logits.rank() == 2 && labels.rank() == 1 && labels.size(0) == logits.size(0), "cross_entropy",
@@ -58,7 +53,7 @@ Variable logsumexp(const Variable& x) {
 Variable cross_entropy(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options) {
   const Tensor targets = detail::cross_entropy_targets(logits, labels, options);
   check(logits.numel() > 0, "cross_entropy", "needs at least one sample and one class, got logits ", logits.shape());
-  const Tensor target = targets / total_weight(labels.value(), options.class_weights);
+  const Tensor target = targets / detail::total_weight("cross_entropy", labels.value(), options.class_weights);
   // A class without a share may have the logarithm of 0.
   const Tensor logarithms = where(target, log_softmax(logits.value()), Tensor::scalar(0, logits.dtype()));
   const double loss = -dot(target, logarithms);

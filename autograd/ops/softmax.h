@@ -27,6 +27,8 @@ Variable cross_entropy(const Variable& logits, const Variable& labels, const Cro
 namespace detail {
 /// w_k t_nk, [N,K]. Throws as cross_entropy.
 Tensor cross_entropy_targets(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options);
+/// sum_n w_{labels_n}, by which a mean divides. Throws ShapeError, naming `loss`, if it is 0.
+double total_weight(const char* loss, const Tensor& labels, const Tensor& class_weights);
 }  // namespace detail
 
 }  // namespace kindling

@@ -113,6 +113,11 @@ Outcome Command::wait() {
   return {code, contents(folder_ / "out"), contents(folder_ / "err")};
 }
 
+std::vector<std::string> with(std::vector<std::string> arguments, const std::vector<std::string>& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
 Outcome kindling_command(std::vector<std::string> arguments, const CommandOptions& options) {
   return Command(std::move(arguments), options).wait();
 }

@@ -52,6 +52,9 @@ class Command {
   bool ended_ = false;
 };
 
+/// `arguments`, and then `more`.
+std::vector<std::string> with(std::vector<std::string> arguments, const std::vector<std::string>& more);
+
 /// Runs a command to its end.
 Outcome kindling_command(std::vector<std::string> arguments, const CommandOptions& options = {});
 

@@ -26,11 +26,6 @@ std::vector<std::string> small_run(const std::string& data, const std::string& r
   return {"train", "--data", "folder:" + data, "--model", "lenet", "--out", run, "--batch-size", "8", "--epochs", "2"};
 }
 
-std::vector<std::string> with(std::vector<std::string> arguments, const std::vector<std::string>& more) {
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
-}
-
 void cut_in_half(const std::string& path) { fs::resize_file(path, fs::file_size(path) / 2); }
 
 /// A file system of its own with so many bytes; needs root.

@@ -79,15 +79,12 @@ TEST_CASE("info: running statistics in a file of weights are no parameters") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 4);
   const std::vector<std::string> model{"--model", "squeezenet_cifar", "--norm", "batch", "--classes", "3"};
-  std::vector<std::string> train{
+  const std::vector<std::string> train{
       "train", "--data", "folder:" + (folder / "data"), "--epochs", "1", "--out", folder / "run", "--batch-size", "4"};
-  train.insert(train.end(), model.begin(), model.end());
-  REQUIRE(kindling_command(train).code == 0);
+  REQUIRE(kindling_command(with(train, model)).code == 0);
   std::filesystem::copy_file(folder / "run/last.ckpt", folder / "weights.safetensors");
   const json file = kindling_command({"info", "--weights", folder / "weights.safetensors", "--json"}).json();
-  std::vector<std::string> made{"info", "--json"};
-  made.insert(made.end(), model.begin(), model.end());
-  const json whole = kindling_command(made).json();
+  const json whole = kindling_command(with({"info", "--json"}, model)).json();
   CHECK(file["parameters"] == whole["parameters"]);
   CHECK(file["bytes"] == whole["bytes"]);
 }

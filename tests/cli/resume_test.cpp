@@ -85,9 +85,7 @@ TEST_CASE("Ctrl-C saves a checkpoint, says how to go on, and exits with 130") {
 TEST_CASE("a run that is stopped in its first epoch has no training loss yet") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 200);
-  std::vector<std::string> arguments = long_run(folder / "data", folder / "run", "100000");
-  arguments.push_back("--json");
-  Command stopped(arguments);
+  Command stopped(with(long_run(folder / "data", folder / "run", "100000"), {"--json"}));
   REQUIRE(stopped.wait_until([&] { return has_lines(folder / "run", 1); }));  // of 80 in the first epoch
   stopped.signal(SIGINT);
   const Outcome outcome = stopped.wait();

@@ -17,10 +17,9 @@ namespace {
 /// Options of a run that takes a fraction of a second: LeNet on 16 pixels, 60 images of three colours.
 std::vector<std::string> small_run(const std::string& data, const std::string& run,
                                    const std::vector<std::string>& more = {}) {
-  std::vector<std::string> arguments{"train",        "--data", "folder:" + data, "--model", "lenet", "--out", run,
-                                     "--batch-size", "8",      "--epochs",       "3",       "--lr",  "0.02"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
+  return with({"train", "--data", "folder:" + data, "--model", "lenet", "--out", run, "--batch-size", "8", "--epochs",
+               "3", "--lr", "0.02"},
+              more);
 }
 
 json config_of(const std::string& run) { return json::parse(contents(run + "/config.json")); }
@@ -143,9 +142,7 @@ TEST_CASE("train: the first epochs on smaller images") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
   const auto train = [&](const std::string& run, const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = small_run(folder / "data", folder / run, {"--model", "squeezenet_cifar"});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return kindling_command(arguments);
+    return kindling_command(with(small_run(folder / "data", folder / run, {"--model", "squeezenet_cifar"}), more));
   };
   const Outcome early = train("early", {"--early-epochs=2", "--early-size=8"});
   INFO(early.err);
@@ -222,10 +219,8 @@ TEST_CASE("train: runs that begin in the same second get folders of their own, a
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
   const CommandOptions here{.working_folder = folder.path()};
-  std::vector<std::string> arguments{"train", "--data", "folder:data", "--model", "lenet", "--epochs", "1"};
-  std::vector<std::string> too_large = arguments;
-  too_large.insert(too_large.end(), {"--batch-size", "100"});
-  CHECK(kindling_command(too_large, here).code == 2);
+  const std::vector<std::string> arguments{"train", "--data", "folder:data", "--model", "lenet", "--epochs", "1"};
+  CHECK(kindling_command(with(arguments, {"--batch-size", "100"}), here).code == 2);
   CHECK(folder.listing() == "data");
 
   Command first(arguments, here), second(arguments, here);
@@ -308,9 +303,7 @@ TEST_CASE("eval: weights without a run need to be explained, and classes must be
   const std::vector<std::string> sizeless{"eval",  "--weights", folder / "weights.safetensors", "--model",
                                           "lenet", "--data",    "folder:" + (folder / "data"),  "--json"};
   CHECK(kindling_command(sizeless).json()["images"] == 60);  // the data's size, as in training
-  std::vector<std::string> too_few = sizeless;
-  too_few.insert(too_few.end(), {"--classes", "2"});
-  const Outcome few = kindling_command(too_few);
+  const Outcome few = kindling_command(with(sizeless, {"--classes", "2"}));
   CHECK(few.code == 2);
   CHECK_THAT(few.err, Contains("--classes 2: the data has 3 classes"));
 

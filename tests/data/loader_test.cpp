@@ -137,7 +137,7 @@ TEST_CASE("Loader: shuffling visits every sample once, and transforms differ bet
 TEST_CASE("Loader: another transform begins with the next epoch") {
   const auto dataset = std::make_shared<TestDataset>(12);
   for (const int workers : {0, 2}) {
-    Loader loader(dataset, {.batch_size = 4, .workers = workers}), cropping(dataset, {.batch_size = 4});
+    Loader loader(dataset, {.batch_size = 4, .workers = workers});
     loader.start(0);
     loader.next();
     loader.set_transform(center_crop(1));

@@ -76,7 +76,7 @@ TEST_CASE("Ten steps at a fixed seed give this loss curve", "[model]") {
                                      1.320748053643, 1.325418925659, 1.476377438929, 1.292905017525, 1.302958762443};
   for (const ConvAlgorithm algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::naive}) {
     CAPTURE(static_cast<int>(algorithm));
-    set_conv_algorithm(algorithm);
+    const ConvAlgorithmGuard guard(algorithm);
     Rng rng(42);
     SqueezeNet net = squeezenet_cifar({.classes = 4, .bypass = Bypass::simple, .dropout = 0.1}, rng);
     net.to(DType::f64);
@@ -89,7 +89,6 @@ TEST_CASE("Ten steps at a fixed seed give this loss curve", "[model]") {
       CHECK_THAT(losses[step], Catch::WithinRel(expected[step], 1e-10));
     }
   }
-  set_conv_algorithm(ConvAlgorithm::automatic);
 }
 
 TEST_CASE("A training step has the same bits for any number of threads", "[model]") {

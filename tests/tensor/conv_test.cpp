@@ -143,12 +143,6 @@ struct Reference {
   }
 };
 
-struct Algorithm {
-  explicit Algorithm(ConvAlgorithm algorithm) : before(conv_algorithm()) { set_conv_algorithm(algorithm); }
-  ~Algorithm() { set_conv_algorithm(before); }
-  ConvAlgorithm before;
-};
-
 }  // namespace
 
 TEST_CASE("conv2d and its gradients are the definition, for every option, algorithm, dtype and instruction set") {
@@ -160,7 +154,7 @@ TEST_CASE("conv2d and its gradients are the definition, for every option, algori
       for (const DType dtype : {DType::f32, DType::f64}) reference.check(c, dtype);
     });
     for (const auto algorithm : {ConvAlgorithm::direct, ConvAlgorithm::im2col}) {
-      const Algorithm use(algorithm);
+      const ConvAlgorithmGuard use(algorithm);
       reference.check(c, DType::f32);
       reference.check(c, DType::f64);
     }
@@ -168,7 +162,7 @@ TEST_CASE("conv2d and its gradients are the definition, for every option, algori
 }
 
 TEST_CASE("the naive algorithm of conv2d is the definition") {
-  const Algorithm naive(ConvAlgorithm::naive);
+  const ConvAlgorithmGuard naive(ConvAlgorithm::naive);
   for (const Case& c : cases()) {
     if (c.x.numel() * c.w.numel() > 100'000) continue;
     INFO(c);
@@ -196,7 +190,7 @@ TEST_CASE("convolutions have the same bits for any number of threads") {
   const Tensor g = random({5, 20, 21, 40}, rng, DType::f32);
   for (const auto algorithm :
        {ConvAlgorithm::automatic, ConvAlgorithm::direct, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
-    const Algorithm use(algorithm);
+    const ConvAlgorithmGuard use(algorithm);
     check_same_bits_for_all_threads([&] { return conv2d(x, w, {}, options); });
     check_same_bits_for_all_threads([&] { return conv2d_input_grad(g, w, x.shape(), options); });
     check_same_bits_for_all_threads([&] { return conv2d_weight_grad(g, x, w.shape(), options); });
@@ -283,7 +277,7 @@ TEST_CASE("conv2d takes strided operands and empty batches") {
   check_close(conv2d_weight_grad(strided(g), strided(x), w.shape()), conv2d_weight_grad(g, x, w.shape()), 0);
   for (const auto algorithm :
        {ConvAlgorithm::automatic, ConvAlgorithm::direct, ConvAlgorithm::im2col, ConvAlgorithm::naive}) {
-    const Algorithm use(algorithm);
+    const ConvAlgorithmGuard use(algorithm);
     const Tensor none = Tensor::empty({0, 5, 6, 3}, DType::f64), no_grad = Tensor::empty({0, 3, 4, 4}, DType::f64);
     CHECK(conv2d(none, w).shape() == Shape{0, 3, 4, 4});
     CHECK(conv2d_input_grad(no_grad, w, none.shape()).shape() == none.shape());
