@@ -18,8 +18,8 @@ using kernels::ConvShape;
 constexpr int64_t kPanelElements = 4096;
 // From so many output channels on, pixels of a pointwise convolution are gathered too.
 constexpr int64_t kGatherChannels = 96;
-// Pixels whose gradient is walked over for every panel before the next ones' is: a share of L2.
-constexpr int64_t kBlockPixels = 512;
+// Pixels and output channels whose gradient is walked over for every panel before the next ones' is: a share of L2.
+constexpr int64_t kBlockPixels = 512, kBlockChannels = 256;
 // The same where a pixel's gradient is longer than its input and the weights are few, so that their sums may be stored
 // more often: a tile's rows are a few channels of every pixel, an order in which the processor does not foresee the
 // next lines, and the next pixels' are fetched while these are computed.
@@ -202,6 +202,102 @@ void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const 
     for (int64_t k = 0; k < s.patch(); ++k, ++dw) *dw = (add ? *dw : T(0)) + sums[k * width + o];
 }
 
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+};
+
+// Number i of n nearly equal parts of [0, size).
+Range part_of(int64_t size, int64_t i, int64_t n) { return {i * size / n, (i + 1) * size / n}; }
+
+// The gradient where patches are gathered. A task adds up one part of the pixels for some panels of columns and some
+// output channels of every group; only how pixels are cut changes the order of a sum.
+template <class T>
+class GatheredWeightGrad {
+ public:
+  GatheredWeightGrad(const ConvShape& s, Pixels<const T> grad, const T* x)
+      : s_(s),
+        grad_(grad),
+        x_(x),
+        panels_(kernel_, s.patch()),
+        fetches_ahead_(s.is_pointwise() && s.C < s.O && s.O * s.C <= kFewWeights),
+        largest_block_(fetches_ahead_ ? kShortBlockPixels : kBlockPixels),
+        largest_piece_(std::min(kPanelElements / panels_.columns, largest_block_)),
+        parts_(sum_parts(all_pixels(), kPartPixels)),
+        channel_cuts_(ceil_div(s.group_out(), kBlockChannels)),
+        panel_cuts_(std::min(all_panels(), in_parallel() ? 1 : ceil_div(kMinTasks, parts_ * channel_cuts_))) {}
+
+  void run(T* dw, bool add) const {
+    PartialSums<T> partial(parts_, s_.O * s_.patch(), dw);
+    parallel_for(parts_ * channel_cuts_ * panel_cuts_, 1, [&](int64_t task, int64_t) {
+      const int64_t part = task / (channel_cuts_ * panel_cuts_);
+      const Range pixels = part_of(all_pixels(), part, parts_);
+      Block block{{},
+                  pixels.end,
+                  part_of(all_panels(), task % panel_cuts_, panel_cuts_),
+                  part_of(s_.group_out(), task / panel_cuts_ % channel_cuts_, channel_cuts_),
+                  Tensor::empty({largest_piece_, panels_.columns}, dtype_of<T>()),
+                  partial.part(part)};
+      for_each_piece(pixels.size(), largest_block_, [&](int64_t begin, int64_t size) {
+        block.pixels = {pixels.begin + begin, pixels.begin + begin + size};
+        add_block(block, (add && part == 0) || begin > 0);
+      });
+    });
+    partial.finish();
+  }
+
+ private:
+  // What add_block adds to `sums` [O, K].
+  struct Block {
+    Range pixels;
+    int64_t last_pixel;  // of the task
+    Range panels, channels;
+    Tensor gathered;  // one panel of some pixels' patches
+    T* sums;
+  };
+
+  int64_t all_pixels() const { return s_.N * s_.OH * s_.OW; }
+  int64_t all_panels() const { return s_.groups * panels_.count; }
+
+  void add_block(Block& block, bool add) const {
+    const int64_t next = block.pixels.end, tiles = ceil_div(block.channels.size(), panels_.max_rows);
+    const int64_t fetched = fetches_ahead_ ? std::min(block.last_pixel - next, block.pixels.size()) : 0;
+    RowsAhead<T> ahead(grad_.data + next * grad_.ld, fetched, grad_.ld, s_.O, block.panels.size() * tiles);
+    for (int64_t panel = block.panels.begin; panel < block.panels.end; ++panel)
+      for_each_piece(block.pixels.size(), largest_piece_, [&](int64_t begin, int64_t pixels) {
+        add_piece(block, panel, block.pixels.begin + begin, pixels, add || begin > 0, ahead);
+      });
+  }
+
+  void add_piece(Block& block, int64_t panel, int64_t pixel, int64_t pixels, bool add, RowsAhead<T>& ahead) const {
+    const int64_t group = panel / panels_.count, column = panel % panels_.count * panels_.columns;
+    const int64_t used = panels_.used_columns(panel % panels_.count), ld = panels_.columns;
+    // Rows that lie a power of two apart fall into few sets of L1, so gathering pays if enough tiles read them.
+    const bool in_place = s_.is_pointwise() && used == ld && (s_.C == used || s_.O < kGatherChannels);
+    T* gathered = block.gathered.template data<T>();
+    if (!in_place) {
+      fill_zeros(pixels, ld - used, gathered + used, ld);
+      gather_panel<T>({s_, x_, group}, column, column + used, pixel, pixels, gathered, ld);
+    }
+    for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
+      channel += group * s_.group_out() + block.channels.begin;
+      ahead.step();
+      kernel_.outer_tile(
+          static_cast<int>(rows), panels_.vectors,
+          {grad_.data + pixel * grad_.ld + channel, grad_.ld, in_place ? x_ + pixel * s_.C + column : gathered,
+           in_place ? s_.C : ld, pixels, block.sums + channel * s_.patch() + column, s_.patch(), used, add});
+    });
+  }
+
+  const kernels::Table<T>& kernel_ = kernels::table<T>();
+  const ConvShape& s_;
+  Pixels<const T> grad_;
+  const T* x_;
+  Panels panels_;
+  bool fetches_ahead_;
+  int64_t largest_block_, largest_piece_, parts_, channel_cuts_, panel_cuts_;
+};
+
 }  // namespace
 
 template <class T>
@@ -209,57 +305,7 @@ void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> gra
   if (const auto scheme = winograd_scheme(s)) return winograd_weight_grad<T>(*scheme, s, dw, add, grad, x);
   if (s.C <= kFewChannels && s.groups == 1 && s.dilation_w == 1 && !s.is_pointwise())
     return few_channels_weight_grad<T>(s, dw, add, grad, x);
-  const kernels::Table<T>& kernel = kernels::table<T>();
-  const Panels panels(kernel, s.patch());
-  const int64_t all_pixels = s.N * s.OH * s.OW, all_panels = s.groups * panels.count;
-  const int64_t parts = sum_parts(all_pixels, kPartPixels);
-  // Cutting panels changes no sum; it only makes tasks for several threads.
-  const int64_t cuts = std::min(all_panels, in_parallel() ? 1 : ceil_div(kMinTasks, parts));
-  const bool fetches_ahead = s.is_pointwise() && s.C < s.O && s.O * s.C <= kFewWeights;
-  const int64_t largest_block = fetches_ahead ? kShortBlockPixels : kBlockPixels;
-  const int64_t largest_piece = std::min(kPanelElements / panels.columns, largest_block);
-  PartialSums<T> partial(parts, s.O * s.patch(), dw);
-  parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
-    const int64_t part = task / cuts, cut = task % cuts;
-    const int64_t first = part * all_pixels / parts, last = (part + 1) * all_pixels / parts;
-    T* sums = partial.part(part);
-    Tensor buffer = Tensor::empty({largest_piece, panels.columns}, dtype_of<T>());
-    const int64_t first_panel = cut * all_panels / cuts, last_panel = (cut + 1) * all_panels / cuts;
-    for_each_piece(last - first, largest_block, [&](int64_t block, int64_t block_pixels) {
-      const int64_t next = first + block + block_pixels;
-      RowsAhead<T> ahead(grad.data + next * grad.ld, fetches_ahead ? std::min(last - next, block_pixels) : 0, grad.ld,
-                         s.O, (last_panel - first_panel) * ceil_div(s.group_out(), panels.max_rows));
-      for (int64_t i = first_panel; i < last_panel; ++i) {
-        const int64_t group = i / panels.count, begin = i % panels.count * panels.columns;
-        const int64_t used = panels.used_columns(i % panels.count);
-        fill_zeros(largest_piece, panels.columns - used, buffer.data<T>() + used, panels.columns);
-        // Rows that lie a power of two apart fall into few sets of L1, so gathering pays if enough tiles read them.
-        const bool in_place = s.is_pointwise() && used == panels.columns && (s.C == used || s.O < kGatherChannels);
-        for_each_piece(block_pixels, largest_piece, [&](int64_t piece, int64_t pixels) {
-          const int64_t pixel = first + block + piece;
-          if (!in_place)
-            gather_panel<T>({s, x, group}, begin, begin + used, pixel, pixels, buffer.data<T>(), panels.columns);
-          kernels::OuterTile<T> tile{nullptr,
-                                     grad.ld,
-                                     in_place ? x + pixel * s.C + begin : buffer.data<T>(),
-                                     in_place ? s.C : panels.columns,
-                                     pixels,
-                                     nullptr,
-                                     s.patch(),
-                                     used,
-                                     (add && part == 0) || block + piece > 0};
-          for_each_piece(s.group_out(), panels.max_rows, [&](int64_t channel, int64_t rows) {
-            channel += group * s.group_out();
-            tile.a = grad.data + pixel * grad.ld + channel;
-            tile.c = sums + channel * s.patch() + begin;
-            ahead.step();
-            kernel.outer_tile(static_cast<int>(rows), panels.vectors, tile);
-          });
-        });
-      }
-    });
-  });
-  partial.finish();
+  GatheredWeightGrad<T>(s, grad, x).run(dw, add);
 }
 
 template void direct_weight_grad(const ConvShape&, float*, bool, Pixels<const float>, const float*);
