@@ -63,7 +63,7 @@ class Pool {
   std::byte* take(size_t bytes) {
     const size_t block = kRecycles ? size_class(bytes) : bytes;
     const std::lock_guard lock(mutex_);
-    std::byte* data = take_block(block);
+    std::byte* data = take_block(block, bytes);
     stats_.bytes_in_use += static_cast<int64_t>(block);
     stats_.bytes_peak = std::max(stats_.bytes_peak, stats_.bytes_in_use);
     return data;
@@ -92,6 +92,26 @@ class Pool {
     stats_.bytes_cached = 0;
   }
 
+  void begin_rehearsal() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [block, blocks] : classes_) blocks.before = blocks.most = blocks.used();
+  }
+
+  bool end_rehearsal(int64_t pieces, int64_t at_once) {
+    const std::lock_guard lock(mutex_);
+    bool enough = true;
+    for (auto& [block, blocks] : classes_) {
+      const auto used = static_cast<int64_t>(blocks.used()), before = static_cast<int64_t>(blocks.before);
+      const int64_t needed = pieces * (used - before) + at_once * (static_cast<int64_t>(blocks.most) - before);
+      while (static_cast<int64_t>(blocks.free.size()) < needed) {
+        enough = false;
+        blocks.free.push_back(new_block(blocks, block, 0));
+        stats_.bytes_cached += static_cast<int64_t>(block);
+      }
+    }
+    return enough;
+  }
+
   void reset_peak() {
     const std::lock_guard lock(mutex_);
     stats_.bytes_peak = stats_.bytes_in_use;
@@ -103,30 +123,47 @@ class Pool {
   }
 
  private:
-  /// All blocks of one size that are not in use.
+  /// The blocks of one size.
   struct Class {
-    List<std::byte*> free, places;  ///< places are without memory
-    size_t count = 0;               ///< of all blocks of this size
+    List<std::byte*> free, places;  ///< not in use; places are without memory
+    size_t count = 0;               ///< of all
+    size_t before = 0, most = 0;    ///< in use when a rehearsal began, and at most since then
+
+    size_t used() const { return count - free.size() - places.size(); }
   };
 
-  std::byte* take_block(size_t block) {
+  std::byte* take_block(size_t block, size_t bytes) {
     if (!kRecycles) {
       ++stats_.system_calls;
       return static_cast<std::byte*>(::operator new(block, kAlignment));
     }
     Class& blocks = classes_[block];
-    if (!blocks.free.empty()) {
+    std::byte* data = nullptr;
+    if (blocks.free.empty()) {
+      data = new_block(blocks, block, bytes);
+    } else {
+      data = pop(blocks.free);
       stats_.bytes_cached -= static_cast<int64_t>(block);
-      return pop(blocks.free);
     }
+    blocks.most = std::max(blocks.most, blocks.used());
+    return data;
+  }
+
+  // The caller will write to the first `bytes`; the pages behind them are written to here, as the next to use the block
+  // may need more of it.
+  std::byte* new_block(Class& blocks, size_t block, size_t bytes) {
+    std::byte* data = nullptr;
     if (!blocks.places.empty()) {
       ++stats_.system_calls;
-      return pop(blocks.places);
+      data = pop(blocks.places);
+    } else {
+      const size_t count = blocks.count + 1;
+      if (blocks.free.capacity() < count) blocks.free.reserve(2 * count);  // now, not on their return
+      if ((block < kSmallestLarge ? small_ : large_).take(block, &data)) ++stats_.system_calls;
+      blocks.count = count;
     }
-    ++blocks.count;
-    if (blocks.free.capacity() < blocks.count) blocks.free.reserve(2 * blocks.count);  // now, not when they come back
-    std::byte* data = nullptr;
-    if ((block < kSmallestLarge ? small_ : large_).take(block, &data)) ++stats_.system_calls;
+    for (size_t offset = bytes; offset < block; offset += kPage) data[offset] = std::byte{0};
+    if (bytes < block) data[block - 1] = std::byte{0};
     return data;
   }
 
@@ -172,6 +209,11 @@ namespace pool {
 Stats stats() { return the_pool().stats(); }
 void reset_peak() { the_pool().reset_peak(); }
 void trim() { the_pool().trim(); }
+bool rehearse(FunctionRef<void()> piece, int64_t pieces, int64_t at_once) {
+  the_pool().begin_rehearsal();
+  piece();
+  return the_pool().end_rehearsal(pieces, at_once);
+}
 void set_poison(bool on) { poison.store(on); }
 }  // namespace pool
 

@@ -7,6 +7,7 @@
 #include <kindling/nn/dropout.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/storage.h>
 
 namespace kindling {
 namespace {
@@ -107,51 +108,73 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
   }
   weight_ += weight;
   try {
-    return run_slots(input, target, number);
+    return run_parts({input, target, number});
   } catch (...) {
     reset();  // some slots may have added their part
     throw;
   }
 }
 
-Totals GradientStep::run_slots(const Tensor& input, const Tensor& target, uint64_t number) {
+int64_t GradientStep::count_parts(const Batch& batch) const { return parts_of(batch.input.size(0), plan_.micro_batch); }
+
+Totals GradientStep::run_parts(const Batch& batch) {
   const ConstantWeights constant;  // until finish() and the optimiser
+  const int64_t parts = count_parts(batch);
   List<Totals> totals(sums_.size());
-  const auto run = [&](int64_t slot) { totals[static_cast<size_t>(slot)] = run_slot(slot, input, target, number); };
+  const auto run = [&](int64_t part) { totals[static_cast<size_t>(part % plan_.slots)].add(run_part(part, batch)); };
+  const auto run_lane = [&](int64_t slot, int64_t first) {
+    for (int64_t part = slot; part < parts; part += plan_.slots)
+      if (part >= first) run(part);
+  };
   if (plan_.slots == 1) {
-    run(0);  // outside parallel_for, so that the operations themselves use the threads
+    run_lane(0, 0);  // outside parallel_for, so that the operations themselves use the threads
   } else {
-    parallel_for(plan_.slots, 1, [&](int64_t slot, int64_t) { run(slot); });
+    const int64_t first = rehearse(batch, run);
+    parallel_for(plan_.slots, 1, [&](int64_t slot, int64_t) { run_lane(slot, first); });
   }
   for (size_t i = 1; i < totals.size(); ++i) totals[0].add(totals[i]);
   return totals[0];
+}
+
+// Where parts of a new shape come, the first two are run alone: the first to pack the weights, the second to see how
+// much memory a lane needs; and again in the next batches, till there is enough, as what an optimiser keeps comes after
+// the first. Returns how many parts were run.
+int64_t GradientStep::rehearse(const Batch& batch, FunctionRef<void(int64_t part)> run) {
+  constexpr int64_t kAlone = 2;
+  Shape shape = batch.input.shape();
+  shape[0] = plan_.micro_batch;
+  const int threads = num_threads();
+  if (threads == 1 || count_parts(batch) <= kAlone || (shape == rehearsed_ && threads == rehearsed_threads_)) return 0;
+  run_serially([&] { run(0); });
+  const bool enough = pool::rehearse([&] { run_serially([&] { run(1); }); }, plan_.slots - kAlone,
+                                     std::min<int64_t>(plan_.slots, threads));
+  if (enough) {
+    rehearsed_ = shape;
+    rehearsed_threads_ = threads;
+  }
+  return kAlone;
 }
 
 void GradientStep::find_nonfinite(const Tensor& input, const Tensor& target, uint64_t number) {
   if (!all_finite(input)) throw Error("the input holds a NaN or Inf");
   unit_ = loss_.weight(target);
   const AnomalyMode anomaly;
-  for (int64_t slot = 0; slot < plan_.slots; ++slot) run_slot(slot, input, target, number);
+  const Batch batch{input, target, number};
+  for (int64_t part = 0; part < count_parts(batch); ++part) run_part(part, batch);
 }
 
-Totals GradientStep::run_slot(int64_t slot, const Tensor& input, const Tensor& target, uint64_t number) {
-  Totals totals;
-  const int64_t samples = input.size(0), step = plan_.micro_batch * plan_.slots;
-  for (int64_t begin = slot * plan_.micro_batch; begin < samples; begin += step) {
-    const int64_t end = std::min(begin + plan_.micro_batch, samples);
-    const RandomStep random(number, begin);
-    totals.add(run_part(sums_[static_cast<size_t>(slot)], input.slice(0, begin, end), target.slice(0, begin, end)));
-  }
-  return totals;
-}
-
-Totals GradientStep::run_part(std::vector<Tensor>& sums, const Tensor& input, const Tensor& target) {
-  const Variable output = model_(input);
+// Part i belongs to lane i % slots.
+Totals GradientStep::run_part(int64_t part, const Batch& batch) {
+  const int64_t begin = part * plan_.micro_batch, end = std::min(begin + plan_.micro_batch, batch.input.size(0));
+  const RandomStep random(batch.number, begin);
+  const Tensor target = batch.target.slice(0, begin, end);
+  const Variable output = model_(batch.input.slice(0, begin, end));
   const Variable loss = loss_(output, target);
   check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
   const double weight = loss_.weight(target);
   const Totals totals = measure(output.value(), target, loss.item(), weight);
-  add_grad(loss, parameters_, sums, Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
+  add_grad(loss, parameters_, sums_[static_cast<size_t>(part % plan_.slots)],
+           Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
   return totals;
 }
 

@@ -49,17 +49,25 @@ class GradientStep {
   void find_nonfinite(const Tensor& input, const Tensor& target, uint64_t number);
 
  private:
-  Totals run_slots(const Tensor& input, const Tensor& target, uint64_t number);
-  Totals run_slot(int64_t slot, const Tensor& input, const Tensor& target, uint64_t number);
-  Totals run_part(std::vector<Tensor>& sums, const Tensor& input, const Tensor& target);
+  struct Batch {
+    const Tensor &input, &target;
+    uint64_t number;
+  };
+
+  int64_t count_parts(const Batch& batch) const;
+  Totals run_parts(const Batch& batch);
+  int64_t rehearse(const Batch& batch, FunctionRef<void(int64_t part)> run);
+  Totals run_part(int64_t part, const Batch& batch);
 
   Module& model_;
   Loss loss_;
   StepPlan plan_;
   Variables parameters_;
   std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
-  double unit_ = 0;                        ///< weight by which sums_ are divided: that of the first batch
-  double weight_ = 0;                      ///< of all samples so far
+  Shape rehearsed_;                        ///< of the parts that rehearse() has seen, with so many threads
+  int rehearsed_threads_ = 1;
+  double unit_ = 0;    ///< weight by which sums_ are divided: that of the first batch
+  double weight_ = 0;  ///< of all samples so far
 };
 
 }  // namespace kindling
