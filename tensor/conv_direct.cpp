@@ -28,8 +28,7 @@ struct Bands {
     per_image = std::clamp<int64_t>(per_image, 1, std::max<int64_t>(length, 1));
   }
   int64_t count() const { return images * per_image; }
-  int64_t begin(int64_t band) const { return band % per_image * length / per_image; }
-  int64_t end(int64_t band) const { return (band % per_image + 1) * length / per_image; }
+  Range rows(int64_t band) const { return part_of(length, band % per_image, per_image); }
 
   bool pointwise;
   int64_t images, length, per_image;
@@ -49,7 +48,8 @@ struct Band {
 // that follow, so this costs little and keeps every edge case out of the inner loops.
 template <class T>
 Band<T> make_band(const ConvShape& s, const Bands& bands, int64_t index, Pixels<const T> x, Tensor& buffer) {
-  const int64_t begin = bands.begin(index), end = bands.end(index), ld = x.ld;
+  const auto [begin, end] = bands.rows(index);
+  const int64_t ld = x.ld;
   if (bands.pointwise) return {x.data + begin * ld, 0, ld, ld, 0, 1, end - begin, begin};
   const int64_t image = index / bands.per_image, first_pixel = (image * s.OH + begin) * s.OW;
   const T* pixels = x.data + image * s.H * s.W * ld;

@@ -185,9 +185,10 @@ void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const 
     std::fill_n(sums, s.patch() * width, T(0));
     Tensor wide;  // gradients with whole vectors for the last channels
     if (width > s.O) wide = Tensor::zeros({most * s.OW, width}, dtype_of<T>());
-    for (int64_t i = part * s.N * blocks / parts; i < (part + 1) * s.N * blocks / parts; ++i) {
-      const int64_t block = i % blocks;
-      const Lines lines{i / blocks, block * s.OH / blocks, (block + 1) * s.OH / blocks};
+    const Range own = part_of(s.N * blocks, part, parts);
+    for (int64_t i = own.begin; i < own.end; ++i) {
+      const Range rows = part_of(s.OH, i % blocks, blocks);
+      const Lines lines{i / blocks, rows.begin, rows.end};
       Pixels<const T> g{grad.data + (lines.image * s.OH + lines.first) * s.OW * grad.ld, grad.ld};
       if (wide.defined()) {
         kernels::table<T>().copy_rows((lines.last - lines.first) * s.OW, s.O, wide.data<T>(), width, g.data, g.ld);
@@ -201,14 +202,6 @@ void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const 
   for (int64_t o = 0; o < s.O; ++o)
     for (int64_t k = 0; k < s.patch(); ++k, ++dw) *dw = (add ? *dw : T(0)) + sums[k * width + o];
 }
-
-struct Range {
-  int64_t begin, end;
-  int64_t size() const { return end - begin; }
-};
-
-// Number i of n nearly equal parts of [0, size).
-Range part_of(int64_t size, int64_t i, int64_t n) { return {i * size / n, (i + 1) * size / n}; }
 
 // The gradient where patches are gathered. A task adds up one part of the pixels for some panels of columns and some
 // output channels of every group; only how pixels are cut changes the order of a sum.

@@ -85,9 +85,10 @@ void add_weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, const T* 
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     Tensor buffer = Tensor::empty({most, row}, dtype_of<T>());
     T* const rows = buffer.data<T>();
-    const int64_t first = part * all / parts;
-    for (int64_t i = first; i < (part + 1) * all / parts; ++i) {
-      const int64_t n = i / bands, begin = i % bands * s.OH / bands, end = (i % bands + 1) * s.OH / bands;
+    const auto [first, last] = detail::part_of(all, part, parts);
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t n = i / bands;
+      const auto [begin, end] = detail::part_of(s.OH, i % bands, bands);
       for (int64_t h = begin; h < end; ++h) unpool.row<T>(n, h, rows + (h - begin) * row, argmax, grad);
       const BandShape band(s, begin, end);
       detail::direct_weight_grad<T>(band.shape, partial.part(part), /*add=*/part == 0 || i > first, {rows, s.O},

@@ -69,8 +69,9 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
   const int64_t capacity = ceil_div(tiles.count, blocks);
   parallel_for(blocks * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t block = task / cuts, cut = task % cuts;
-    const int64_t first_panel = cut * panels.count / cuts, last_panel = (cut + 1) * panels.count / cuts;
-    const int64_t first = block * tiles.count / blocks, count = (block + 1) * tiles.count / blocks - first;
+    const auto [first_panel, last_panel] = part_of(panels.count, cut, cuts);
+    const Range own = part_of(tiles.count, block, blocks);
+    const int64_t first = own.begin, count = own.size();
     const int64_t v_plane = plane_of<T>(capacity * s.C), m_plane = plane_of<T>(capacity * panels.columns);
     Tensor buffer = Tensor::empty({points * (v_plane + m_plane + s.C)}, dtype_of<T>());
     T* const v = buffer.data<T>();

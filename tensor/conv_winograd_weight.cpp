@@ -88,15 +88,17 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
   PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;
-    const int64_t first = part * tiles.count / parts, count = (part + 1) * tiles.count / parts - first;
+    const Range own = part_of(tiles.count, part, parts);
+    const int64_t first = own.begin, count = own.size();
     const int64_t blocks = ceil_div(count, tiles.largest_block(s.C));
-    const int64_t begin = cut * channel_blocks / cuts, end = (cut + 1) * channel_blocks / cuts;
+    const auto [begin, end] = part_of(channel_blocks, cut, cuts);
     PointSums<T> point_sums(winograd, s, tiles, ceil_div(count, blocks));
     const int64_t kept = blocks > 1 ? end - begin : 1;  // sums of channels that the next block of tiles adds to
     Tensor sums = Tensor::empty({kept, tiles.points * point_sums.sum_plane()}, dtype_of<T>());
     T* const to = partial.part(part);
     for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t tile = first + block * count / blocks, block_tiles = first + (block + 1) * count / blocks - tile;
+      const Range of_part = part_of(count, block, blocks);
+      const int64_t tile = first + of_part.begin, block_tiles = of_part.size();
       point_sums.load_patches(tile, block_tiles, x);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t channel = i * kBlockChannels, channels = std::min(kBlockChannels, s.O - channel);

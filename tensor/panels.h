@@ -22,6 +22,14 @@ inline int64_t sum_parts(int64_t terms, int64_t least) {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+};
+
+/// Number i of n nearly equal parts of [0, size).
+inline Range part_of(int64_t size, int64_t i, int64_t n) { return {i * size / n, (i + 1) * size / n}; }
+
 // How the columns of a product are cut into panels of `vectors` vectors, the width of a micro-kernel's tile.
 struct Panels {
   template <class T>
@@ -51,7 +59,10 @@ struct Panels {
 template <class F>
 void for_each_piece(int64_t n, int64_t largest, F f) {
   const int64_t pieces = ceil_div(n, largest);
-  for (int64_t i = 0; i < pieces; ++i) f(i * n / pieces, (i + 1) * n / pieces - i * n / pieces);
+  for (int64_t i = 0; i < pieces; ++i) {
+    const Range piece = part_of(n, i, pieces);
+    f(piece.begin, piece.size());
+  }
 }
 
 // A sum of `size` elements that is taken in parts, fixed by the shape, so that threads can work on them: part 0 in the

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <kindling/nn/module.h>
+#include <kindling/tensor/function_ref.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>
 
