@@ -150,9 +150,21 @@ void Fit::diverged(const std::string& what, int64_t first_batch) {
   throw DivergedError("update " + std::to_string(state_.step + 1) + ": " + what + ": " + cause);
 }
 
+/// Measures the model. If that fails, the epoch that has just been trained is not lost: resume() begins here.
+void Fit::validate() {
+  try {
+    validation_ = validator_->run(model_);
+  } catch (const Stopped&) {
+    throw;  // run() keeps it
+  } catch (...) {
+    save_last();
+    throw;
+  }
+}
+
 void Fit::finish_epoch() {
   if (validator_) {
-    validation_ = validator_->run(model_);
+    validate();
     speed_.add_validation();
     note_skipped(validation_->skipped, known_val_skips_);
   }

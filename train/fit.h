@@ -31,6 +31,7 @@ class Fit {
   // The loop. Both throw Stopped when asked to stop.
   void train_epoch();
   void finish_epoch();
+  void validate();
   bool update();
   Totals add_batches(int64_t first_batch);
   [[noreturn]] void diverged(const std::string& what, int64_t first_batch);

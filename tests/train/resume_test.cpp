@@ -37,6 +37,7 @@ struct AfterStep : TrainListener {
 struct Problem {
   bool batch_norm = false;
   int64_t accumulate = 1;
+  data::DatasetPtr val = quarters(20, 2);
 
   TrainResult run(FitOptions options) const {
     Sequential net = small_net(1, batch_norm);
@@ -50,8 +51,20 @@ struct Problem {
                      .clip_norm = 1.0,
                      .train_transform = data::random_flip(),
                      .seed = 3});
-    return trainer.fit(quarters(80 * accumulate - 3, 1), quarters(20, 2), options);
+    return trainer.fit(quarters(80 * accumulate - 3, 1), val, options);
   }
+};
+
+/// Samples of which one cannot be read while `broken`.
+struct Fragile : data::Dataset {
+  int64_t size() const override { return samples->size(); }
+  data::Sample get(int64_t index) const override {
+    if (broken && index == 3) throw FileError("sample 3: damaged");
+    return samples->get(index);
+  }
+
+  data::DatasetPtr samples = quarters(20, 2);
+  std::atomic<bool> broken = false;
 };
 
 /// metrics.jsonl without the speed.
@@ -134,6 +147,21 @@ TEST_CASE("a run that is asked to stop finishes its update, writes last.ckpt and
   CHECK(problem.run({.run = folder / "stopped", .resume = true}).end == TrainEnd::finished);
   problem.run({.run = folder / "straight"});
   check_same_run(folder / "stopped", folder / "straight");
+}
+
+TEST_CASE("an epoch whose validation fails is not lost") {
+  const TemporaryFolder folder;
+  const auto val = std::make_shared<Fragile>();
+  const Problem problem{.val = val};
+  AfterStep breaker([&](int64_t step) { val->broken = step == 20; });
+  CHECK_THROWS_WITH(problem.run({.run = folder / "failed", .strict = true, .cache_bytes = 0, .listener = &breaker}),
+                    "sample 3: damaged");
+  val->broken = false;
+  AfterStep counter([&](int64_t) { FAIL("all updates were done"); });
+  const FitOptions again{.run = folder / "failed", .resume = true, .strict = true, .listener = &counter};
+  CHECK(problem.run(again).steps == 20);
+  problem.run({.run = folder / "straight"});
+  check_same_run(folder / "failed", folder / "straight");
 }
 
 TEST_CASE("a run that has ended can be resumed: it is measured again") {
