@@ -85,6 +85,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
       {{"train", "--seed", "18446744073709551616"},
        "kindling train: --seed: must be a whole number from 0 to 2^64 - 1, not 18446744073709551616\nTry 'kindling "
        "train --help'.\n"},
+      {{"train", "--pct-start", "0"},
+       "kindling train: --pct-start: must be between 0 and 1, not 0\nTry 'kindling train --help'.\n"},
       {{"train", "--milestones", "3,0"},
        "kindling train: --milestones: must be at least 1, not 0\nTry 'kindling train --help'.\n"},
       {{"train", "--mean", "nan,0,0"},
