@@ -98,6 +98,7 @@ class Workload {
 struct ModelSpeed {
   Timing step;
   Timing image;              ///< a step's time over the number of its images
+  int64_t images = 0;        ///< of all steps that are timed
   double rss_growth_mb = 0;  ///< from the end of the warm-up to the end
   double page_faults = 0;    ///< a step, after the warm-up
   double first_step_ms = 0;  ///< to the end of the first step, from the start of the process
@@ -120,6 +121,7 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<
     const int64_t size = next_size();
     const double ms = speed.step.measure([&] { workload.step(size); });
     speed.image.add(ms / static_cast<double>(size));
+    speed.images += size;
     peak->sample();
   }
   speed.page_faults = static_cast<double>(page_faults() - faults) / static_cast<double>(options.steps);
@@ -193,6 +195,7 @@ void print_document(const ModelReport& report) {
                 {"size", report.options.model.input_size()},
                 {"batch_size", report.options.batch_size},
                 {"steps", report.options.steps},
+                {"images", report.speed.images},
                 {"images_per_second", report.speed.images_per_second()},
                 {"ms_per_step", step.median()},
                 {"ms_quartiles", {step.low(), step.high()}},
