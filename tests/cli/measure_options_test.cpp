@@ -1,0 +1,188 @@
+// Every option of kindling eval, gradcheck and bench has the effect that it is there for, or none.
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include <kindling/io/weights.h>
+#include <kindling/models/registry.h>
+
+#include "option_table.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+
+namespace {
+
+using enum Expect;
+using Table = std::vector<OptionRow>;
+
+const Table kEverywhere{
+    {"help", "", "", "usage_test", elsewhere},
+    {"version", "", "", "usage_test", elsewhere},
+    {"json", "", "", "the rows of this table read it", elsewhere},
+};
+
+Table with_everywhere(Table table) {
+  table.insert(table.end(), kEverywhere.begin(), kEverywhere.end());
+  return table;
+}
+
+const std::string kEval = "eval --json --threads 1 --weights @/lenet.safetensors --model lenet --data folder:@/flat";
+const std::string kEvalSqueezeNet = "--model squeezenet_cifar --weights @/squeezenet.safetensors ";
+
+const Table kEvalTable = with_everywhere({
+    {"quiet", "", "--quiet", "", same},
+    {"threads", "--threads 1", "--threads 3", kEvalSqueezeNet, same},
+    {"seed", "--seed 1", "--seed 2", "--data shapes --weights @/shapes.safetensors", other_figures},
+    {"seed", "--seed 1", "--seed 2", "", same},
+    {"model", "", "--model squeezenet_cifar", "--weights @/squeezenet.safetensors --model squeezenet_cifar", same},
+    {"model", "--model squeezenet_cifar", "--model lenet", "--weights @/squeezenet.safetensors", refused},
+    {"bypass", "--bypass none", "--bypass simple", kEvalSqueezeNet, other_figures},
+    {"norm", "--norm none", "--norm batch", kEvalSqueezeNet, refused},
+    {"norm", "--norm batch", "--norm none", "--model squeezenet_cifar --weights @/norm.safetensors", refused},
+    {"dropout", "--dropout 0", "--dropout 0.5", kEvalSqueezeNet, same},
+    {"form", "--form torchvision", "--form caffe", "--model squeezenet1_0 --weights @/v1.safetensors --size 32",
+     other_figures},
+    {"classes", "--classes 3", "--classes 5", "", refused},
+    {"size", "--size 16", "--size 20", kEvalSqueezeNet, other_figures},
+    {"weights", "", "--weights @/other.safetensors", "", other_figures},
+    {"conv", "--conv auto", "--conv naive", kEvalSqueezeNet, other_bits},
+    {"data", "--data folder:@/flat", "--data folder:@/split", "", other_figures},
+    {"labels", "", "--labels @/labels.txt", "", other_figures},
+    {"val-share", "--val-share 0.2", "--val-share 0.5", "", same},  // a flat folder is used whole
+    {"workers", "--workers 0", "--workers 3", "", same},
+    {"strict", "", "--strict", "--data folder:@/damaged", refused},
+    {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
+    {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},
+    {"std", "--std 64,64,64", "--std 64,64,32", "", other_figures},
+});
+
+const std::string kGradcheck = "gradcheck --json --threads 1";
+const std::string kSmallNet = "--model squeezenet_cifar --size 8 --classes 3 ";
+
+const Table kGradcheckTable = with_everywhere({
+    {"quiet", "", "--quiet", "--op tanh", same},
+    {"threads", "--threads 1", "--threads 3", "--op conv2d", same},
+    {"seed", "--seed 1", "--seed 2", "--op tanh", other_figures},
+    {"all", "--op tanh", "--all", "", other_figures},
+    {"op", "--op tanh", "--op exp", "", other_figures},
+    {"order", "--order 1", "--order 2", "--op tanh", other_figures},
+    {"model", "--model squeezenet_cifar", "--model lenet", "--size 13", other_figures},
+    {"bypass", "--bypass none", "--bypass simple", kSmallNet, other_figures},
+    {"norm", "--norm none", "--norm batch", kSmallNet, other_figures},
+    {"dropout", "--dropout 0.5", "--dropout 0", kSmallNet, other_figures},
+    {"form", "--form torchvision", "--form caffe", kSmallNet, other_figures},
+    {"classes", "--classes 3", "--classes 5", "--model squeezenet_cifar --size 8", other_figures},
+    {"size", "--size 8", "--size 9", "--model squeezenet_cifar", other_figures},
+    {"weights", "", "--weights @/squeezenet.safetensors", kSmallNet, other_figures},
+    {"conv", "--conv im2col", "--conv naive", kSmallNet, other_figures},
+});
+
+const std::string kBenchModel = "--json --threads 1 --model squeezenet_cifar --size 8 --batch-size 2 --steps 1 ";
+
+const Table kBenchModelTable = with_everywhere({
+    {"quiet", "", "--quiet", "", same},
+    {"threads", "--threads 1", "--threads 2", "", other_figures},
+    {"seed", "--seed 1", "--seed 2", "", same},
+    {"seed", "--seed 1", "--seed 2", "--ragged --batch-size 99 --steps 3", other_figures},
+    {"batch-size", "--batch-size 2", "--batch-size 3", "", other_figures},
+    {"steps", "--steps 1", "--steps 2", "", other_figures},
+    {"layers", "", "--layers", "", other_figures},
+    {"ragged", "", "--ragged", "--batch-size 8 --steps 3", other_figures},
+    {"model", "--model squeezenet_cifar", "--model lenet", "--size 16", other_figures},
+    {"bypass", "--bypass none", "--bypass complex", "", other_figures},
+    {"norm", "--norm none", "--norm batch", "--layers", other_figures},
+    {"dropout", "--dropout 0.5", "--dropout 0", "", same},
+    {"form", "--form torchvision", "--form caffe", "--model squeezenet1_0 --size 32", other_figures},
+    {"classes", "--classes 3", "--classes 5", "", other_figures},
+    {"size", "--size 8", "--size 9", "", other_figures},
+    {"weights", "", "--weights @/lenet.safetensors", "", refused},
+    {"conv", "", "", "bench: the algorithm is the one that --conv names", elsewhere},
+});
+
+// Of gemm and conv: `shape` names one, else it is the model's layers.
+Table kernel_table(const std::string& shape) {
+  return with_everywhere({
+      {"quiet", "", "--quiet", shape, same},
+      {"threads", "--threads 1", "--threads 2", shape, other_figures},
+      {"seed", "--seed 1", "--seed 2", shape, other_figures},
+      {"steps", "--steps 1", "--steps 2", shape, same},  // more of the same
+      {"conv", "--conv auto", "--conv naive", shape, same},
+      {"batch-size", "--batch-size 2", "--batch-size 3", "", other_figures},
+      {"model", "--model squeezenet_cifar", "--model squeezenet1_1", "--size 17", other_figures},
+      {"bypass", "--bypass none", "--bypass complex", "", other_figures},
+      {"norm", "--norm none", "--norm batch", "", same},
+      {"dropout", "--dropout 0.5", "--dropout 0", "", same},
+      {"form", "--form torchvision", "--form caffe", "", same},
+      {"classes", "--classes 3", "--classes 5", "", other_figures},
+      {"size", "--size 8", "--size 16", "", other_figures},
+      {"weights", "", "--weights @/squeezenet.safetensors", "", same},
+  });
+}
+
+}  // namespace
+
+TEST_CASE("options of eval: each has its effect and its row") {
+  check_options(kEval, kEvalTable);
+  check_complete("eval", kEvalTable);
+}
+
+TEST_CASE("options of gradcheck: each has its effect and its row") {
+  check_options(kGradcheck, kGradcheckTable);
+  check_complete("gradcheck", kGradcheckTable);
+}
+
+TEST_CASE("options of bench train and infer: each has its effect and its row") {
+  for (const std::string command : {"bench train", "bench infer"}) {
+    check_options(command + " " + kBenchModel, kBenchModelTable);
+    check_complete(command, kBenchModelTable);
+  }
+}
+
+TEST_CASE("options of bench gemm: each has its effect and its row") {
+  const std::string shape = "--m 2 --n 2 --k 2";
+  Table table = kernel_table(shape);
+  for (const std::string side : {"m", "n", "k"})
+    table.push_back({side, "--" + side + " 3", "--" + side + " 4", shape, other_figures});
+  check_options("bench gemm " + kBenchModel, table);
+  check_complete("bench gemm", table);
+}
+
+TEST_CASE("options of bench conv: each has its effect and its row") {
+  const std::string layer = "--channels 4 --filters 4 --kernel 3";
+  Table table = kernel_table(layer);
+  for (const OptionRow& row : Table{{"channels", "--channels 4", "--channels 8"},
+                                    {"filters", "--filters 4", "--filters 8"},
+                                    {"kernel", "--kernel 3", "--kernel 5"},
+                                    {"stride", "--stride 1", "--stride 2"},
+                                    {"padding", "--padding 0", "--padding 1"},
+                                    {"groups", "--groups 1", "--groups 2"}})
+    table.push_back({row.option, row.one, row.other, layer, other_figures});
+  check_options("bench conv " + kBenchModel, table);
+  check_complete("bench conv", table);
+}
+
+TEST_CASE("bench: the algorithm is the one that --conv names") {
+  const auto speed = [](const std::string& algorithm) {
+    return kindling_command({"bench", "infer", "--model", "squeezenet_cifar", "--size", "32", "--batch-size", "4",
+                             "--steps", "3", "--threads", "1", "--json", "--conv", algorithm})
+        .json()["images_per_second"]
+        .get<double>();
+  };
+  CHECK(speed("naive") < 0.5 * speed("direct"));  // a tenth or less; other work on the machine shifts it
+}
+
+TEST_CASE("gradcheck: a gradient that is wrong ends with exit code 1") {
+  const TemporaryFolder folder;
+  Rng rng(1);
+  const auto model = make_model("lenet", {.size = 13}, rng);
+  model->parameters().back().value().fill_(std::numeric_limits<double>::quiet_NaN());  // which agrees with nothing
+  save(*model, folder / "nan.safetensors");
+  const std::vector<std::string> arguments{"gradcheck", "--model", "lenet", "--size", "13"};
+  const std::vector<std::string> broken = with(arguments, {"--weights", folder / "nan.safetensors"});
+  const Outcome text = kindling_command(broken);
+  CHECK(text.code == 1);
+  CHECK_THAT(text.out, Catch::Contains("FAILED") && Catch::Contains("1 failed"));
+  const Outcome json = kindling_command(with(broken, {"--json"}));
+  CHECK(json.code == 1);
+  CHECK(json.json()["failed"] == 1);
+}
