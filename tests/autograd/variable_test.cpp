@@ -83,6 +83,19 @@ TEST_CASE("stored gradients share memory with nothing") {
   CHECK_FALSE(gradients[0].requires_grad());
 }
 
+TEST_CASE("backward adds to a stored gradient of any strides") {
+  const Variable x(Tensor::from<double>({1, 2, 3, 4, 5, 6}, {2, 3}), true);
+  const Tensor base = Tensor::from<double>({10, 20, 30, 40, 50, 60}, {3, 2}), one = Tensor::from<double>({7}, {1, 1});
+  Variable(x).grad() = base.transpose();
+  sum(x * x).backward();
+  CHECK(values_of(x.grad()) == Values{12, 34, 56, 28, 50, 72});
+  sum(x * x).backward();
+  CHECK(values_of(x.grad()) == Values{14, 38, 62, 36, 60, 84});
+  Variable(x).grad() = one.broadcast_to({2, 3});  // six times the same element
+  sum(x * x).backward();
+  CHECK(values_of(x.grad()) == Values{9, 11, 13, 15, 17, 19});
+}
+
 TEST_CASE("grad leaves stored gradients alone and takes any Variable") {
   const Variable x = parameter({1, 2}), h = x * x, y = sum(h * 3.0), z = sum(x);
   const auto g = grad({y, z}, {h, x}, CreateGraph::no, {Tensor::scalar(1, DType::f64), Tensor::scalar(10, DType::f64)});

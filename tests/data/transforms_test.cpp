@@ -202,6 +202,9 @@ TEST_CASE("random_flip mirrors left-right with its probability") {
     int flips = 0;
     for (uint64_t seed = 0; seed < 1000; ++seed) flips += bitwise_equal(run(random_flip(0.3), image, seed), mirrored);
     CHECK(std::abs(flips - 300) < 60);  // four standard deviations
+    flips = 0;
+    for (uint64_t seed = 0; seed < 1000; ++seed) flips += bitwise_equal(run(random_flip(), image, seed), mirrored);
+    CHECK(std::abs(flips - 500) < 64);
   }
 }
 

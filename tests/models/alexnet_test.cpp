@@ -2,8 +2,11 @@
 #include <kindling/models/alexnet.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include <kindling/nn/summary.h>
+#include <kindling/tensor/elementwise.h>
+#include <kindling/tensor/reduce.h>
 
 using namespace kindling;
 
@@ -20,6 +23,15 @@ void check_rows(const Summary& summary, const std::vector<Row>& table) {
     CHECK(summary.layers[i].output_shape == table[i].shape);
   }
 }
+
+Tensor parameter(Module& net, const std::string& name) {
+  for (const NamedParameter& entry : net.named_parameters())
+    if (entry.name == name) return entry.value.value();
+  FAIL("no parameter " << name);
+  return {};
+}
+
+double largest(const Tensor& x) { return max(abs(x)).item(); }
 
 }  // namespace
 
@@ -38,6 +50,19 @@ TEST_CASE("AlexNet in Caffe's form", "[model]") {
                        {"dropout7", {1, 4096}},     {"fc8", {1, 1000}}});
   // 55^2 96 363 + 27^2 256 1200 + 13^2 (384 2304 + 384 1728 + 256 1728) + 9216 4096 + 4096^2 + 4096 1000
   CHECK(summary.macs == 724'406'816);
+  for (const std::string layer : {"conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"}) {
+    CAPTURE(layer);
+    const bool zero = layer == "conv1" || layer == "conv3" || layer == "fc8", wide = layer[0] == 'c' || layer == "fc8";
+    const Tensor weight = parameter(net, layer + "/weight"), bias = parameter(net, layer + "/bias");
+    CHECK(bitwise_equal(bias, Tensor::full(bias.shape(), zero ? 0.0 : 0.1)));
+    const auto n = static_cast<double>(weight.numel());
+    CHECK_THAT(norm(weight) / std::sqrt(n), Catch::WithinRel(wide ? 0.01 : 0.005, 5 / std::sqrt(2 * n)));
+  }
+  // (1 + 1e-4 / 5 times the energy of five channels)^0.75, which is 7.0 where all of them are 1000.
+  for (const std::string layer : {"norm1", "norm2"}) {
+    const Tensor y = net.at(layer)(Tensor::full({1, 1, 1, 9}, 1000)).value();
+    CHECK_THAT(y.at<float>({0, 0, 0, 4}), Catch::WithinRel(1000 / std::pow(1 + 1e-4 / 5 * 5e6, 0.75), 1e-5));
+  }
   CHECK_THROWS_WITH(
       net(Tensor::zeros({1, 259, 259, 3})),
       "fc6: linear: weight expects 9216 features in the last axis: input [1, 12544], weight [4096, 9216]");
@@ -55,4 +80,14 @@ TEST_CASE("AlexNet in torchvision's form", "[model]") {
                        {"pool5", {1, 6, 6, 256}},   {"flatten", {1, 9216}},      {"dropout5", {1, 9216}},
                        {"fc6", {1, 4096}},          {"relu6", {1, 4096}},        {"dropout6", {1, 4096}},
                        {"fc7", {1, 4096}},          {"relu7", {1, 4096}},        {"fc8", {1, 1000}}});
+  // PyTorch's initialisation fills +-1 / sqrt(fan in), biases too.
+  for (const std::string layer : {"conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"}) {
+    CAPTURE(layer);
+    const Tensor weight = parameter(net, layer + "/weight");
+    const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
+    for (const Tensor& x : {weight, parameter(net, layer + "/bias")}) {
+      CHECK(largest(x) <= bound * (1 + 1e-7));  // rounding to f32
+      CHECK(largest(x) > bound * 0.9);          // of 64 draws one is there with probability 0.999
+    }
+  }
 }

@@ -244,6 +244,7 @@ TEST_CASE("Bypasses go around the right Fire modules and are summed before the p
     if (call.contains(fire + "/bypass")) {
       CHECK(call.at(fire + "/bypass").input.storage() == call.at(fire).input.storage());
       expected = expected + call.at(fire + "/bypass").output;
+      CHECK(max(neg(call.at(fire + "/bypass").output)).item() > 0);  // no ReLU on the way
     }
     const std::string next = call.contains(pool) ? pool : i == 9 ? "dropout9" : "fire" + std::to_string(i + 1);
     CHECK(bitwise_equal(call.at(next).input, expected));

@@ -97,6 +97,17 @@ TEST_CASE("Masks have the same bits for any number of threads") {
   CHECK(bitwise_equal(layer.mask({64, 1000}, DType::f64, 5).to(DType::f32), mask));
 }
 
+TEST_CASE("A long mask goes on where a shorter one ends, and does not repeat") {
+  constexpr int64_t kPart = 1 << 15, kParts = 4;  // as much as a thread draws at once, several times
+  const Dropout layer = layer_of_seed(1);
+  const Tensor whole = layer.mask({kParts * kPart}, DType::f32, 5);
+  for (int64_t part = 0; part < kParts; ++part) {
+    const Tensor piece = whole.slice(0, part * kPart, (part + 1) * kPart);
+    CHECK(bitwise_equal(piece, layer.mask({kPart}, DType::f32, 5, part * kPart)));
+    if (part > 0) CHECK_FALSE(bitwise_equal(piece, whole.slice(0, 0, kPart)));
+  }
+}
+
 TEST_CASE("A mask is made of the words of its stream's blocks, from any element on, on every instruction set") {
   const Rng stream = Rng(1).split().fork(5);  // of layer_of_seed(1), step 5
   const Dropout layer = layer_of_seed(1, 0.25);

@@ -68,6 +68,21 @@ TEST_CASE("Bias correction counts each parameter's own updates") {
   check_trajectory(optimizer, late, kGrads, Reference{2.0, options, false});
 }
 
+TEST_CASE("set_momentum changes beta1, in the bias correction too, as in PyTorch") {
+  const AdamOptions options{.lr = 0.1, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.02};
+  const Variable p = scalar_parameter(2.0), q = scalar_parameter(2.0);
+  Adam adam({p}, options);
+  AdamW adamw({q}, options);
+  Reference expected{2.0, options, false}, decoupled{2.0, options, true};
+  for (const double beta1 : {0.8, 0.5, 0.95}) {
+    adam.set_momentum(beta1);
+    adamw.set_momentum(beta1);
+    expected.o.beta1 = decoupled.o.beta1 = beta1;
+    check_trajectory(adam, p, {1.0, -0.5}, std::ref(expected));
+    check_trajectory(adamw, q, {1.0, -0.5}, std::ref(decoupled));
+  }
+}
+
 TEST_CASE("Adam refuses settings out of range") {
   const Variables p{scalar_parameter(1.0)};
   CHECK_THROWS_WITH(Adam(p, {.beta1 = 1}), "adam: betas must be in [0, 1), got 1, 0.999");

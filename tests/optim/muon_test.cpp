@@ -66,13 +66,17 @@ TEST_CASE("Muon follows its definition") {
   const MuonOptions options{.lr = 0.1, .momentum = 0.8, .weight_decay = 0.05};
   const Variable p(Tensor::full({1, 1}, 2.0, DType::f64), true);
   Muon optimizer({p}, options);
-  double w = 2.0, v = 0;
-  check_trajectory(optimizer, p, {1.0, -0.5, 2.0, 0.25, 0.0, -3.0}, [&](double g) {
-    v = options.momentum * v + g;
-    const double ahead = g + options.momentum * v;
+  double w = 2.0, v = 0, mu = options.momentum;
+  const auto recurrence = [&](double g) {
+    v = mu * v + g;
+    const double ahead = g + mu * v;
     const double direction = ahead == 0 ? 0 : std::copysign(five_steps(1), ahead);  // of the 1x1 matrix
     return w -= options.lr * (0.2 * direction + options.weight_decay * w);
-  });
+  };
+  check_trajectory(optimizer, p, {1.0, -0.5, 2.0, 0.25, 0.0, -3.0}, recurrence);
+  mu = 0.1;
+  optimizer.set_momentum(mu);
+  check_trajectory(optimizer, p, {1.0, -0.5, 2.0, 0.25, 0.0, -3.0}, recurrence);
 }
 
 TEST_CASE("Muon's updates have the size of AdamW's, whatever the gradient's and the shape") {

@@ -111,6 +111,43 @@ TEST_CASE("Groups have their own learning rate and weight decay") {
   CHECK_THAT(c.item(), Catch::WithinRel(1 - 0.01 * 2.0, 1e-15));
 }
 
+TEST_CASE(
+    "A group's factor and weight decay are the optimiser's own with that rate and decay, whatever the optimiser") {
+  const auto make = [](const std::string& name, std::vector<ParameterGroup> groups, double lr,
+                       double decay) -> std::unique_ptr<Optimizer> {
+    const SGDOptions sgd{.lr = lr, .momentum = 0.5, .weight_decay = decay};
+    if (name == "sgd") return std::make_unique<SGD>(std::move(groups), sgd);
+    if (name == "caffe") {
+      SGDOptions caffe = sgd;
+      caffe.form = MomentumForm::caffe;
+      return std::make_unique<SGD>(std::move(groups), caffe);
+    }
+    const AdamOptions adam{.lr = lr, .weight_decay = decay};
+    if (name == "adam") return std::make_unique<Adam>(std::move(groups), adam);
+    if (name == "adamw") return std::make_unique<AdamW>(std::move(groups), adam);
+    return std::make_unique<Muon>(std::move(groups), MuonOptions{.lr = lr, .weight_decay = decay});
+  };
+  const std::string name = GENERATE("sgd", "caffe", "adam", "adamw", "muon");
+  const Shape shape = GENERATE(Shape{5, 3}, Shape{7});  // what Muon takes for a matrix, and what it leaves to AdamW
+  CAPTURE(name, shape);
+  const auto trained = [&](double lr, double decay, ParameterGroup group) {
+    Rng rng(1);
+    Variable p(Tensor::normal(shape, 0, 1, rng), true);
+    group.parameters = {p};
+    const auto optimizer = make(name, {group}, lr, decay);
+    for (int step = 0; step < 3; ++step) {
+      p.grad() = Tensor::normal(shape, 0, 1, rng);
+      optimizer->step();
+    }
+    return p.value();
+  };
+  const Tensor expected = trained(0.5, 0.25, {});
+  CHECK(bitwise_equal(trained(0.125, 0.25, {.parameters = {}, .lr_factor = 4}), expected));
+  CHECK(bitwise_equal(trained(0.5, 0.0, {.parameters = {}, .weight_decay = 0.25}), expected));
+  CHECK_FALSE(bitwise_equal(trained(0.125, 0.25, {}), expected));
+  CHECK_FALSE(bitwise_equal(trained(0.5, 0.0, {}), expected));
+}
+
 TEST_CASE("Parameters without a gradient, frozen or not, are left alone") {
   Variable moving = scalar_parameter(1.0), unreached = scalar_parameter(1.0), frozen = scalar_parameter(1.0);
   SGD optimizer({moving, unreached, frozen}, {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.1});

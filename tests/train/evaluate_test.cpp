@@ -52,6 +52,22 @@ TEST_CASE("accuracy and loss are those of the whole set, ragged batch included")
   CHECK(result.skipped.empty());
 }
 
+TEST_CASE("class weights weigh samples across batches and parts") {
+  Identity net;
+  const Tensor logits = logits_for({0, 1, 2, 0, 0, 2, 1}, 3);
+  const auto dataset = std::make_shared<data::TensorDataset>(logits, Tensor::from<int64_t>({0, 1, 2, 2, 1, 0, 1}));
+  const std::vector<double> weights{1, 4, 16};
+  const double right = std::log(std::exp(1.0) + 2) - 1, wrong = right + 1;
+  // Of the right ones 1 + 4 + 16 + 4, of the wrong ones 16 + 4 + 1.
+  const double expected = (25 * right + 21 * wrong) / 46;
+  for (const int64_t batch_size : {1, 3, 7}) {
+    const Evaluation result =
+        evaluate(net, dataset, {.loss = classification({.class_weights = weights}), .batch_size = batch_size});
+    CHECK_THAT(result.loss, Catch::WithinRel(expected, 1e-6));
+    CHECK(*result.top1 == 100.0 * 4 / 7);  // of samples, whatever they weigh
+  }
+}
+
 TEST_CASE("a regression has its loss and the user's metrics, but no accuracy") {
   Identity net;
   const auto dataset =
