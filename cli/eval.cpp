@@ -4,7 +4,6 @@
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
-#include <kindling/cli/progress.h>
 #include <kindling/cli/recipe.h>
 #include <kindling/train/evaluate.h>
 

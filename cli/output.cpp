@@ -1,43 +1,11 @@
 #include <kindling/cli/output.h>
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
 
 #include <fmt/format.h>
 
 namespace kindling::cli {
-namespace {
-
-bool has_value(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value != nullptr && *value != '\0';
-}
-
-bool is_dumb_terminal() {
-  const char* term = std::getenv("TERM");
-  return term != nullptr && std::string(term) == "dumb";
-}
-
-}  // namespace
-
-Style::Style(int descriptor) : on_(is_terminal(descriptor) && !has_value("NO_COLOR") && !is_dumb_terminal()) {}
-
-std::string Style::wrapped(const char* code, const std::string& text) const {
-  return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
-}
-
-bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
-
-int terminal_columns() {
-  winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 Table::Table(std::vector<std::string> headings, std::vector<size_t> left) : left_(std::move(left)) {
   rows_.push_back(std::move(headings));
@@ -83,19 +51,6 @@ std::string with_unit(double number, const std::string& unit) {
   }
   const int decimals = thousands == 0 ? 0 : std::abs(number) < 9.995 ? 2 : 1;
   return fmt::format("{:.{}f} {}{}", number, decimals, kPrefixes[thousands], unit);
-}
-
-std::string duration(double seconds) {
-  const auto total = static_cast<int64_t>(std::llround(seconds));
-  if (total < 60) return fmt::format("{} s", total);
-  if (total < 3600) return fmt::format("{}:{:02}", total / 60, total % 60);
-  return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
-}
-
-void say(const std::string& text) {
-  const auto before = std::signal(SIGPIPE, SIG_IGN);  // whoever reads it may be gone
-  std::fputs(text.c_str(), stderr);
-  std::signal(SIGPIPE, before);
 }
 
 void print_json(const nlohmann::ordered_json& document) {

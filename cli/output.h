@@ -1,4 +1,4 @@
-// What people see: text, tables, colours.
+// What people see: tables, numbers, JSON documents.
 #pragma once
 
 #include <string>
@@ -6,26 +6,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <kindling/train/terminal.h>
+
 namespace kindling::cli {
 
-/// Colours for one stream; none where it is no terminal, or NO_COLOR is set (https://no-color.org), or TERM is "dumb".
-class Style {
- public:
-  /// `descriptor` is 1 (standard output) or 2 (standard error).
-  explicit Style(int descriptor);
-  std::string bold(const std::string& text) const { return wrapped("1", text); }
-  std::string dim(const std::string& text) const { return wrapped("2", text); }
-  std::string green(const std::string& text) const { return wrapped("32", text); }
-  std::string red(const std::string& text) const { return wrapped("31", text); }
-
- private:
-  std::string wrapped(const char* code, const std::string& text) const;
-  bool on_;
-};
-
-bool is_terminal(int descriptor);
-/// Columns of the terminal behind standard error, 80 if that is not known.
-int terminal_columns();
+// Style, StatusLine, say(), percent(), duration(): what the library's own progress is made of.
+using namespace terminal;
 
 /// Text in columns: the first aligned left, the others right unless `left` names them.
 class Table {
@@ -46,11 +32,6 @@ class Table {
 std::string with_commas(int64_t number);
 /// "4.99 MB", "861.3 M": at most four digits and a unit of 1000s.
 std::string with_unit(double number, const std::string& unit);
-/// "12 s", "4:32", "1:02:03"
-std::string duration(double seconds);
-
-/// Writes to standard error. A failure can be told nowhere and is no reason to stop working: it is passed over.
-void say(const std::string& text);
 
 /// Writes the document as the only thing on standard output. What is not UTF-8 becomes U+FFFD.
 void print_json(const nlohmann::ordered_json& document);

@@ -10,13 +10,13 @@
 #include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
 #include <kindling/cli/program.h>
-#include <kindling/cli/progress.h>
 #include <kindling/cli/recipe.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/weights.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/run_folder.h>
+#include <kindling/train/terminal_progress.h>
 #include <kindling/train/trainer.h>
 
 namespace kindling::cli {
@@ -163,7 +163,7 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
   return text + fmt::format("\n{} threads, {}; run folder {}", num_threads(), name_of(isa()), options.out);
 }
 
-TrainResult fit(TrainCommand& options, const Settings& settings, TrainProgress& progress) {
+TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgress& progress) {
   const data::Splits data = data::open_dataset(options.data.data, options.data.open_options(options.everywhere.seed));
   const data::InputInfo input = data::describe_inputs(*data.train);
   const RunFacts facts = complete(options, data, input);
@@ -239,7 +239,7 @@ void print_result(const TrainResult& result) {
 int run(TrainCommand& options, Settings& settings) {
   apply_layers(options, settings);
   options.everywhere.use_threads();
-  TrainProgress progress(options.everywhere.quiet);
+  TerminalProgress progress(options.everywhere.quiet);
   TrainResult result;
   try {
     result = fit(options, settings, progress);

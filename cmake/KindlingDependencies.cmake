@@ -16,3 +16,4 @@ find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json 3.11 REQUIRED)  # io, and the headers of train
 find_package(Protobuf REQUIRED)            # train: TensorBoard's event files
+find_package(fmt REQUIRED)                 # train: progress on a terminal; cli

@@ -24,20 +24,6 @@ data::LoaderOptions train_loader(const TrainerOptions& how, const FitOptions& op
           .cache_bytes = options.cache_bytes};
 }
 
-EvaluateOptions validation_options(const TrainerOptions& how, const FitOptions& options) {
-  EvaluateOptions result{.loss = how.loss,
-                         .metrics = how.metrics,
-                         .batch_size = how.batch_size,
-                         .transform = how.eval_transform,
-                         .workers = options.workers,
-                         .strict = options.strict,
-                         .cache_bytes = options.cache_bytes,
-                         .stop = options.stop};
-  if (TrainListener* listener = options.listener)
-    result.progress = [listener](int64_t done, int64_t total) { listener->on_validation(done, total); };
-  return result;
-}
-
 }  // namespace
 
 Fit::Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const FitOptions& options,
@@ -53,7 +39,8 @@ Fit::Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const F
                 .seed = how.seed},
       loader_(train, train_loader(how, options)),
       scheduler_(how.schedule, updates_per_epoch() * options.epochs) {
-  if (val) validator_.emplace(val, validation_options(how, options));
+  if (options.progress) progress_.emplace();
+  if (val) validator_.emplace(val, validation_options());
 }
 
 int64_t Fit::updates_per_epoch() const { return groups(loader_.batches_per_epoch(), how_.accumulate); }
@@ -182,8 +169,23 @@ void Fit::finish_epoch() {
   draw(/*now=*/false);
 }
 
+EvaluateOptions Fit::validation_options() {
+  const auto progress = [this](int64_t done, int64_t total) {
+    tell([&](TrainListener& to) { to.on_validation(done, total); });
+  };
+  return {.loss = how_.loss,
+          .metrics = how_.metrics,
+          .batch_size = how_.batch_size,
+          .transform = how_.eval_transform,
+          .workers = options_.workers,
+          .strict = options_.strict,
+          .cache_bytes = options_.cache_bytes,
+          .progress = progress,
+          .stop = options_.stop};
+}
+
 Evaluation Fit::evaluate_test() {
-  EvaluateOptions once = validation_options(how_, options_);
+  EvaluateOptions once = validation_options();
   once.cache_bytes = 0;
   return evaluate(model_, options_.test, once);
 }

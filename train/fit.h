@@ -9,6 +9,7 @@
 #include <kindling/train/run_state.h>
 #include <kindling/train/step.h>
 #include <kindling/train/tensorboard.h>
+#include <kindling/train/terminal_progress.h>
 #include <kindling/train/trainer.h>
 
 namespace kindling {
@@ -35,6 +36,7 @@ class Fit {
   bool update();
   Totals add_batches(int64_t first_batch);
   [[noreturn]] void diverged(const std::string& what, int64_t first_batch);
+  EvaluateOptions validation_options();
   Evaluation evaluate_test();
   bool out_of_patience() const;
   bool is_best(const Evaluation& validation);
@@ -50,6 +52,13 @@ class Fit {
   void draw(bool now);
   void note(const std::string& text);
   void note_skipped(const std::vector<std::string>& messages, size_t& known);
+  /// Calls `report` with everyone who listens.
+  template <class F>
+  void tell(const F& report) {
+    if (progress_) report(static_cast<TrainListener&>(*progress_));
+    if (options_.listener != nullptr) report(*options_.listener);
+  }
+  bool is_told() const { return progress_ || options_.listener != nullptr; }
   TrainResult result(TrainEnd end) const;
 
   void stop_if_asked() const;
@@ -59,6 +68,7 @@ class Fit {
   Optimizer& optimizer_;
   const TrainerOptions& how_;
   const FitOptions& options_;
+  std::optional<TerminalProgress> progress_;
   RunIdentity identity_;
   data::Loader loader_;
   std::optional<Evaluator> validator_;

@@ -45,23 +45,24 @@ void Fit::report_step(const Totals& totals, double gradient_norm) {
     events_->add_scalar("train/gradient_norm", gradient_norm, state_.step);
   }
   if (folder_ && options_.log_every > 0 && state_.step % options_.log_every == 0) log_step();
-  if (options_.listener == nullptr) return;
+  if (!is_told()) return;
   const int64_t steps = updates_per_epoch() * options_.epochs;
   const int64_t validations = validator_ ? options_.epochs - state_.epoch : 0;
-  options_.listener->on_step({.epoch = state_.epoch + 1,
-                              .epochs = options_.epochs,
-                              .step = state_.step,
-                              .steps = steps,
-                              .batch = state_.batch,
-                              .batches = loader_.batches_per_epoch(),
-                              .lr = optimizer_.lr(),
-                              .loss = totals.mean_loss(),
-                              .gradient_norm = gradient_norm,
-                              .epoch_loss = state_.epoch_totals.mean_loss(),
-                              .epoch_top1 = state_.epoch_totals.top1(),
-                              .images_per_second = speed_.epoch_images_per_second(),
-                              .wait_share = wait_share(loader_.stats()),
-                              .seconds_left = speed_.seconds_left(steps - state_.step, validations)});
+  const StepReport report{.epoch = state_.epoch + 1,
+                          .epochs = options_.epochs,
+                          .step = state_.step,
+                          .steps = steps,
+                          .batch = state_.batch,
+                          .batches = loader_.batches_per_epoch(),
+                          .lr = optimizer_.lr(),
+                          .loss = totals.mean_loss(),
+                          .gradient_norm = gradient_norm,
+                          .epoch_loss = state_.epoch_totals.mean_loss(),
+                          .epoch_top1 = state_.epoch_totals.top1(),
+                          .images_per_second = speed_.epoch_images_per_second(),
+                          .wait_share = wait_share(loader_.stats()),
+                          .seconds_left = speed_.seconds_left(steps - state_.step, validations)};
+  tell([&](TrainListener& to) { to.on_step(report); });
 }
 
 void Fit::log_step() {
@@ -108,18 +109,18 @@ void Fit::write_histograms() {
 }
 
 void Fit::report_epoch(bool best) {
-  if (options_.listener == nullptr) return;
-  options_.listener->on_epoch({.epoch = state_.epoch + 1,
-                               .epochs = options_.epochs,
-                               .step = state_.step,
-                               .lr = optimizer_.lr(),
-                               .train_loss = state_.train_loss,
-                               .train_top1 = state_.epoch_totals.top1(),
-                               .validation = validation_,
-                               .best = best,
-                               .images_per_second = speed_.epoch_images_per_second(),
-                               .wait_share = wait_share(loader_.stats()),
-                               .seconds = speed_.epoch_seconds()});
+  const EpochReport report{.epoch = state_.epoch + 1,
+                           .epochs = options_.epochs,
+                           .step = state_.step,
+                           .lr = optimizer_.lr(),
+                           .train_loss = state_.train_loss,
+                           .train_top1 = state_.epoch_totals.top1(),
+                           .validation = validation_,
+                           .best = best,
+                           .images_per_second = speed_.epoch_images_per_second(),
+                           .wait_share = wait_share(loader_.stats()),
+                           .seconds = speed_.epoch_seconds()};
+  tell([&](TrainListener& to) { to.on_epoch(report); });
 }
 
 /// Draws the curves, but not so often that it costs anything, unless it must be `now`.
@@ -135,7 +136,7 @@ void Fit::draw(bool now) {
 }
 
 void Fit::note(const std::string& text) {
-  if (options_.listener != nullptr) options_.listener->on_note(text);
+  tell([&](TrainListener& to) { to.on_note(text); });
 }
 
 void Fit::note_skipped(const std::vector<std::string>& messages, size_t& known) {

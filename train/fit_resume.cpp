@@ -17,8 +17,8 @@ void Fit::open_run() {
     if (!known) folder_->write_config(config(), machine);
     if (options_.tensorboard) events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
   }
-  if (options_.listener != nullptr)
-    options_.listener->on_start(state_.epoch, options_.epochs, state_.step, updates_per_epoch() * options_.epochs);
+  const int64_t steps = updates_per_epoch() * options_.epochs;
+  tell([&](TrainListener& to) { to.on_start(state_.epoch, options_.epochs, state_.step, steps); });
 }
 
 /// The caller's options, or else what is known here.

@@ -1,4 +1,4 @@
-// What the trainer tells while it works. The library itself prints nothing.
+// What the trainer tells while it works. Unless asked to (terminal_progress.h), the library prints nothing.
 #pragma once
 
 #include <chrono>

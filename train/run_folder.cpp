@@ -59,7 +59,8 @@ RunFolder::RunFolder(std::string path, Open mode) : path_(std::move(path)) {
   try {
     lock();
     if (mode == Open::create && holds_run())
-      throw FileError(path_ + ": holds a run already: resume it, or choose another folder");
+      throw FileError(path_ + ": holds a run already: go on with it (kindling train --resume " + path_ +
+                      ", in C++ FitOptions.resume = true), or choose another folder");
     for (const std::string& file : {config_path(), path_ + "/curves.svg", last_checkpoint(), best_checkpoint()})
       remove_temporary_files(file);
   } catch (...) {

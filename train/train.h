@@ -9,4 +9,5 @@
 #include <kindling/train/run_folder.h>
 #include <kindling/train/step.h>
 #include <kindling/train/tensorboard.h>
+#include <kindling/train/terminal_progress.h>
 #include <kindling/train/trainer.h>

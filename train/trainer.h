@@ -59,6 +59,7 @@ struct FitOptions {
   bool curves = true;            ///< draw curves.svg (with gnuplot)
   bool tensorboard = false;      ///< event files of scalars in the folder `run`
   int64_t histograms_every = 0;  ///< epochs between histograms of weights and gradients in them; 0: none
+  bool progress = false;         ///< show it on standard error as the command line does: see TerminalProgress
   TrainListener* listener = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< becomes true: finish the update, write last.ckpt, return
 };
@@ -92,7 +93,7 @@ struct DivergedError : Error {
 /// Trains `model`, which must outlive the trainer:
 ///
 ///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04}), {.schedule = poly(1.0), .batch_size = 32});
-///     trainer.fit(train, val, {.epochs = 10, .run = "runs/photos"});
+///     trainer.fit(train, val, {.epochs = 10, .run = "runs/photos", .progress = true});
 ///
 class Trainer {
  public:

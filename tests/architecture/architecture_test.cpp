@@ -99,11 +99,15 @@ std::string thread_in_compute_code(const Source& source, const std::string& line
   return applies && std::regex_search(line, thread) ? "a thread outside tensor/kernels/parallel" : "";
 }
 
-std::string prints_or_exits(const Source&, const std::string& line) {
+// All that the library prints, and only when asked to, goes through this file.
+bool is_terminal(const Source& source) { return source.file == "train/terminal.cpp"; }
+
+std::string prints_or_exits(const Source& source, const std::string& line) {
   static const std::regex call(
       R"(\bstd::(cout|cerr|clog|exit|quick_exit|abort|terminate)\b|\b(f?printf|f?puts|exit|abort)\s*\()");
   std::smatch match;
-  return std::regex_search(line, match, call) ? "the library must not use " + match.str() : "";
+  const bool wrong = !is_terminal(source) && std::regex_search(line, match, call);
+  return wrong ? "the library must not use " + match.str() : "";
 }
 
 // CMake's lists, in which Catch2's tests reach ctest, are cut at semicolons and kept together by brackets: such a name
@@ -129,7 +133,9 @@ TEST_CASE("every folder of the library has its place among the arrows") {
 TEST_CASE("includes follow the arrows") { CHECK(violations_in_library(include_arrow) == Strings{}); }
 TEST_CASE("OpenMP is used in one place") { CHECK(violations_in_library(openmp_outside_parallel) == Strings{}); }
 TEST_CASE("compute code starts no threads") { CHECK(violations_in_library(thread_in_compute_code) == Strings{}); }
-TEST_CASE("the library never prints and never exits") { CHECK(violations_in_library(prints_or_exits) == Strings{}); }
+TEST_CASE("the library prints in one place and never exits") {
+  CHECK(violations_in_library(prints_or_exits) == Strings{});
+}
 
 TEST_CASE("ctest finds every test") { CHECK(violations(sources_of("tests"), test_name_lost_to_ctest) == Strings{}); }
 
@@ -152,4 +158,5 @@ TEST_CASE("the checks find what they look for, with file and line") {
   CHECK(violations({source}, test_name_lost_to_ctest) ==
         Strings{"nn/conv.cpp:12: ctest cannot run a test of this name"});
   CHECK(violations({{"tensor/kernels/parallel.cpp", source.lines}}, openmp_outside_parallel).empty());
+  CHECK(violations({{"train/terminal.cpp", source.lines}}, prints_or_exits).empty());
 }
