@@ -284,6 +284,16 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
         [&s](int64_t number, const std::stop_token& stop) { return s.make(number, stop); });
 }
 
+EpochBatches::Iterator& EpochBatches::Iterator::operator++() {
+  batch_ = loader_->next();
+  return *this;
+}
+
+EpochBatches Loader::epoch(int64_t epoch) {
+  start(epoch);
+  return EpochBatches(*this);
+}
+
 void Loader::set_transform(Transform transform) {
   state_->prefetcher.reset();  // its threads use the old one
   state_->started = false;

@@ -1,6 +1,7 @@
 // Batches, decoded and augmented in background threads ahead of whoever trains.
 #pragma once
 
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +41,31 @@ struct LoaderStats {
 /// Batches in an epoch of so many samples.
 int64_t batch_count(int64_t samples, int64_t batch_size, bool drop_last);
 
+class Loader;
+
+/// The batches of an epoch, for one range-based for loop: what Loader::epoch gives.
+class EpochBatches {
+ public:
+  class Iterator {
+   public:
+    explicit Iterator(Loader& loader) : loader_(&loader) { ++*this; }
+    const Batch& operator*() const { return batch_; }
+    Iterator& operator++();
+    bool operator==(std::default_sentinel_t) const { return batch_.size() == 0; }
+
+   private:
+    Loader* loader_;
+    Batch batch_;
+  };
+
+  explicit EpochBatches(Loader& loader) : loader_(loader) {}
+  Iterator begin() const { return Iterator(loader_); }
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  Loader& loader_;
+};
+
 /// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's transform draws from a
 /// stream named by (seed, e, sample's number): the same bits for any number of workers. A skipped sample's place is
 /// left out of its batch, and a batch of which nothing is left is left out of the epoch.
@@ -52,7 +78,10 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Starts epoch `epoch` (0-based) at batch `first_batch` (to resume inside an epoch), at any moment.
+  /// Starts epoch `epoch` (0-based) and gives its batches in turn: `for (const Batch& batch : loader.epoch(0))`. Throws
+  /// as start() and next(), of which it is made, do.
+  EpochBatches epoch(int64_t epoch);
+  /// Starts epoch `epoch` at batch `first_batch` (to resume inside an epoch), at any moment.
   void start(int64_t epoch, int64_t first_batch = 0);
   /// `transform` instead of the options'. It ends the epoch; start() the next.
   void set_transform(Transform transform);

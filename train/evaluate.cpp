@@ -69,8 +69,7 @@ Evaluation Evaluator::run(Module& model) {
   const auto begin = Clock::now();
   Totals totals;
   std::optional<StepPlan> plan;
-  loader_.start(0);
-  for (data::Batch batch = loader_.next(); batch.size() > 0; batch = loader_.next()) {
+  for (const data::Batch& batch : loader_.epoch(0)) {
     if (stop_requested(options_)) throw Stopped();
     if (!plan) plan = plan_step(model, batch.input.select(0, 0), options_.batch_size);
     totals.add(measure_batch(model, options_, batch, *plan));

@@ -97,6 +97,26 @@ TEST_CASE("Loader: batches in order, the last one smaller or left out") {
   }
 }
 
+TEST_CASE("Loader: an epoch as a loop") {
+  Loader loader(std::make_shared<TestDataset>(10), {.batch_size = 4, .shuffle = true, .transform = jitter});
+  for (const int64_t epoch : {0, 3}) {
+    const Epoch expected = read_epoch(loader, epoch);
+    Epoch got;
+    for (const Batch& batch : loader.epoch(epoch)) {
+      got.indices.push_back(batch.indices);
+      got.inputs.push_back(batch.input);
+    }
+    CHECK(got.indices.size() == 3);
+    CHECK(same(got, expected));
+  }
+  for (const Batch& batch : loader.epoch(1)) {
+    CHECK(batch.number == 0);
+    break;  // what is left of an epoch is given up by the next
+  }
+  for (const Batch& batch : loader.epoch(2)) CHECK(batch.number < 3);
+  CHECK(loader.next().size() == 0);
+}
+
 TEST_CASE("Loader: same bits for any number of workers") {
   const auto dataset = std::make_shared<TestDataset>(101);
   const auto load = [&](int workers, int64_t epoch, uint64_t seed, int64_t cache_bytes) {
