@@ -32,9 +32,7 @@ Tensor real_points(Rng& rng) {
   return points;
 }
 
-Variable fake_points(Module& generator, Rng& rng) {
-  return generator(Tensor::normal({kBatch, kNoise}, 0.0, 1.0, rng));
-}
+Variable fake_points(Module& generator, Rng& rng) { return generator(Tensor::normal({kBatch, kNoise}, 0.0, 1.0, rng)); }
 
 // The mean over the batch of (|d critic / dx| - 1)^2, at random places x between real and fake points.
 Variable gradient_penalty(Module& critic, const Tensor& real, const Tensor& fake, Rng& rng) {
@@ -64,8 +62,8 @@ int main() {
   for (int64_t step = 0; step < 500; ++step) {
     for (int i = 0; i < 5; ++i) {  // the critic is trained more often, so that its slope tells the way
       const Tensor real = real_points(rng), fake = fake_points(generator, rng).value();
-      const Variable loss =
-          mean(critic(fake)) - mean(critic(real)) + 10.0 * gradient_penalty(critic, real, fake, rng);
+      const Variable penalty = gradient_penalty(critic, real, fake, rng);
+      const Variable loss = mean(critic(fake)) - mean(critic(real)) + 10.0 * penalty;
       critic_step.zero_grad();
       loss.backward();
       critic_step.step();

@@ -6,6 +6,7 @@
 
 #include <kindling/data/files.h>
 
+#include <kindling/tests/support/shared_data.h>
 #include "test_files.h"
 
 using namespace kindling;

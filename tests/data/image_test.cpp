@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <kindling/tests/support/shared_data.h>
 #include "test_files.h"
 
 using namespace kindling;

@@ -192,12 +192,4 @@ Tensor smooth_image(int64_t height, int64_t width) {
   return image;
 }
 
-std::optional<fs::path> shared_data(const std::string& name) {
-  const char* given = std::getenv("KINDLING_DATA");
-  const fs::path root = given != nullptr ? fs::path(given) : fs::path(KINDLING_SOURCE_DIR) / ".." / "shared" / "data";
-  if (fs::exists(root / name)) return root / name;
-  WARN("skipped: there is no " << (root / name).string() << " (KINDLING_DATA names another data folder)");
-  return std::nullopt;
-}
-
 }  // namespace kindling::data

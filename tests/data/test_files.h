@@ -52,8 +52,4 @@ Tensor numbered_image(int64_t height, int64_t width);
 /// u8 [H,W,3] as smooth as a photograph.
 Tensor smooth_image(int64_t height, int64_t width);
 
-/// The shared data folder: KINDLING_DATA or ../shared/data beside
-/// the source; none if `name` is not in it (a warning says so).
-std::optional<std::filesystem::path> shared_data(const std::string& name);
-
 }  // namespace kindling::data
