@@ -22,7 +22,8 @@ const std::vector<std::string> kClasses{"bird", "dog", "ship"};
 /// test's output.
 int run_in(const fs::path& folder, const std::string& script) {
   const fs::path program = KINDLING_COMMAND;
-  const std::string setup = "set -e\ncd '" + folder.string() + "'\nPATH='" + program.parent_path().string() + "':$PATH\n";
+  const std::string setup =
+      "set -e\ncd '" + folder.string() + "'\nPATH='" + program.parent_path().string() + "':$PATH\n";
   const std::string file = (folder / "script.sh").string();
   write_file(file, setup + script);
   return std::system(("sh -x '" + file + "' < /dev/null").c_str());
@@ -58,35 +59,7 @@ bool make_photographs(const fs::path& folder) {
 /// The run's training loss after its last epoch.
 double last_loss(const fs::path& run) { return read_metrics(run.string()).back().at("train_loss"); }
 
-/// The commands under `heading` of the README, without those that need the network: they are a clone and a build, which
-/// are there already.
-std::string commands_under(const std::string& heading) {
-  std::string script;
-  for (const CodeBlock& block : code_blocks("README.md"))
-    if (block.heading == heading && block.language == "sh") script += block.text;
-  const auto replace = [&](const std::string& what, const std::string& by) {
-    for (size_t at; (at = script.find(what)) != std::string::npos;) script.replace(at, what.size(), by);
-  };
-  replace("git clone", ": clone");
-  replace("kindling/scripts/train", "kindling train");
-  replace("kindling/build/release/kindling", "kindling");
-  return script;
-}
-
 }  // namespace
-
-TEST_CASE("the README's way from a clone to a named photograph", "[slow]") {
-  const TemporaryFolder folder;
-  if (!make_photographs(folder.path())) return;
-  const std::string script = commands_under("Your own photographs");
-  INFO(script);
-  REQUIRE(script.find("--data folder:photos") != std::string::npos);
-  REQUIRE(script.find("classify") != std::string::npos);
-  CHECK(run_in(folder.path(), script + "\nkindling classify mine.jpg --weights runs/photos/best.ckpt > names.txt") == 0);
-  CHECK(last_loss(folder / "runs/photos") < 0.75 * std::log(kClasses.size()));
-  const std::string names = read_file(folder / "names.txt");
-  for (const std::string& name : kClasses) CHECK(names.find(name) != std::string::npos);
-}
 
 TEST_CASE("the README's program learns photographs", "[slow]") {
   const TemporaryFolder folder;
