@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/tensor/kernels/fma_peak.h>
 #include <kindling/tensor/kernels/gemm.h>

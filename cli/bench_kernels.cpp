@@ -3,6 +3,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/cli/bench.h>
 #include <kindling/cli/checks.h>

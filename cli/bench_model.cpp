@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/cli/bench.h>
 #include <kindling/cli/layer_times.h>
@@ -26,11 +27,8 @@ void declare(ModelBench& options, Settings& settings) {
   settings.group("Benchmark");
   settings.add("batch-size", options.batch_size, "N", "Images per step")->check(at_least(1));
   settings.add("steps", options.steps, "N", "Steps that are timed, after a warm-up")->check(at_least(1));
-  CLI::App& command = settings.command();
-  command.add_flag("--layers", options.layers, "Time, GFLOP/s and share of peak per layer and pass")
-      ->group("Benchmark");
-  command.add_flag("--ragged", options.ragged, "Batches of changing sizes, up to --batch-size: does memory grow?")
-      ->group("Benchmark");
+  settings.add_flag("layers", options.layers, "Time, GFLOP/s and share of peak per layer and pass");
+  settings.add_flag("ragged", options.ragged, "Batches of changing sizes, up to --batch-size: does memory grow?");
   options.model.declare(settings);
 }
 

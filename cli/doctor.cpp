@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/autograd/ops/ops.h>
 #include <kindling/cli/checks.h>

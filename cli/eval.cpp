@@ -1,5 +1,6 @@
 // kindling eval: accuracy of a checkpoint or weights on a data set.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>

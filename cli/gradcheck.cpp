@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/autograd/op_table.h>
 #include <kindling/autograd/ops/softmax.h>
@@ -26,7 +27,7 @@ struct GradcheckCommand {
 
 void declare(GradcheckCommand& options, Settings& settings) {
   settings.group("What");
-  settings.command().add_flag("--all", options.all, "Every operation of the table")->group("What");
+  settings.add_flag("all", options.all, "Every operation of the table");
   settings.add("op", options.op, "NAME", "One operation");
   settings.add("order", options.order, "N", "2: the gradient of the gradient as well")->check(in_range(1, 3));
   options.model.declare(settings);

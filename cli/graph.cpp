@@ -1,5 +1,6 @@
 // kindling graph: the model's or the autograd graph in Graphviz's DOT language.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/autograd/graph.h>
 #include <kindling/cli/model_graph.h>
@@ -18,9 +19,7 @@ struct GraphOptions {
 
 void declare(GraphOptions& options, Settings& settings) {
   settings.group("Graph");
-  settings.command()
-      .add_flag("--autograd", options.autograd, "Every recorded operation and parameter instead of layers")
-      ->group("Graph");
+  settings.add_flag("autograd", options.autograd, "Every recorded operation and parameter instead of layers");
   settings.add("depth", options.depth, "N", "Levels of modules that are opened")->check(at_least(1));
   options.model.declare(settings);
 }

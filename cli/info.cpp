@@ -1,5 +1,6 @@
 // kindling info: what a model or a file of weights consists of.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/io/weights.h>
 #include <kindling/tensor/conv.h>
@@ -68,11 +69,10 @@ std::string absolute_path(const std::string& path) {
 
 void Everywhere::declare(Settings& settings) {
   settings.group("Everywhere");
-  CLI::App& command = settings.command();
-  command.add_flag("--json", json, "Print one JSON document instead of text")->group("Everywhere");
-  command.add_flag("--quiet", quiet, "Show no progress")->group("Everywhere");
+  settings.add_flag("json", json, "Print one JSON document instead of text");
+  settings.add_flag("quiet", quiet, "Show no progress");
   settings.add("threads", threads, "N", "Threads; 0: one per processor")->check(in_range(0, 1025));
-  settings.add("seed", seed, "N", "Of everything random")->check(CLI::Validator(check_seed, ""));
+  settings.add("seed", seed, "N", "Of everything random")->check(check_seed);
 }
 
 void Everywhere::use_threads() const {
@@ -133,8 +133,7 @@ std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
 
 void DataChoice::declare(Settings& settings) {
   settings.group("Data");
-  settings.add("data", data, "SPEC", "shapes, cifar10:PATH, mnist:PATH, folder:PATH")
-      ->check(CLI::Validator(check_data, ""));
+  settings.add("data", data, "SPEC", "shapes, cifar10:PATH, mnist:PATH, folder:PATH")->check(check_data);
   settings.add("labels", labels, "FILE", "Line i: folder name of class i, and what to call it");
   settings.add("val-share", val_share, "X", "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder)")
       ->check(between(0, 1));

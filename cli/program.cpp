@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <new>
 #include <numeric>
 #include <system_error>
@@ -13,6 +14,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <kindling/cli/output.h>
 #include <kindling/train/evaluate.h>
@@ -101,13 +103,17 @@ void occupy_standard_descriptors() {
 
 }  // namespace
 
-Program::Program() : root_("Kindling: trains and examines neural networks on the CPU you have") {
+Program::Program()
+    : app_(std::make_unique<CLI::App>("Kindling: trains and examines neural networks on the CPU you have")),
+      root_(*app_) {
   root_.name("kindling");
   root_.formatter(std::make_shared<HelpFormatter>());
   add_help_and_version(root_);
   root_.option_defaults()->always_capture_default();
   root_.footer("Every command has --help with an example. To begin with:\n" + indented("kindling train"));
 }
+
+Program::~Program() = default;
 
 CLI::App& Program::add_command(CLI::App& parent, const std::string& name, const std::string& description,
                                const std::string& examples) {
@@ -121,6 +127,10 @@ CLI::App& Program::add_group(const std::string& name, const std::string& descrip
   CLI::App& group = add_command(root_, name, description, examples);
   add_help_and_version(group);
   return group;
+}
+
+void Program::when_named(CLI::App& command, std::function<int()> run) {
+  command.callback([this, run = std::move(run)] { run_ = run; });
 }
 
 void Program::add_help_and_version(CLI::App& command) {

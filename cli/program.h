@@ -16,6 +16,9 @@ enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kInterrupted = 130 };
 class Program {
  public:
   Program();
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
 
   /// A sub-command that only holds others.
   CLI::App& add_group(const std::string& name, const std::string& description, const std::string& examples);
@@ -31,11 +34,9 @@ class Program {
     declare(*options, *settings);
     options->everywhere.declare(*settings);
     add_help_and_version(command);
-    command.callback([this, options, settings, run] {
-      run_ = [options, settings, run] {
-        options->everywhere.use_threads();
-        return run(*options, *settings);
-      };
+    when_named(command, [options, settings, run] {
+      options->everywhere.use_threads();
+      return run(*options, *settings);
     });
   }
 
@@ -46,6 +47,8 @@ class Program {
  private:
   CLI::App& add_command(CLI::App& parent, const std::string& name, const std::string& description,
                         const std::string& examples);
+  /// What run() calls if the command line names `command`.
+  void when_named(CLI::App& command, std::function<int()> run);
   static void add_help_and_version(CLI::App& command);
   int parse(int argc, const char* const* argv);
   int run_command();
@@ -56,7 +59,8 @@ class Program {
   const CLI::App& chosen_command() const;
   std::string command_name() const;
 
-  CLI::App root_;
+  std::unique_ptr<CLI::App> app_;
+  CLI::App& root_;
   std::function<int()> run_;
 };
 

@@ -2,13 +2,42 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 namespace kindling::cli {
 namespace {
+
+template <class T>
+constexpr bool is_list = false;
+template <class T>
+constexpr bool is_list<std::vector<T>> = true;
+
+template <class T>
+constexpr bool is_integer = std::signed_integral<T>;
+template <class T>
+constexpr bool is_integer<std::optional<T>> = is_integer<T>;
+template <class T>
+constexpr bool is_integer<std::vector<T>> = is_integer<T>;
+
+template <class T>
+nlohmann::json to_json(const T& value) {
+  if constexpr (is_list<T> || std::is_same_v<T, std::string>)
+    return value.empty() ? nlohmann::json() : nlohmann::json(value);
+  else
+    return value;
+}
+template <class T>
+nlohmann::json to_json(const std::optional<T>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
 
 std::string key_of(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
@@ -25,26 +54,49 @@ std::optional<double> number_in(const std::string& text) {
 
 /// A check of a number; `requirement` ends the sentence "must be ...".
 template <class Accepts>
-CLI::Validator number_check(const std::string& requirement, Accepts accepts) {
-  const auto check = [=](const std::string& text) {
+ValueCheck number_check(const std::string& requirement, Accepts accepts) {
+  return [=](const std::string& text) {
     const std::optional<double> value = number_in(text);
     if (value && std::isfinite(*value) && accepts(*value)) return std::string();
     return fmt::format("must be {}, not {}", requirement, text);
   };
-  return CLI::Validator(check, "");
 }
 
 }  // namespace
 
-CLI::Option* Settings::add_switch(const std::string& name, bool& variable, const std::string& help) {
+Option* Option::check(ValueCheck check) {
+  option_->check(CLI::Validator(std::move(check), ""));
+  return this;
+}
+
+Option* Settings::add_value(const std::string& name, const Target& target, const std::string& placeholder,
+                            const std::string& help) {
+  const auto add_typed = [&]<class T>(T* variable) {
+    CLI::Option* option = command_.add_option("--" + name, *variable, help)->option_text(placeholder)->group(group_);
+    if constexpr (is_list<T>)
+      option->delimiter(',');
+    else
+      option->take_last();
+    Option* added =
+        remember(name, is_list<T> ? Kind::list : Kind::value, option, [variable] { return to_json(*variable); });
+    return is_integer<T> ? added->check(no_huge_integer()) : added;
+  };
+  return std::visit(add_typed, target);
+}
+
+void Settings::add_flag(const std::string& name, bool& variable, const std::string& help) {
+  command_.add_flag("--" + name, variable, help)->group(group_);
+}
+
+Option* Settings::add_switch(const std::string& name, bool& variable, const std::string& help) {
   CLI::Option* option = command_.add_flag(fmt::format("--{0},!--no-{0}", name), variable, help)->group(group_);
   return remember(name, Kind::yes_or_no, option, [&variable] { return nlohmann::json(variable); });
 }
 
-CLI::Option* Settings::remember(const std::string& name, Kind kind, CLI::Option* option,
-                                std::function<nlohmann::json()> value) {
+Option* Settings::remember(const std::string& name, Kind kind, CLI::Option* option,
+                           std::function<nlohmann::json()> value) {
   entries_.push_back({name, key_of(name), kind, option, std::move(value)});
-  return option;
+  return &options_.emplace_back(option);
 }
 
 const Settings::Entry* Settings::find(const std::string& key) const {
@@ -102,41 +154,39 @@ nlohmann::json Settings::values() const {
   return result;
 }
 
-CLI::Validator one_of(const std::vector<std::string>& words) {
-  const auto check = [words](const std::string& text) {
+ValueCheck one_of(const std::vector<std::string>& words) {
+  return [words](const std::string& text) {
     if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
     return fmt::format("there is no \"{}\"; choose one of {}", text, fmt::join(words, ", "));
   };
-  return CLI::Validator(check, "");
 }
 
-CLI::Validator at_least(double smallest) {
+ValueCheck at_least(double smallest) {
   return number_check(fmt::format("at least {}", smallest), [smallest](double x) { return x >= smallest; });
 }
 
-CLI::Validator above(double low) {
+ValueCheck above(double low) {
   return number_check(fmt::format("above {}", low), [low](double x) { return x > low; });
 }
 
-CLI::Validator in_range(double low, double high) {
+ValueCheck in_range(double low, double high) {
   return number_check(fmt::format("in [{}, {})", low, high), [=](double x) { return x >= low && x < high; });
 }
 
-CLI::Validator between(double low, double high) {
+ValueCheck between(double low, double high) {
   return number_check(fmt::format("between {} and {}", low, high), [=](double x) { return x > low && x < high; });
 }
 
-CLI::Validator finite() {
+ValueCheck finite() {
   return number_check("a finite number", [](double x) { return std::abs(x) <= std::numeric_limits<float>::max(); });
 }
 
-CLI::Validator no_huge_integer() {
-  const auto check = [](const std::string& text) {
+ValueCheck no_huge_integer() {
+  return [](const std::string& text) {
     const std::optional<double> value = number_in(text);
     if (!value || *value <= kLargestInteger) return std::string();
     return fmt::format("must be at most {}, not {}", kLargestInteger, text);
   };
-  return CLI::Validator(check, "");
 }
 
 }  // namespace kindling::cli

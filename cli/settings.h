@@ -1,18 +1,23 @@
 // The options of a command, which a JSON file, a preset or a run's config.json can set as well.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
-#include <type_traits>
+#include <variant>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <kindling/tensor/check.h>
+
+// CLI11 takes seconds to compile wherever it is included: settings.cpp and program.cpp alone do it.
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace kindling::cli {
 
@@ -21,35 +26,35 @@ struct UsageError : Error {
   using Error::Error;
 };
 
-template <class T>
-inline constexpr bool is_list = false;
-template <class T>
-inline constexpr bool is_list<std::vector<T>> = true;
-
-template <class T>
-inline constexpr bool is_integer = std::signed_integral<T>;
-template <class T>
-inline constexpr bool is_integer<std::optional<T>> = is_integer<T>;
-template <class T>
-inline constexpr bool is_integer<std::vector<T>> = is_integer<T>;
-
 /// What a signed integer may be at most, so that products of some do not overflow.
 inline constexpr int64_t kLargestInteger = 1'000'000'000;
 
-// Checks of values, for CLI::Option::check. A message says what would do; numbers that are not finite never do.
+/// Of an option's value, as it was written: "", or a message that says what would do. Numbers that are not finite
+/// never do.
+using ValueCheck = std::function<std::string(const std::string& text)>;
 
 /// One of these words.
-CLI::Validator one_of(const std::vector<std::string>& words);
-CLI::Validator at_least(double smallest);
-CLI::Validator above(double low);
+ValueCheck one_of(const std::vector<std::string>& words);
+ValueCheck at_least(double smallest);
+ValueCheck above(double low);
 /// In [low, high).
-CLI::Validator in_range(double low, double high);
+ValueCheck in_range(double low, double high);
 /// In (low, high).
-CLI::Validator between(double low, double high);
+ValueCheck between(double low, double high);
 /// A number that is finite as a float, too.
-CLI::Validator finite();
+ValueCheck finite();
 /// No integer above kLargestInteger. Other words are left to the option.
-CLI::Validator no_huge_integer();
+ValueCheck no_huge_integer();
+
+/// One option of Settings.
+class Option {
+ public:
+  explicit Option(CLI::Option* option) : option_(option) {}
+  Option* check(ValueCheck check);
+
+ private:
+  CLI::Option* option_;
+};
 
 /// Options under their names: --batch-size on the command line is "batch_size" in JSON. Values come in layers; what an
 /// upper layer has set the lower ones leave alone. The command line is the first.
@@ -60,17 +65,13 @@ class Settings {
   /// Adds --`name`, which takes a value (`placeholder` in the help) for `variable`: a string, a number, an optional of
   /// one, or a list of them with commas between. What `variable` holds now is the default.
   template <class T>
-  CLI::Option* add(const std::string& name, T& variable, const std::string& placeholder, const std::string& help) {
-    CLI::Option* option = command_.add_option("--" + name, variable, help)->option_text(placeholder)->group(group_);
-    if constexpr (is_list<T>)
-      option->delimiter(',');
-    else
-      option->take_last();
-    if constexpr (is_integer<T>) option->check(no_huge_integer());
-    return remember(name, is_list<T> ? Kind::list : Kind::value, option, [&variable] { return to_json(variable); });
+  Option* add(const std::string& name, T& variable, const std::string& placeholder, const std::string& help) {
+    return add_value(name, &variable, placeholder, help);
   }
+  /// Adds the flag --`name`, of this call alone: no layer sets it.
+  void add_flag(const std::string& name, bool& variable, const std::string& help);
   /// Adds the switches --`name` and --no-`name`.
-  CLI::Option* add_switch(const std::string& name, bool& variable, const std::string& help);
+  Option* add_switch(const std::string& name, bool& variable, const std::string& help);
 
   /// Heading in the help of the options that are added from here on.
   void group(const std::string& heading) { group_ = heading; }
@@ -89,6 +90,10 @@ class Settings {
   nlohmann::json values() const;
 
  private:
+  /// What can be an option's variable, besides a bool.
+  using Target =
+      std::variant<std::string*, int*, int64_t*, uint64_t*, double*, std::optional<double>*, std::optional<int64_t>*,
+                   std::vector<std::string>*, std::vector<double>*, std::vector<int64_t>*>;
   enum class Kind { value, list, yes_or_no };
   struct Entry {
     std::string name, key;
@@ -97,18 +102,9 @@ class Settings {
     std::function<nlohmann::json()> value;
   };
 
-  template <class T>
-  static nlohmann::json to_json(const T& value) {
-    if constexpr (is_list<T> || std::is_same_v<T, std::string>)
-      return value.empty() ? nlohmann::json() : nlohmann::json(value);
-    else
-      return value;
-  }
-  template <class T>
-  static nlohmann::json to_json(const std::optional<T>& value) {
-    return value ? nlohmann::json(*value) : nlohmann::json();
-  }
-  CLI::Option* remember(const std::string& name, Kind kind, CLI::Option* option, std::function<nlohmann::json()> value);
+  Option* add_value(const std::string& name, const Target& target, const std::string& placeholder,
+                    const std::string& help);
+  Option* remember(const std::string& name, Kind kind, CLI::Option* option, std::function<nlohmann::json()> value);
   const Entry* find(const std::string& key) const;
   /// Throws UsageError unless `value` is what an option of that kind takes.
   static void check_kind(const Entry& entry, const nlohmann::json& value, const std::string& source);
@@ -116,6 +112,7 @@ class Settings {
   CLI::App& command_;
   std::string group_ = "Options";
   std::vector<Entry> entries_;
+  std::deque<Option> options_;  ///< which stay where they are
 };
 
 }  // namespace kindling::cli
