@@ -7,6 +7,7 @@
 #include <kindling/nn/init.h>
 #include <kindling/nn/linear.h>
 #include <kindling/nn/loss.h>
+#include <kindling/nn/lsuv.h>
 #include <kindling/nn/module.h>
 #include <kindling/nn/norm.h>
 #include <kindling/nn/pool.h>

@@ -38,7 +38,8 @@ Fit::Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const F
                 .samples = train->size(),
                 .seed = how.seed},
       loader_(train, train_loader(how, options)),
-      scheduler_(how.schedule, updates_per_epoch() * options.epochs) {
+      scheduler_(how.schedule, updates_per_epoch() * options.epochs),
+      dead_layers_(model) {
   if (options.progress) progress_.emplace();
   if (val) validator_.emplace(val, validation_options());
 }
@@ -89,6 +90,7 @@ bool Fit::update() {
   const Variables parameters = optimizer_.parameters();
   const double norm = how_.clip_norm > 0 ? clip_grad_norm(parameters, how_.clip_norm) : grad_norm(parameters);
   if (!std::isfinite(norm)) diverged("the gradient's norm is " + std::to_string(norm), first_batch);
+  if (dead_layers_.look(totals.mean_loss(), gradient_->same_output())) died(first_batch);
   scheduler_.apply(optimizer_);
   optimizer_.step();
 
@@ -147,6 +149,13 @@ void Fit::validate() {
     save_last();
     throw;
   }
+}
+
+/// Looks at the update's first batch again for the layer to be named.
+void Fit::died(int64_t first_batch) {
+  loader_.start(state_.epoch, first_batch);
+  const std::string death = dead_layers_.describe(model_, loader_.next().input);
+  throw DeadNetworkError("update " + std::to_string(state_.step + 1) + ": " + death);
 }
 
 void Fit::finish_epoch() {

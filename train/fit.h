@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include <kindling/train/dead_layers.h>
 #include <kindling/train/run_folder.h>
 #include <kindling/train/run_state.h>
 #include <kindling/train/step.h>
@@ -36,6 +37,7 @@ class Fit {
   bool update();
   Totals add_batches(int64_t first_batch);
   [[noreturn]] void diverged(const std::string& what, int64_t first_batch);
+  [[noreturn]] void died(int64_t first_batch);
   EvaluateOptions validation_options();
   Evaluation evaluate_test();
   bool out_of_patience() const;
@@ -75,6 +77,7 @@ class Fit {
   Scheduler scheduler_;
   RunState state_;
   std::optional<GradientStep> gradient_;  ///< made at an epoch's first batch, which tells the shape of the inputs
+  DeadLayers dead_layers_;
   std::optional<Evaluation> validation_, test_;
   std::unique_ptr<RunFolder> folder_;    ///< null: nothing is written
   std::unique_ptr<EventWriter> events_;  ///< null: none are wanted

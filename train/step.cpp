@@ -86,7 +86,11 @@ StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int6
 }
 
 GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
-    : model_(model), loss_(std::move(loss)), plan_(plan), sums_(static_cast<size_t>(plan.slots)) {
+    : model_(model),
+      loss_(std::move(loss)),
+      plan_(plan),
+      sums_(static_cast<size_t>(plan.slots)),
+      outputs_(static_cast<size_t>(plan.slots)) {
   for (Variable& parameter : model.parameters())
     if (parameter.requires_grad()) parameters_.push_back(parameter);
   check(!parameters_.empty(), "GradientStep", "no parameter requires a gradient");
@@ -96,6 +100,7 @@ GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
 
 void GradientStep::reset() {
   for (auto& sums : sums_) sums.assign(parameters_.size(), Tensor());
+  for (Outputs& outputs : outputs_) outputs = {};
   unit_ = weight_ = 0;
 }
 
@@ -172,14 +177,33 @@ Totals GradientStep::run_part(int64_t part, const Batch& batch) {
   const Variable loss = loss_(output, target);
   check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
   const double weight = loss_.weight(target);
+  compare_outputs(static_cast<size_t>(part % plan_.slots), output.value());
   const Totals totals = measure(output.value(), target, loss.item(), weight);
   add_grad(loss, parameters_, sums_[static_cast<size_t>(part % plan_.slots)],
            Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
   return totals;
 }
 
+void GradientStep::compare_outputs(size_t slot, const Tensor& output) {
+  Outputs& seen = outputs_[slot];
+  seen.samples += output.size(0);
+  for (int64_t i = 0; i < output.size(0) && !seen.differ; ++i) {
+    const Tensor row = output.select(0, i);
+    if (!seen.first.defined()) seen.first = row.clone();
+    seen.differ = !bitwise_equal(row, seen.first);
+  }
+}
+
 void GradientStep::finish() {
   check(weight_ > 0, "GradientStep", "finish() without add()");
+  int64_t samples = 0;
+  same_output_ = true;
+  for (const Outputs& seen : outputs_) {
+    samples += seen.samples;
+    if (seen.samples > 0)
+      same_output_ = same_output_ && !seen.differ && bitwise_equal(seen.first, outputs_.front().first);
+  }
+  same_output_ = same_output_ && samples > 1;
   const double scale = unit_ / weight_;
   List<size_t> order(parameters_.size());  // largest first, so that the threads end together
   std::iota(order.begin(), order.end(), size_t{0});

@@ -41,6 +41,8 @@ class GradientStep {
   /// Sets each parameter's grad() to the gradient of the mean loss over all samples since the last finish(). A
   /// parameter that the loss does not depend on gets none.
   void finish();
+  /// Whether all samples between the last two calls of finish(), if they were several, had the same output to the bit.
+  bool same_output() const { return same_output_; }
   /// Forgets the batches added since the last finish().
   void reset();
 
@@ -59,13 +61,23 @@ class GradientStep {
   Totals run_parts(const Batch& batch);
   int64_t rehearse(const Batch& batch, FunctionRef<void(int64_t part)> run);
   Totals run_part(int64_t part, const Batch& batch);
+  void compare_outputs(size_t slot, const Tensor& output);
+
+  /// What a lane has seen of the network's outputs.
+  struct Outputs {
+    Tensor first;  ///< of its first sample
+    int64_t samples = 0;
+    bool differ = false;
+  };
 
   Module& model_;
   Loss loss_;
   StepPlan plan_;
   Variables parameters_;
   std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
-  Shape rehearsed_;                        ///< of the parts that rehearse() has seen, with so many threads
+  std::vector<Outputs> outputs_;           ///< [slot]
+  bool same_output_ = false;
+  Shape rehearsed_;  ///< of the parts that rehearse() has seen, with so many threads
   int rehearsed_threads_ = 1;
   double unit_ = 0;    ///< weight by which sums_ are divided: that of the first batch
   double weight_ = 0;  ///< of all samples so far

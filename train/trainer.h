@@ -90,6 +90,11 @@ struct DivergedError : Error {
   using Error::Error;
 };
 
+/// A layer, or the whole network, that learns nothing any more and never will again (dead_layers.h).
+struct DeadNetworkError : Error {
+  using Error::Error;
+};
+
 /// Trains `model`, which must outlive the trainer:
 ///
 ///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04}), {.schedule = poly(1.0), .batch_size = 32});
@@ -105,7 +110,8 @@ class Trainer {
   /// Trains on all of `train` in each epoch and evaluates on `val` (may be null) after it. Best is the epoch with the
   /// largest val_top1, or the smallest val_loss of models that are not classifiers. Throws ShapeError for options that
   /// make no sense (a batch larger than the data), FileError if the run cannot be written or read, DivergedError if
-  /// loss or gradient become NaN or Inf (last.ckpt then holds the last checkpoint before it).
+  /// loss or gradient become NaN or Inf, DeadNetworkError if a layer is found dead (dead_layers.h). last.ckpt then
+  /// holds the last checkpoint before it.
   TrainResult fit(const data::DatasetPtr& train, const data::DatasetPtr& val = nullptr, const FitOptions& options = {});
 
   Optimizer& optimizer() { return *optimizer_; }
