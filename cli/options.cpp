@@ -117,7 +117,8 @@ std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
                              .bypass = choose<Bypass>(bypass, kBypasses),
                              .form = choose<Form>(form, kForms),
                              .norm = choose<Norm>(norm, kNorms),
-                             .dropout = dropout};
+                             .dropout = dropout,
+                             .conv10_bias = conv10_bias};
   try {
     return make_model(model, options, rng);
   } catch (const Error& error) {

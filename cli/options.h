@@ -29,13 +29,15 @@ struct Everywhere {
 /// Where a model is made.
 struct ModelChoice {
   std::string model = "squeezenet1_1", bypass = "none", form = "torchvision", norm = "none", conv = "auto";
-  std::optional<double> dropout;  ///< nothing: the model's own
-  int64_t classes = 0;            ///< 0: of the data, or the model's own
-  int64_t size = 0;               ///< pixels; 0: of the data, or the model's own
-  std::string weights;            ///< file to start from; empty: random
+  std::optional<double> dropout;      ///< nothing: the model's own
+  std::optional<double> conv10_bias;  ///< at the start; for training alone, so that train declares it
+  int64_t classes = 0;                ///< 0: of the data, or the model's own
+  int64_t size = 0;                   ///< pixels; 0: of the data, or the model's own
+  std::string weights;                ///< file to start from; empty: random
 
   void declare(Settings& settings);
   ModelInfo info() const;
+  bool is_squeezenet() const { return model.starts_with("squeezenet"); }
   /// Pixels of the input: `size`, or what the model was published with.
   int64_t input_size() const { return size > 0 ? size : info().size; }
   /// Throws UsageError naming `option`, whose value `pixels` is, if the model needs larger images.

@@ -66,8 +66,41 @@ const std::vector<Preset>& presets() {
         {"mean", {125.3, 123.0, 113.9}},
         {"std", {63.0, 62.1, 66.7}},
         {"val_share", 0.05}}},
+      // docs/results.md: what was tried. The model, the images' size and their augmentation follow from the pictures
+      // (choose_by_pictures).
+      {"photos",
+       "folders of pictures of one's own, 15 epochs; chosen by --data folder:PATH.\n"
+       "Naming --model leaves out its bypass, norm and dropout; naming --optimizer its lr,\n"
+       "momentum, weight-decay and clip-norm; naming --schedule its pct-start",
+       {{"bypass", "complex"},
+        {"norm", "batch"},
+        {"dropout", 0.2},
+        {"conv10_bias", 1},
+        {"init", "lsuv"},
+        {"epochs", 15},
+        {"batch_size", 32},
+        {"optimizer", "muon"},
+        {"lr", 0.005},
+        {"momentum", 0.9},
+        {"weight_decay", 0.05},
+        {"clip_norm", 1},
+        {"schedule", "onecycle"},
+        {"pct_start", 0.3},
+        {"drop_last", true},
+        {"crop_scale", 0.35}},
+       {{"model", {"bypass", "norm", "dropout"}},
+        {"optimizer", {"lr", "momentum", "weight_decay", "clip_norm"}},
+        {"schedule", {"pct_start"}}}},
   };
   return all;
+}
+
+nlohmann::json Preset::values_beside(const std::vector<std::string>& named) const {
+  nlohmann::json left = values;
+  for (const auto& [choice, keys] : goes_with)
+    if (std::find(named.begin(), named.end(), choice) != named.end())
+      for (const std::string& key : keys) left.erase(key);
+  return left;
 }
 
 std::vector<std::string> preset_names() {

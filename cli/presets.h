@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,12 @@ namespace kindling::cli {
 struct Preset {
   std::string name, summary;
   nlohmann::json values;  ///< by key, as in config.json
+  /// What goes with a choice of the preset's, and is left out where the person makes that choice: {"optimizer", ...}
+  /// says what the optimiser's learning rate and the like are.
+  std::vector<std::pair<std::string, std::vector<std::string>>> goes_with = {};
+
+  /// The values that are left beside the options that are `named`.
+  nlohmann::json values_beside(const std::vector<std::string>& named) const;
 };
 
 const std::vector<Preset>& presets();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <kindling/data/loader.h>
+#include <kindling/nn/lsuv.h>
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
@@ -74,6 +75,11 @@ void Recipe::declare(Settings& settings) {
       ->check(one_of({"pytorch", "caffe"}));
   settings.add("weight-decay", weight_decay, "X", "L2 penalty on all parameters; decoupled in adamw, muon")
       ->check(at_least(0));
+  settings
+      .add("init", init, "HOW",
+           "model: as the model is defined; lsuv: then each layer scaled until the first\n"
+           "images leave it with a mean square of 1")
+      ->check(one_of({"model", "lsuv"}));
   settings.add("clip-norm", clip_norm, "X", "Longest gradient; 0: no limit")->check(at_least(0));
   settings.add("label-smoothing", label_smoothing, "X", "Share of the target spread over all classes")
       ->check(in_range(0, 1));
@@ -98,7 +104,10 @@ void Recipe::declare(Settings& settings) {
            "pad-crop, resized-crop, flip, color, cutout, or none (default resized-crop,flip\n"
            "for photographs of different sizes, else none)")
       ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color", "cutout"}));
-  settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side")->check(at_least(0));
+  settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side (default an eighth of the image)")
+      ->check(at_least(0));
+  settings.add("crop-scale", crop_scale, "X", "Of resized-crop: smallest share of the image's area")
+      ->check(above_to(0, 1));
   settings.add("cutout-size", cutout_size, "PX", "Of cutout: width of the square")->check(at_least(1));
   settings.add("early-epochs", early_epochs, "N", "First epochs, with smaller images (progressive resizing)")
       ->check(at_least(0));
@@ -120,6 +129,10 @@ void Recipe::complete(const data::InputInfo& input) {
 
 bool Recipe::augments_by(const std::string& kind) const {
   return std::find(augment.begin(), augment.end(), kind) != augment.end();
+}
+
+void Recipe::initialize(Module& model, const Tensor& first) const {
+  if (init == "lsuv") scale_to_unit_variance(model, first);
 }
 
 std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
@@ -155,11 +168,12 @@ Schedule Recipe::make_schedule(int64_t samples) const {
 // Colours are changed on pixels 0..255. What puts zeros in comes last, so that they are the mean colour.
 data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
   std::vector<data::Transform> steps;
-  steps.push_back(augments_by("resized-crop") ? data::random_resized_crop(size) : fit_to_square(size, input));
+  steps.push_back(augments_by("resized-crop") ? data::random_resized_crop(size, {.scale = {crop_scale, 1.0}})
+                                              : fit_to_square(size, input));
   if (augments_by("color")) steps.push_back(data::color_jitter());
   if (augments_by("flip")) steps.push_back(data::random_flip());
   steps.push_back(images.normalize());
-  if (augments_by("pad-crop")) steps.push_back(data::pad_and_crop(crop_padding));
+  if (augments_by("pad-crop")) steps.push_back(data::pad_and_crop(crop_padding.value_or(size / 8)));
   if (augments_by("cutout")) steps.push_back(data::cutout(cutout_size));
   return data::compose(std::move(steps));
 }

@@ -46,15 +46,20 @@ struct Recipe {
   int64_t step_every = 10;          ///< epochs
   std::vector<int64_t> milestones;  ///< epochs
   double pct_start = 0.3, div_factor = 25.0, final_div_factor = 1e4;
-  std::vector<std::string> augment;           ///< empty: complete() chooses
-  int64_t crop_padding = 4, cutout_size = 8;  ///< pixels
-  int64_t early_size = 0, early_epochs = 0;   ///< pixels of the images in the first epochs; 0: no other
+  std::vector<std::string> augment;     ///< empty: complete() chooses
+  std::optional<int64_t> crop_padding;  ///< pixels; nothing: an eighth of the image
+  double crop_scale = 0.08;             ///< smallest share of the image that resized-crop takes
+  int64_t cutout_size = 8;              ///< pixels
+  std::string init = "model";
+  int64_t early_size = 0, early_epochs = 0;  ///< pixels of the images in the first epochs; 0: no other
 
   void declare(Settings& settings);
   /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for
   /// photographs of different sizes, nothing for others. Throws UsageError for settings that do not go together.
   void complete(const data::InputInfo& input);
 
+  /// What --init says beyond the model's own initialiser; `first` is a batch of the training set, transformed.
+  void initialize(Module& model, const Tensor& first) const;
   std::unique_ptr<Optimizer> make_optimizer(Module& model) const;
   /// For a training set of so many samples.
   Schedule make_schedule(int64_t samples) const;

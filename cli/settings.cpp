@@ -177,6 +177,11 @@ ValueCheck between(double low, double high) {
   return number_check(fmt::format("between {} and {}", low, high), [=](double x) { return x > low && x < high; });
 }
 
+ValueCheck above_to(double low, double high) {
+  return number_check(fmt::format("above {} and at most {}", low, high),
+                      [=](double x) { return x > low && x <= high; });
+}
+
 ValueCheck finite() {
   return number_check("a finite number", [](double x) { return std::abs(x) <= std::numeric_limits<float>::max(); });
 }

@@ -41,6 +41,8 @@ ValueCheck above(double low);
 ValueCheck in_range(double low, double high);
 /// In (low, high).
 ValueCheck between(double low, double high);
+/// In (low, high].
+ValueCheck above_to(double low, double high);
 /// A number that is finite as a float, too.
 ValueCheck finite();
 /// No integer above kLargestInteger. Other words are left to the option.

@@ -35,7 +35,8 @@ struct TrainCommand {
   std::string preset, config, out, resume;
   int64_t checkpoint_every = 0, log_every = 100, patience = 0, histograms_every = 0;
   bool tensorboard = false;
-  std::optional<RunFacts> resumed;  ///< of the run that goes on
+  std::optional<RunFacts> resumed;                         ///< of the run that goes on
+  bool chooses_model = false, chooses_batch_size = false;  ///< as neither the person nor the preset has named one
 };
 
 void declare(TrainCommand& options, Settings& settings) {
@@ -57,9 +58,17 @@ void declare(TrainCommand& options, Settings& settings) {
   settings.add("histograms-every", options.histograms_every, "N", "Epochs between histograms in them; 0: none")
       ->check(at_least(0));
   options.model.declare(settings);
+  settings
+      .add("conv10-bias", options.model.conv10_bias, "X",
+           "Of SqueezeNets: where conv10's bias starts (default 0); 1 keeps its ReLU alive")
+      ->check(finite());
   options.data.declare(settings);
   options.recipe.declare(settings);
   options.images.declare(settings);
+}
+
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 /// What may be said anew when a run is resumed: nothing that changes what has been trained so far.
@@ -69,7 +78,7 @@ const std::vector<std::string> kResumable{"resume",      "threads",         "wor
 
 void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   for (const std::string& name : settings.names_set())
-    if (std::find(kResumable.begin(), kResumable.end(), name) == kResumable.end())
+    if (!contains(kResumable, name))
       throw UsageError(fmt::format("--{} cannot be changed when a run is resumed; only --{} can", name,
                                    fmt::join(kResumable.begin() + 1, kResumable.end(), ", --")));
   if (!fs::exists(options.resume + "/config.json"))
@@ -101,13 +110,40 @@ void apply_config_file(const TrainCommand& options, Settings& settings) {
   settings.apply(config, options.config);
 }
 
-/// Command line over run or --config over --preset over defaults. Who says nothing about what to train gets `shapes`.
+/// Who says nothing about what to train gets `shapes`, who has a folder of pictures and no other recipe `photos`.
+std::string default_preset(const TrainCommand& options, const Settings& settings) {
+  if (!options.config.empty() || settings.is_set("preset")) return options.preset;
+  if (options.data.data.starts_with("folder:")) return "photos";
+  return settings.is_set("model") || settings.is_set("data") ? "" : "shapes";
+}
+
+/// Command line over run or --config over --preset over defaults.
 void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.resume.empty()) return apply_run_to_resume(options, settings);
   if (!options.config.empty()) apply_config_file(options, settings);
-  if (options.config.empty() && !settings.is_set("preset") && !settings.is_set("model") && !settings.is_set("data"))
-    options.preset = "shapes";
-  if (!options.preset.empty()) settings.apply(find_preset(options.preset).values, "preset " + options.preset);
+  options.preset = default_preset(options, settings);
+  if (options.preset.empty()) return;
+  const std::vector<std::string> named = settings.names_set();
+  nlohmann::json values = find_preset(options.preset).values_beside(named);
+  if (!options.model.is_squeezenet()) values.erase("conv10_bias");
+  settings.apply(values, "preset " + options.preset);
+  options.chooses_model = options.preset == "photos" && !settings.is_set("model");
+  options.chooses_batch_size = !contains(named, "batch-size");
+}
+
+/// What preset photos takes from the pictures themselves, where nobody has named it: the size, up to 128 pixels; the
+/// CIFAR form of the model for small ones; and crops as large as the pictures allow.
+void choose_by_pictures(TrainCommand& options, const data::InputInfo& input) {
+  constexpr int64_t kLargest = 128, kStep = 32, kSmall = 48;  // pixels
+  ModelChoice& model = options.model;
+  const bool square = input.size && input.size->h == input.size->w;
+  const int64_t fits = square ? input.shorter_side : input.shorter_side / kStep * kStep;
+  const int64_t size = model.size > 0 ? model.size : std::clamp(fits, kStep, kLargest);
+  if (options.chooses_model) model.model = size < kSmall ? "squeezenet_cifar" : "squeezenet1_1";
+  if (model.info().any_size && size >= model.info().smallest_size) model.size = size;
+  if (!options.recipe.augment.empty()) return;
+  const bool much_larger = 2 * input.shorter_side >= 3 * size;
+  options.recipe.augment = {input.size && !much_larger ? "pad-crop" : "resized-crop", "flip"};
 }
 
 /// Makes runs/<date>-<time>, or the same with a number: another run may begin in the same second.
@@ -125,7 +161,9 @@ std::string claim_new_run() {
 RunFacts complete(TrainCommand& options, const data::Splits& data, const data::InputInfo& input) {
   const RunFacts facts{.channels = input.channels, .class_names = data.train->classes()};
   if (options.resumed) options.resumed->check_same(facts, options.data.data);
+  if (options.preset == "photos" && !options.resumed) choose_by_pictures(options, input);
   options.model.complete(static_cast<int64_t>(facts.class_names.size()), input);
+  if (options.chooses_batch_size) options.recipe.batch_size = std::min(options.recipe.batch_size, data.train->size());
   if (options.recipe.batch_size > data.train->size())
     throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
                                  options.recipe.batch_size, data.train->size()));
@@ -155,6 +193,22 @@ std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels
   return has_checkpoint ? options.model.make(rng, channels) : options.model.load(rng, channels);
 }
 
+/// Has the first weights fit the first images, where the recipe says so and they come from nowhere else.
+void initialize(const TrainCommand& options, Module& model, const data::Splits& data,
+                const data::Transform& transform) {
+  if (options.recipe.init == "model" || options.resumed || !options.model.weights.empty()) return;
+  const int64_t images = std::min(options.recipe.batch_size, data.train->size());
+  data::Loader loader(data.train, {.batch_size = images,
+                                   .shuffle = true,
+                                   .seed = options.everywhere.seed,
+                                   .transform = transform,
+                                   .workers = 0,
+                                   .strict = options.data.strict,
+                                   .cache_bytes = 0});
+  loader.start(0);
+  options.recipe.initialize(model, loader.next().input);
+}
+
 std::string introduction(const TrainCommand& options, Module& model, const data::Splits& data) {
   const auto count = [](const data::DatasetPtr& set) { return with_commas(set ? set->size() : 0); };
   std::string text = fmt::format("{} ({} parameters) on {}: {} images of {} classes, {} for validation",
@@ -171,6 +225,8 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
   const std::unique_ptr<Module> model = make_model(options, input.channels);
   const Recipe& recipe = options.recipe;
   const int64_t size = options.model.size;
+  const data::Transform train_transform = recipe.train_transform(size, input, options.images);
+  initialize(options, *model, data, train_transform);
   Trainer trainer(*model, recipe.make_optimizer(*model),
                   {.schedule = recipe.make_schedule(data.train->size()),
                    .batch_size = recipe.batch_size,
@@ -179,7 +235,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                    .clip_norm = recipe.clip_norm,
                    .loss = classification({.label_smoothing = recipe.label_smoothing}),
                    .drop_last = recipe.drop_last,
-                   .train_transform = recipe.train_transform(size, input, options.images),
+                   .train_transform = train_transform,
                    .eval_transform = eval_transform(size, input, options.images),
                    .early_transform = recipe.early_transform(size, input, options.images),
                    .early_epochs = recipe.early_epochs,
@@ -237,6 +293,18 @@ void print_result(const TrainResult& result) {
   fmt::print("curves are in {0}/curves.svg; measure with: kindling eval --weights {0}/best.ckpt\n", result.run);
 }
 
+/// What keeps networks alive, as far as it has not been tried.
+std::string advice_for_the_dead(const TrainCommand& options) {
+  std::vector<std::string> ways;
+  if (options.recipe.init != "lsuv") ways.push_back("--init lsuv");
+  if (options.model.is_squeezenet() && !options.model.conv10_bias) ways.push_back("--conv10-bias 1");
+  if (options.model.is_squeezenet() && options.model.norm == "none") ways.push_back("--norm batch");
+  if (options.recipe.warmup == 0 && options.recipe.schedule != "onecycle") ways.push_back("--warmup 100");
+  if (options.recipe.clip_norm == 0) ways.push_back("--clip-norm 1");
+  ways.push_back(fmt::format("a smaller --lr than {}", *options.recipe.lr));
+  return fmt::format("Try {}. --preset photos has what keeps it alive.", fmt::join(ways, ", or "));
+}
+
 int run(TrainCommand& options, Settings& settings) {
   apply_layers(options, settings);
   options.everywhere.use_threads();
@@ -246,6 +314,8 @@ int run(TrainCommand& options, Settings& settings) {
     result = fit(options, settings, progress);
   } catch (const DivergedError& error) {
     throw Error(fmt::format("{}\nA smaller --lr, or --clip-norm 1, may help.", error.what()));
+  } catch (const DeadNetworkError& error) {
+    throw Error(fmt::format("{}\n{}", error.what(), advice_for_the_dead(options)));
   }
   progress.finish();
   const bool stopped = result.end == TrainEnd::stopped;
@@ -261,13 +331,14 @@ int run(TrainCommand& options, Settings& settings) {
 }  // namespace
 
 void add_train(Program& program) {
-  program.add<TrainCommand>(
-      program.root(), "train", "Trains a model into a run folder; without options, on drawn figures",
-      "kindling train\n"
-      "kindling train --model squeezenet1_1 --bypass simple --data folder:photos --epochs 30 --out runs/photos\n"
-      "kindling train --preset cifar --bypass complex --data folder:CIFAR --out runs/complex\n"
-      "kindling train --resume runs/photos",
-      declare, run);
+  program.add<TrainCommand>(program.root(), "train",
+                            "Trains a model into a run folder; without options, on drawn figures",
+                            "kindling train\n"
+                            "kindling train --data folder:photos --out runs/photos\n"
+                            "kindling train --data folder:photos --model squeezenet1_1 --bypass simple --epochs 30\n"
+                            "kindling train --preset cifar --bypass complex --data folder:CIFAR --out runs/complex\n"
+                            "kindling train --resume runs/photos",
+                            declare, run);
 }
 
 }  // namespace kindling::cli

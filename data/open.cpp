@@ -1,5 +1,8 @@
 #include <kindling/data/open.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include <kindling/data/cifar.h>
 #include <kindling/data/folder.h>
 #include <kindling/data/mnist.h>
@@ -51,6 +54,7 @@ DatasetPtr open_for_eval(const std::string& spec, const OpenOptions& options) {
 InputInfo describe_inputs(const Dataset& dataset) {
   constexpr int64_t kLooks = 16;
   InputInfo info;
+  std::vector<int64_t> shorter_sides;
   std::string reason = "there are no samples";
   const int64_t looks = std::min(kLooks, dataset.size());
   for (int64_t look = 0; look < looks; ++look) {
@@ -63,11 +67,15 @@ InputInfo describe_inputs(const Dataset& dataset) {
             shape[2], " channels, others ", info.channels);
       info.size = info.channels == 0 || info.size == size ? std::optional(size) : std::nullopt;
       info.channels = shape[2];
+      shorter_sides.push_back(std::min(size.h, size.w));
     } catch (const FileError& error) {
       reason = error.what();
     }
   }
   if (info.channels == 0) throw FileError("none of the samples can be read: " + reason);
+  const auto middle = shorter_sides.begin() + std::ssize(shorter_sides) / 2;
+  std::nth_element(shorter_sides.begin(), middle, shorter_sides.end());
+  info.shorter_side = *middle;
   return info;
 }
 

@@ -29,6 +29,7 @@ struct InputInfo {
   /// Height and width, where all images that were looked at (up to 16, spread evenly) agree. Others may still differ:
   /// begin transforms with resize(size), which costs nothing for an image of that size.
   std::optional<Size2> size;
+  int64_t shorter_side = 0;  ///< pixels; the median of those images
 };
 /// Throws FileError if none of the images that it looks at can be read, ShapeError if they are not [H,W,C] alike in C.
 InputInfo describe_inputs(const Dataset& dataset);

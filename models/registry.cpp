@@ -25,6 +25,7 @@ std::unique_ptr<Module> boxed(Model model) {
 void refuse_squeezenet_options(const char* model, const ModelOptions& options) {
   if (options.bypass != Bypass::none) throw Error(std::string("model '") + model + "' has no bypass");
   if (options.norm != Norm::none) throw Error(std::string("model '") + model + "' has no batch normalisation");
+  if (options.conv10_bias) throw Error(std::string("model '") + model + "' has no conv10");
 }
 
 template <class Options>
@@ -56,7 +57,8 @@ std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
                               .bypass = options.bypass,
                               .form = options.form,
                               .norm = options.norm,
-                              .channels = options.channels};
+                              .channels = options.channels,
+                              .conv10_bias = options.conv10_bias.value_or(0.0)};
   return boxed(Make(with_dropout(own, options.dropout), rng));
 }
 

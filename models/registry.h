@@ -19,7 +19,8 @@ struct ModelOptions {
   Bypass bypass = Bypass::none;
   Form form = Form::torchvision;
   Norm norm = Norm::none;
-  std::optional<double> dropout = {};  ///< probability; nothing: the model's own, 0.5
+  std::optional<double> dropout = {};      ///< probability; nothing: the model's own, 0.5
+  std::optional<double> conv10_bias = {};  ///< of SqueezeNets, at the start; nothing: 0
 };
 
 /// What a model was made for. A network with a single form has it under both names.

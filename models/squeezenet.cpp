@@ -88,7 +88,11 @@ SqueezeNet::SqueezeNet(const SqueezeNetLayout& layout, const SqueezeNetOptions& 
       dropout9_(options.dropout, rng),
       conv10_(channels(layout.fires.back()), options.classes > 0 ? options.classes : layout.classes,
               // N(0, 0.01^2) in the authors' files and in torchvision alike.
-              {.kernel = 1, .padding = layout.conv10_padding, .relu = layout.relu10, .init = init::normal(0.0, 0.01)},
+              {.kernel = 1,
+               .padding = layout.conv10_padding,
+               .relu = layout.relu10,
+               .init = init::normal(0.0, 0.01),
+               .bias_init = init::constant(options.conv10_bias)},
               rng) {}
 
 std::vector<SqueezeNet::Stage> SqueezeNet::make_stages(const SqueezeNetLayout& layout, const SqueezeNetOptions& options,

@@ -30,6 +30,10 @@ struct SqueezeNetOptions {
   Norm norm = Norm::none;
   int64_t channels = 3;  ///< of the image
   double dropout = 0.5;  ///< before conv10
+  /// Where conv10's bias starts; 0 in the paper. Softmax does not see a constant in all logits, but the ReLU behind
+  /// conv10 does: from 0 its maps often fall below 0 in the first updates and never learn again; from 1 they stay in
+  /// its range (as Krizhevsky et al. 2012, section 5, started biases at 1).
+  double conv10_bias = 0.0;
 };
 
 /// Channels of a Fire module: of the squeeze layer, and of the two halves of the expand layer.
