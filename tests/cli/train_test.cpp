@@ -14,11 +14,12 @@ using nlohmann::json;
 
 namespace {
 
-/// Options of a run that takes a fraction of a second: LeNet on 16 pixels, 60 images of three colours.
+/// Options of a run that takes a fraction of a second: LeNet on 16 pixels, 60 images of three colours. What preset
+/// photos says otherwise is named.
 std::vector<std::string> small_run(const std::string& data, const std::string& run,
                                    const std::vector<std::string>& more = {}) {
   return with({"train", "--data", "folder:" + data, "--model", "lenet", "--out", run, "--batch-size", "8", "--epochs",
-               "3", "--lr", "0.02"},
+               "3", "--optimizer", "sgd", "--lr", "0.02", "--init", "model", "--augment", "none", "--no-drop-last"},
               more);
 }
 
@@ -118,6 +119,63 @@ TEST_CASE("train: config.json holds every option, what was chosen, the seed, the
   INFO(again.err);
   CHECK(again.code == 0);
   CHECK(contents(folder / "again/last.ckpt") == contents(folder / "run/last.ckpt"));
+}
+
+TEST_CASE("train: a folder without a preset gets preset photos, which follows from the pictures") {
+  const TemporaryFolder folder;
+  const auto config = [&](int64_t pixels, const std::vector<std::string>& more) {
+    const std::string data = folder / std::to_string(pixels), run = folder / "run";
+    if (!std::filesystem::exists(data)) write_images(data, {"blue", "green", "red"}, 3, pixels);
+    std::filesystem::remove_all(run);
+    const Outcome outcome =
+        kindling_command(with({"train", "--data", "folder:" + data, "--epochs", "1", "--out", run}, more));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return config_of(run);
+  };
+  SECTION("small pictures") {
+    const json small = config(32, {});
+    CHECK(small["preset"] == "photos");
+    CHECK(small["model"] == "squeezenet_cifar");
+    CHECK(small["size"] == 32);
+    CHECK(small["batch_size"] == 7);  // fewer pictures than the preset's 32
+    CHECK(small["augment"] == json{"pad-crop", "flip"});
+    CHECK(small["optimizer"] == "muon");
+    CHECK(small["norm"] == "batch");
+  }
+  SECTION("larger ones") {
+    const json large = config(200, {});
+    CHECK(large["model"] == "squeezenet1_1");
+    CHECK(large["size"] == 128);
+    CHECK(large["augment"] == json{"resized-crop", "flip"});
+  }
+  SECTION("what is named drops what depends on it") {
+    const json model = config(32, {"--model", "squeezenet1_1", "--size", "40"});
+    CHECK(model["model"] == "squeezenet1_1");
+    CHECK(model["size"] == 40);
+    CHECK(model["norm"] == "none");
+    CHECK(model["bypass"] == "none");
+    CHECK(model["conv10_bias"] == 1);  // without it the paper's network dies
+    CHECK(model["lr"] == 0.005);
+    const json optimizer = config(32, {"--optimizer", "adamw"});
+    CHECK(optimizer["lr"] == 0.001);
+    CHECK(optimizer["weight_decay"] == 0.0002);
+    CHECK(optimizer["norm"] == "batch");
+    const json lenet = config(32, {"--model", "lenet"});
+    CHECK(lenet["conv10_bias"].is_null());
+  }
+  SECTION("another preset is taken as it is") { CHECK(config(32, {"--preset", "cifar"})["optimizer"] == "sgd"); }
+}
+
+TEST_CASE("train: a network that died is named, with what to try") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 4, 16);
+  const Outcome outcome = kindling_command(
+      {"train", "--data", "folder:" + (folder / "data"), "--model", "squeezenet1_1", "--size", "17", "--optimizer",
+       "sgd", "--lr", "0", "--conv10-bias", "-5", "--epochs", "210", "--quiet", "--out", folder / "run"});
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Contains("update 200: conv10 is dead") && Contains("Try --norm batch") &&
+                              Contains("or a smaller --lr"));
 }
 
 TEST_CASE("train: preset cifar is the stated recipe") {
