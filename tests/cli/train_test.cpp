@@ -5,6 +5,7 @@
 
 #include <kindling/io/atomic_file.h>
 
+#include <kindling/tests/data/test_files.h>
 #include "command.h"
 
 using namespace kindling;
@@ -18,8 +19,9 @@ namespace {
 /// photos says otherwise is named.
 std::vector<std::string> small_run(const std::string& data, const std::string& run,
                                    const std::vector<std::string>& more = {}) {
-  return with({"train", "--data", "folder:" + data, "--model", "lenet", "--out", run, "--batch-size", "8", "--epochs",
-               "3", "--optimizer", "sgd", "--lr", "0.02", "--init", "model", "--augment", "none", "--no-drop-last"},
+  return with({"train",        "--data", "folder:" + data, "--model",   "lenet",       "--out",         run,
+               "--batch-size", "8",      "--epochs",       "3",         "--optimizer", "sgd",           "--lr",
+               "0.02",         "--init", "model",          "--augment", "none",        "--no-drop-last"},
               more);
 }
 
@@ -167,6 +169,34 @@ TEST_CASE("train: a folder without a preset gets preset photos, which follows fr
   SECTION("another preset is taken as it is") { CHECK(config(32, {"--preset", "cifar"})["optimizer"] == "sgd"); }
 }
 
+TEST_CASE("train: a folder of all sorts of pictures is trained on to the end") {
+  const data::TempFolder folder;
+  const auto picture = [](int64_t height, int64_t width) { return data::smooth_image(height, width); };
+  for (const std::string label : {"cat", "dog"}) {
+    const std::string place = "photos/" + label + "/";
+    folder.write(place + "wide.jpg", data::make_jpeg(picture(60, 150)));
+    folder.write(place + "tall.PNG", data::make_png(picture(180, 50)));
+    folder.write(place + "tiny.bmp", data::make_bmp(picture(3, 5)));
+    folder.write(place + "grey.jpeg", data::make_jpeg(Tensor::full({80, 90, 1}, 77, DType::u8)));
+    folder.write(place + "cmyk.jpg", data::cmyk_jpeg());
+    folder.write(place + "cut.jpg", [&] {
+      data::ByteVector half = data::make_jpeg(picture(70, 70));
+      half.resize(half.size() / 2);
+      return half;
+    }());
+    folder.write(place + "empty.png", data::ByteVector());
+    folder.write(place + "text.jpg", std::string("no picture"));
+    folder.write(place + "notes.txt", std::string("passed over"));
+  }
+  const Outcome outcome = kindling_command(
+      {"train", "--data", "folder:" + (folder / "photos"), "--epochs", "2", "--out", folder / "run", "--json"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json()["epochs"] == 2);
+  for (const char* file : {"cat/empty.png", "cat/text.jpg", "dog/empty.png", "dog/text.jpg"})
+    CHECK_THAT(outcome.err, Contains(file));
+}
+
 TEST_CASE("train: a network that died is named, with what to try") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 4, 16);
@@ -174,8 +204,8 @@ TEST_CASE("train: a network that died is named, with what to try") {
       {"train", "--data", "folder:" + (folder / "data"), "--model", "squeezenet1_1", "--size", "17", "--optimizer",
        "sgd", "--lr", "0", "--conv10-bias", "-5", "--epochs", "210", "--quiet", "--out", folder / "run"});
   CHECK(outcome.code == 1);
-  CHECK_THAT(outcome.err, Contains("update 200: conv10 is dead") && Contains("Try --norm batch") &&
-                              Contains("or a smaller --lr"));
+  CHECK_THAT(outcome.err,
+             Contains("update 200: conv10 is dead") && Contains("Try --norm batch") && Contains("or a smaller --lr"));
 }
 
 TEST_CASE("train: preset cifar is the stated recipe") {

@@ -74,16 +74,7 @@ Tensor stored_as(const Tensor& upright, int orientation) {
   return stored;
 }
 
-// 16x8 pixels, of which the left 8 columns have the inverted C, M, Y, K (51, 204, 153, 230) and the others (240, 100,
-// 20, 255), encoded by libjpeg-turbo at quality 95.
-const ByteVector kCmyk = bytes_from_hex(
-    "ffd8ffee000e41646f626500640000000000ffdb00430002010101010102010101020202020204030202020205040403040605060606050606"
-    "06"
-    "070908060709070606080b08090a0a0a0a0a06080b0c0b0a0c090a0a0affc000140800080010044311004d11005911004b1100ffc400160001"
-    "01"
-    "010000000000000000000000000009070affc40014100100000000000000000000000000000000ffda000e0443004d0059004b00003f0032c9"
-    "82"
-    "c8661af40becf5ac8fffd9");
+// As cmyk_jpeg(), in YCCK.
 const ByteVector kYcck = bytes_from_hex(
     "ffd8ffee000e41646f626500640000000002ffdb00430002010101010102010101020202020204030202020205040403040605060606050606"
     "06"
@@ -160,9 +151,9 @@ TEST_CASE("decode_image: a damaged EXIF block is passed over") {
 }
 
 TEST_CASE("decode_image: CMYK and YCCK become RGB = (1 - CMY)(1 - K)") {
-  ByteVector unmarked = kCmyk;
+  ByteVector unmarked = cmyk_jpeg();
   unmarked.erase(unmarked.begin() + 2, unmarked.begin() + 18);  // Adobe's marker
-  for (const ByteVector& file : {kCmyk, kYcck, unmarked}) {
+  for (const ByteVector& file : {cmyk_jpeg(), kYcck, unmarked}) {
     const Tensor image = decode(file);
     CHECK(image.shape() == Shape{8, 16, 3});
     const std::vector<int> left = pixel(image, 3, 2), right = pixel(image, 6, 13);
@@ -177,7 +168,7 @@ TEST_CASE("decode_image: CMYK and YCCK become RGB = (1 - CMY)(1 - K)") {
 
 TEST_CASE("decode_image: a file that is cut short anywhere is refused") {
   const Tensor image = smooth_image(24, 40);
-  for (const ByteVector& whole : {make_jpeg(image), make_png(image), make_bmp(image), kCmyk, kYcck}) {
+  for (const ByteVector& whole : {make_jpeg(image), make_png(image), make_bmp(image), cmyk_jpeg(), kYcck}) {
     REQUIRE_NOTHROW(decode(whole));
     const size_t step = std::max<size_t>(1, whole.size() / 200);
     for (size_t size = 0; size < whole.size(); size += step) {
