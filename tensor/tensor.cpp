@@ -35,6 +35,17 @@ void copy_elements(Tensor& target, const Tensor& source) {
   });
 }
 
+// x as a T below `high`. One u of some 2^25 in [0, 1) is rounded up to 1 when it becomes a float, as the last step in
+// front of `high` is 2^-24 wide and half of it rounds up; such a draw gets the largest T below `high` instead, and all
+// others stay what they are. Where there is nothing between low and high, x is what remains.
+template <class T>
+T below(double high, double low, double x) {
+  const T rounded = static_cast<T>(x);
+  if (static_cast<double>(rounded) < high || !(low < high)) [[likely]]
+    return rounded;
+  return std::nextafter(static_cast<T>(high), static_cast<T>(low));
+}
+
 template <class Draw>
 Tensor draw(const Shape& shape, DType dtype, const char* name, Draw draw_element) {
   Tensor result = Tensor::empty(shape, dtype);
@@ -42,7 +53,7 @@ Tensor draw(const Shape& shape, DType dtype, const char* name, Draw draw_element
     using T = decltype(t);
     T* out = result.data<T>();
     parallel_for(result.numel(), detail::kElementGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(draw_element(static_cast<uint64_t>(i)));
+      for (int64_t i = begin; i < end; ++i) out[i] = draw_element(t, static_cast<uint64_t>(i));
     });
   });
   return result;
@@ -136,12 +147,15 @@ Tensor Tensor::arange(int64_t n, DType dtype) {
 
 Tensor Tensor::uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype) {
   const Rng stream = rng.split();
-  return draw(shape, dtype, "uniform", [&](uint64_t i) { return low + (high - low) * stream.uniform(i); });
+  return draw(shape, dtype, "uniform", [&](auto t, uint64_t i) {
+    return below<decltype(t)>(high, low, low + (high - low) * stream.uniform(i));
+  });
 }
 
 Tensor Tensor::normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype) {
   const Rng stream = rng.split();
-  return draw(shape, dtype, "normal", [&](uint64_t i) { return mean + stddev * stream.normal(i); });
+  return draw(shape, dtype, "normal",
+              [&](auto t, uint64_t i) { return static_cast<decltype(t)>(mean + stddev * stream.normal(i)); });
 }
 
 int64_t Tensor::size(int64_t axis) const { return shape_[normalize_axis("size", axis, rank())]; }

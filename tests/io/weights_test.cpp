@@ -1,5 +1,7 @@
 #include <kindling/io/weights.h>
 
+#include <sstream>
+
 #include <catch2/catch.hpp>
 
 #include <kindling/io/atomic_file.h>
@@ -37,6 +39,14 @@ struct Renamed : Module {
   Variable weight{Tensor::ones({1}), true};
   void visit(Visitor& visitor) override { visitor("@weight", weight); }
   std::string kind() const override { return "Renamed"; }
+  Variable forward(const Variable& x) override { return x; }
+};
+
+struct OneWeight : Module {
+  explicit OneWeight(const Shape& shape) : weight(Tensor::ones(shape), true) {}
+  Variable weight;
+  void visit(Visitor& visitor) override { visitor("weight", weight); }
+  std::string kind() const override { return "OneWeight"; }
   Variable forward(const Variable& x) override { return x; }
 };
 
@@ -95,6 +105,29 @@ TEST_CASE("a file that does not fit is refused with all that is wrong, and chang
     CHECK(report.misshaped == std::vector<std::string>{"head/weight: file [1000, 4], model [10, 4]"});
     CHECK(bitwise_equal(copies(other)[0], copies(net)[0]));
     CHECK(bitwise_equal(copies(other)[1], before[1]));
+  }
+}
+
+TEST_CASE("weights of the right number of elements but another form are refused") {
+  struct Pair {
+    Shape file, model;
+  };
+  // 64 features of one pixel and one feature of 8x8 pixels; a transposed matrix; axes of size 1 more or less.
+  for (const auto& [in_file, in_model] : {Pair{{10, 1, 1, 64}, {10, 8, 8, 1}},
+                                          {{10, 8, 8, 1}, {10, 1, 1, 64}},
+                                          {{3, 5}, {5, 3}},
+                                          {{10, 1, 1, 64}, {10, 64}},
+                                          {{4, 1}, {4}}}) {
+    const TemporaryFolder folder;
+    const std::string path = folder / "x";
+    write_safetensors(path, {{"weight", Tensor::full(in_file, 7)}});
+    OneWeight net(in_model);
+    std::ostringstream line;
+    line << "weight: file " << in_file << ", model " << in_model;
+    CHECK_THROWS_MATCHES(load(net, path), FileError,
+                         Catch::Message(path + ": does not fit the model\n  of another shape:\n    " + line.str()));
+    CHECK(load(net, path, {.strict = false}).misshaped == std::vector<std::string>{line.str()});
+    CHECK(bitwise_equal(net.weight.value(), Tensor::ones(in_model)));
   }
 }
 

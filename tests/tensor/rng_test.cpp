@@ -174,3 +174,20 @@ TEST_CASE("permutation has every number once, and every order is as likely as th
   }
   check_uniform(counts);
 }
+
+TEST_CASE("uniform tensors stay below their upper end, also where a draw is rounded to it") {
+  // Element 9 of these seeds is within 2^-26 of 1, so it becomes 1 as a float; one draw of 2^25 does.
+  for (const uint64_t seed : {520'668, 2'767'512})
+    for (const auto& [low, high] : {std::pair{0.0, 1.0}, {-1.0, 1.0}, {0.0, 0.1}, {-3.0, -2.0}}) {
+      INFO("seed " << seed << ", from " << low << " to " << high);
+      Rng rng(seed), same(seed);
+      const std::vector<float> values = Tensor::uniform({16}, low, high, rng).to_vector<float>();
+      const Rng stream = same.split();
+      CHECK(static_cast<double>(values[9]) < high);
+      CHECK(static_cast<double>(std::nextafter(values[9], 9.0F)) >= high);  // the largest float that is
+      for (size_t i = 0; i < values.size(); ++i)
+        if (i != 9) CHECK(values[i] == static_cast<float>(low + (high - low) * stream.uniform(i)));
+    }
+  Rng rng(1);
+  CHECK(bitwise_equal(Tensor::uniform({3}, 2, 2, rng), Tensor::full({3}, 2)));  // nothing between: the only value
+}
