@@ -14,7 +14,7 @@ using DifferentiableFunction = std::function<Variable(const Variables& inputs)>;
 struct GradcheckOptions {
   int order = 1;               ///< 2 checks the gradient of the gradient as well, and so on
   double eps = 1e-4;           ///< step of the differences, in units of the inputs
-  double tolerance = 1e-8;     ///< largest relative error, beyond what rounding in the differences explains
+  double tolerance = 1e-8;     ///< largest error: see GradcheckResult
   bool full_jacobian = false;  ///< every element of every input against every element of the result
   uint64_t seed = 0;           ///< of the random projections
 };
@@ -30,7 +30,8 @@ struct GradcheckResult {
     Shape index;
     double analytic = 0, numeric = 0;
     /// |analytic - numeric| relative to the larger; along a direction relative to the sum of the absolute values of its
-    /// terms.
+    /// terms. Where f's own rounding errors may explain more than `tolerance` of that (the gradient is 0 but for
+    /// rounding), they are measured and the error is relative to them: `tolerance` is then as much as they may explain.
     double error = 0;
   } worst;
   int64_t checked = 0;  ///< comparisons

@@ -1,7 +1,5 @@
 #include <kindling/autograd/op_table.h>
 
-#include <sstream>
-
 #include <kindling/autograd/table/cases.h>
 
 namespace kindling {
@@ -24,63 +22,4 @@ const std::vector<OpCase>& op_table() {
   return cases;
 }
 
-GradcheckResult gradcheck(const OpCase& op_case, int order, uint64_t seed) {
-  Rng rng(seed);
-  const std::vector<Tensor> inputs = op_case.inputs(rng);
-  return gradcheck(op_case.function, {inputs.begin(), inputs.end()},
-                   {.order = order, .tolerance = op_case.tolerance, .seed = seed});
-}
-
-namespace table {
-
-std::function<Inputs(Rng&)> uniform(std::vector<Shape> shapes, double low, double high) {
-  return [=](Rng& rng) {
-    Inputs inputs;
-    for (const Shape& shape : shapes) inputs.push_back(Tensor::uniform(shape, low, high, rng, DType::f64));
-    return inputs;
-  };
-}
-
-std::function<Inputs(Rng&)> distinct(std::vector<Shape> shapes) {
-  return [=](Rng& rng) {
-    Inputs inputs;
-    for (const Shape& shape : shapes) {
-      const int64_t n = shape.numel();
-      std::vector<double> values;
-      for (const int64_t rank : permutation(n, rng.split()))
-        values.push_back(0.1 * static_cast<double>(2 * rank - n) + 0.05);
-      inputs.push_back(Tensor::from(values, shape));
-    }
-    return inputs;
-  };
-}
-
-double at(const Tensor& x, const Shape& index) {
-  Shape own;
-  const int64_t added = index.rank() - x.rank();
-  for (int64_t axis = 0; axis < x.rank(); ++axis) own.push_back(x.size(axis) == 1 ? 0 : index[axis + added]);
-  return visit(x.dtype(), [&](auto t) { return static_cast<double>(x.at<decltype(t)>(own)); });
-}
-
-void for_each_index(const Shape& shape, const std::function<void(const Shape& index)>& body) {
-  Shape index = Shape::filled(shape.rank(), 0);
-  for (int64_t count = shape.numel(); count > 0; --count) {
-    body(index);
-    for (int64_t axis = shape.rank() - 1; axis >= 0 && ++index[axis] == shape[axis]; --axis) index[axis] = 0;
-  }
-}
-
-Tensor build(const Shape& shape, const std::function<double(const Shape& index)>& element) {
-  std::vector<double> values;
-  for_each_index(shape, [&](const Shape& index) { values.push_back(element(index)); });
-  return Tensor::from(values, shape);
-}
-
-std::string to_string(const Shape& shape) {
-  std::ostringstream text;
-  text << shape;
-  return text.str();
-}
-
-}  // namespace table
 }  // namespace kindling

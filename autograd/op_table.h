@@ -27,7 +27,7 @@ struct OpCase {
 
 const std::vector<OpCase>& op_table();
 
-/// gradcheck() of one case, on inputs drawn by `seed`.
+/// gradcheck() of one case, on inputs drawn by `seed`. Throws what the operation or its rule throws.
 GradcheckResult gradcheck(const OpCase& op_case, int order, uint64_t seed = 0);
 
 }  // namespace kindling

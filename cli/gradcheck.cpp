@@ -1,5 +1,6 @@
 // kindling gradcheck: proves the gradients of operations and models in double precision.
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -137,6 +138,19 @@ GradcheckResult check_model(const GradcheckCommand& options) {
   return result;
 }
 
+/// One row of the table. An operation that throws has failed, and its name is what one needs to know.
+GradcheckResult check_op(const OpCase& op_case, const GradcheckCommand& options) {
+  try {
+    return gradcheck(op_case, options.order, options.everywhere.seed);
+  } catch (const std::exception& error) {
+    GradcheckResult failed;
+    failed.ok = false;
+    failed.worst.error = std::numeric_limits<double>::infinity();
+    failed.message = fmt::format("throws: {}", error.what());
+    return failed;
+  }
+}
+
 int run(GradcheckCommand& options, Settings& settings) {
   const bool one_op = !options.op.empty(), one_model = settings.is_set("model");
   if (options.all + one_op + one_model != 1) throw UsageError("say what to check: --all, --op NAME or --model NAME");
@@ -150,8 +164,7 @@ int run(GradcheckCommand& options, Settings& settings) {
     throw UsageError(
         fmt::format("--op: there is no operation \"{}\"; there are {}", options.op, fmt::join(names, ", ")));
   for (const OpCase& op_case : op_table())
-    if (options.all || op_case.op == options.op)
-      report.add(op_case.name(), gradcheck(op_case, options.order, options.everywhere.seed));
+    if (options.all || op_case.op == options.op) report.add(op_case.name(), check_op(op_case, options));
   return report.finish();
 }
 

@@ -120,6 +120,50 @@ TEST_CASE("gradcheck: a wrong rule beside a kink is still wrong", "[grad]") {
   CHECK(result.worst.index == Shape{2});
 }
 
+namespace {
+
+// (y - mean y) / deviation of y = x + b: a gradient by b that is 0, behind numbers of size 1000 whose differences are
+// of size 0.001, so that rounding is a million times what one would guess from the result.
+Variable normalised_sum(const Variable& x, const Variable& b) {
+  const Variable y = x + b;
+  const Variable d = y - mean(y);
+  return d / sqrt(mean(square(d)));
+}
+
+// b, with a derivative that is off by `error`.
+Variable slightly_wrong(const Variable& b, double error) {
+  return record("slightly_wrong", b.value().clone(), {b}, Keep::nothing, [=](const Step& s) { return s.grad + error; });
+}
+
+}  // namespace
+
+TEST_CASE("gradcheck: a gradient that is 0 up to rounding is measured by the function's rounding", "[grad]") {
+  const Tensor x = uniform({50}) * 1e-3 + 1e3, b = Tensor::from<double>({0.5});
+  const auto f = [](const Args& in) { return normalised_sum(in[0], in[1]); };
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    // A step of the size of x's differences is beyond what they are good for.
+    const GradcheckResult result = gradcheck(f, {x, b}, {.eps = 1e-6, .tolerance = 1e-4, .seed = seed});
+    INFO("seed " << seed << ": " << result.message);
+    CHECK(result.ok);
+    CHECK(result.kinks == 0);
+    CHECK(result.worst.error <= 1e-4);
+  }
+}
+
+TEST_CASE("gradcheck: a wrong gradient where it should be 0 is found", "[grad]") {
+  // The gradients by x are of size 1000: off by 1 in 1000, and by what stands out of the rounding alone.
+  const Tensor x = uniform({50}) * 1e-3 + 1e3, b = Tensor::from<double>({0.5});
+  for (const double error : {1.0, -0.1}) {
+    const auto f = [=](const Args& in) { return normalised_sum(in[0], slightly_wrong(in[1], error)); };
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      const GradcheckResult result = gradcheck(f, {x, b}, {.eps = 1e-6, .tolerance = 1e-4, .seed = seed});
+      INFO("error " << error << ", seed " << seed << ": " << result.message);
+      CHECK_FALSE(result.ok);
+      CHECK(result.worst.input == 1);
+    }
+  }
+}
+
 TEST_CASE("gradcheck: refuses what it cannot check") {
   CHECK_THROWS_MATCHES(gradcheck([](const Args& x) { return x[0]; }, {Tensor::arange(3)}), ShapeError,
                        Message("gradcheck: none of the 1 inputs is of a floating type"));

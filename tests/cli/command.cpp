@@ -41,7 +41,7 @@ constexpr std::chrono::seconds kTimeout{900};
   std::vector<char*> words;
   for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
-  ::execv(KINDLING_COMMAND, words.data());
+  ::execv(options.program.c_str(), words.data());
   ::_exit(98);
 }
 

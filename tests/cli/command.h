@@ -27,6 +27,7 @@ struct CommandOptions {
   int64_t largest_file = 0;         ///< bytes that a file may grow to; 0: no limit
   std::string standard_error = {};  ///< what to open as it, for instance a terminal; "": a file for Outcome::err
   std::string working_folder = {};  ///< to run in; "": that of the test
+  std::string program = KINDLING_COMMAND;
 };
 
 /// A command that is running.

@@ -114,6 +114,29 @@ TEST_CASE("gradcheck: every operation of the table, to second order", "[grad]") 
     CHECK(ops.contains(op));
 }
 
+TEST_CASE("gradcheck: a row that is wrong or throws is named and counted, and the rows behind it are checked") {
+  const CommandOptions planted{.program = KINDLING_WRONG_GRADIENTS};
+  const Outcome outcome = kindling_command({"gradcheck", "--all", "--json"}, planted);
+  CHECK(outcome.code == 1);
+  const json report = outcome.json();
+  CHECK(report["checked"] == 4);
+  CHECK(report["failed"] == 2);
+  CHECK(report["worst"]["name"] == "throws (planted)");
+  std::string rows;
+  for (const json& row : report["results"]) rows += row["ok"] == true ? "ok " : "FAILED ";
+  CHECK(rows == "ok FAILED FAILED ok ");
+  CHECK_THAT(report["results"][1]["message"].get<std::string>(), StartsWith("gradient of input 0 at "));
+  CHECK(report["results"][2]["message"] == "throws: no gradient today");
+
+  const Outcome printed = kindling_command({"gradcheck", "--all"}, planted);
+  CHECK(printed.code == 1);
+  CHECK_THAT(printed.out, Contains("FAILED  wrong (planted)") && Contains("FAILED  throws (planted)") &&
+                              Contains("ok      last (planted)") && Contains("4 checked to order 1, 2 failed; worst"));
+  CHECK(kindling_command({"gradcheck", "--op", "wrong"}, planted).code == 1);
+  CHECK(kindling_command({"gradcheck", "--op", "throws"}, planted).code == 1);
+  CHECK(kindling_command({"gradcheck", "--op", "right"}, planted).code == 0);
+}
+
 TEST_CASE("gradcheck: the parameters of a model", "[grad]") {
   const Outcome outcome = kindling_command({"gradcheck", "--model", "lenet", "--size", "16", "--json"});
   CHECK(outcome.code == 0);
