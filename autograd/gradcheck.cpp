@@ -137,7 +137,10 @@ double Checker::rounding_error() const {
     std::adjacent_difference(differences.begin(), differences.end(), differences.begin());
     differences.erase(differences.begin());  // it has none before it
   }
-  for (double& difference : differences) difference = std::abs(difference);
+  for (double& difference : differences) {
+    difference = std::abs(difference);
+    if (std::isnan(difference)) return difference;  // f is NaN, and the comparison says so
+  }
   const auto median = differences.begin() + static_cast<int64_t>(differences.size() / 2);
   std::nth_element(differences.begin(), median, differences.end());
   return *median / (0.6745 * std::sqrt(20.0));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <kindling/tensor/result_place.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -122,6 +123,49 @@ TEST_CASE("batch normalisation has the same bits for any number of threads") {
   check_same_bits_for_all_threads([&] { return batch_norm_apply(x, stats, gamma, beta); });
   check_same_bits_for_all_threads([&] { return batch_norm_grads(grad, x, stats, gamma, beta).dx; });
   check_same_bits_for_all_threads([&] { return batch_norm_grads(grad, x, stats, gamma, beta).dgamma; });
+}
+
+TEST_CASE("a batch normalisation of several blocks of rows works in slices of channels, with ReLU too") {
+  Rng rng(7);
+  const Shape shape{3000, 33};  // a block has 65,536 elements
+  const Tensor x = random(shape, rng, DType::f32), grad = random(shape, rng, DType::f32);
+  const Tensor gamma = random({33}, rng, DType::f32), beta = random({33}, rng, DType::f32);
+  const BatchNormStats stats = batch_norm_stats(x, 1e-5);
+  for_each_isa([&] {
+    const Tensor y = batch_norm_apply(x, stats, gamma, beta);
+    for (const Activation activation : {Activation::none, Activation::relu}) {
+      const bool with_relu = activation == Activation::relu;
+      const Tensor half = Tensor::zeros({3000, 40}).slice(1, 5, 38);
+      const Tensor at_half = [&] {
+        const ResultPlace here(half);
+        return batch_norm_apply(x, stats, gamma, beta, activation);
+      }();
+      REQUIRE(at_half.storage() == half.storage());
+      CHECK(bitwise_equal(half, with_relu ? relu(y) : y));
+      Tensor grad_half = half;
+      grad_half.copy_(grad);
+      const BatchNormGrads actual = batch_norm_grads(grad_half, x, stats, gamma, beta, activation);
+      const BatchNormGrads expected = batch_norm_grads(with_relu ? relu_grad(grad, y) : grad, x, stats, gamma, beta);
+      check_close(actual.dx, expected.dx, 1e-6);
+      check_close(actual.dgamma, expected.dgamma, 1e-6);
+      check_close(actual.dbeta, expected.dbeta, 1e-6);
+    }
+  });
+}
+
+TEST_CASE("NaN goes through the ReLU of a batch normalisation, in every channel of a vector and of what is left") {
+  const Tensor mean = Tensor::zeros({37}), ones = Tensor::ones({37});
+  for (int64_t channel = 0; channel < 37; ++channel) {
+    Tensor x = Tensor::full({2, 37}, -1);
+    x.at<float>({1, channel}) = NAN;
+    for_each_isa([&] {
+      const Tensor y = batch_norm_apply(x, {mean, ones}, ones, mean, Activation::relu);
+      for_each_index(y.shape(), [&](const Shape& at) {
+        const bool wanted = at == Shape{1, channel};
+        if (wanted ? !std::isnan(y.at<float>(at)) : y.at<float>(at) != 0) FAIL_CHECK(at << " is " << y.at<float>(at));
+      });
+    });
+  }
 }
 
 TEST_CASE("batch normalisation reports what does not fit") {
