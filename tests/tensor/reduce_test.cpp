@@ -147,6 +147,18 @@ TEST_CASE("sum_to is the adjoint of broadcast_to") {
   check_throws([&] { sum_to(Tensor::zeros({2, 3}), {4}); }, "sum_to: cannot sum [2, 3] to [4]");
 }
 
+TEST_CASE("dot adds up all blocks, and what is left behind the last") {
+  Rng rng(8);
+  for (const int64_t n : {32768, 32769, 5 * 32768 + 17}) {  // a block has 32,768 elements
+    const Tensor x = random({n}, rng), y = random({n}, rng);
+    const std::vector<double> xs = x.to_vector<double>(), ys = y.to_vector<double>();
+    double expected = 0;
+    for (size_t i = 0; i < xs.size(); ++i) expected += xs[i] * ys[i];
+    CHECK(std::abs(dot(x, y) - expected) < 1e-13 * static_cast<double>(n));
+    CHECK(std::abs(dot(x.to(DType::f32), y.to(DType::f32)) - expected) < 1e-6 * static_cast<double>(n));
+  }
+}
+
 TEST_CASE("dot and norm") {
   const Tensor x = Tensor::from<float>({3, 4});
   CHECK(norm(x) == 5);
