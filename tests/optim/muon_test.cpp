@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/matmul.h>
 
 #include "trajectory.h"
@@ -77,6 +78,22 @@ TEST_CASE("Muon follows its definition") {
   mu = 0.1;
   optimizer.set_momentum(mu);
   check_trajectory(optimizer, p, {1.0, -0.5, 2.0, 0.25, 0.0, -3.0}, recurrence);
+}
+
+TEST_CASE("Muon orthogonalizes the decayed velocity, a step ahead") {
+  // Of a matrix the direction depends on how old gradients are weighed; of a number only the sign does.
+  Rng rng(5);
+  const Variable p(Tensor::normal({3, 4}, 0, 1, rng, DType::f64), true);
+  Tensor expected = p.value().clone(), v = Tensor::zeros({3, 4}, DType::f64);
+  Muon optimizer({p}, {.lr = 0.1, .momentum = 0.6, .weight_decay = 0.05});
+  for (int step = 0; step < 4; ++step) {
+    const Tensor g = Tensor::normal({3, 4}, 0, 1, rng, DType::f64);
+    v = v * 0.6 + g;
+    expected = expected * (1 - 0.1 * 0.05) - orthogonalize(g + v * 0.6) * (0.1 * 0.2 * 2);  // 2: root of the side 4
+    Variable(p).grad() = g.clone();
+    optimizer.step();
+    CHECK(relative_distance(p.value(), expected) < 1e-14);
+  }
 }
 
 TEST_CASE("Muon's updates have the size of AdamW's, whatever the gradient's and the shape") {
