@@ -7,6 +7,7 @@
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
 #include <kindling/train/evaluate.h>
+#include <kindling/train/printable.h>
 
 namespace kindling::cli {
 namespace {
@@ -54,7 +55,7 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
                                                   with_commas(done) + " images");
                                     },
                                 .stop = interrupt.requested()});
-  for (const std::string& message : result.skipped) status.warn("note: skipped: " + message);
+  for (const std::string& message : result.skipped) status.warn("note: skipped: " + printable(message));
   return result;
 }
 
@@ -78,9 +79,9 @@ int run(EvalCommand& options, Settings& settings) {
                 {"skipped", result.skipped}});
     return kDone;
   }
-  fmt::print("{} images of {}: top-1 {}, top-5 {}, loss {:.4f}\n{:.0f} images/s\n", with_commas(result.samples),
-             options.data.data, Style(1).bold(percent(result.top1)), percent(result.top5), result.loss,
-             result.images_per_second);
+  print("{} images of {}: top-1 {}, top-5 {}, loss {:.4f}\n{:.0f} images/s\n", with_commas(result.samples),
+        options.data.data, Style(1).bold(percent(result.top1)), percent(result.top5), result.loss,
+        result.images_per_second);
   return kDone;
 }
 

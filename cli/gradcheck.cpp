@@ -46,7 +46,7 @@ class Report {
 
   void add(const std::string& name, GradcheckResult result) {
     if (!options_.everywhere.json)
-      fmt::print("{}  {:<52} {}\n", result.ok ? style_.green("ok    ") : style_.red("FAILED"), name, result.message);
+      print("{}  {:<52} {}\n", result.ok ? style_.green("ok    ") : style_.red("FAILED"), name, result.message);
     std::fflush(stdout);
     rows_.push_back({name, std::move(result)});
   }
@@ -56,8 +56,8 @@ class Report {
     if (options_.everywhere.json) {
       print_json(document(failed));
     } else {
-      fmt::print("\n{} checked to order {}, {} failed; worst error {:.1e}: {}\n", rows_.size(), options_.order, failed,
-                 worst().result.worst.error, worst().name);
+      print("\n{} checked to order {}, {} failed; worst error {:.1e}: {}\n", rows_.size(), options_.order, failed,
+            worst().result.worst.error, worst().name);
     }
     return failed == 0 ? kDone : kFailed;
   }

@@ -41,7 +41,7 @@ int run(GraphOptions& options, Settings& settings) {
   if (options.everywhere.json)
     print_json({{"dot", dot}});
   else
-    fmt::print("{}", dot);
+    print("{}", dot);
   return kDone;
 }
 

@@ -85,9 +85,9 @@ int describe_model(const InfoOptions& options, int64_t channels) {
     for (const LayerSummary& part : parts_of(row, layers))
       add_row(table, part, "  " + part.name.substr(row.name.size() + 1));
   }
-  fmt::print("{}\n{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
-             with_commas(rows.parameters), with_unit(static_cast<double>(bytes), "B"),
-             with_unit(static_cast<double>(rows.macs), "MACs"));
+  print("{}\n{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
+        with_commas(rows.parameters), with_unit(static_cast<double>(bytes), "B"),
+        with_unit(static_cast<double>(rows.macs), "MACs"));
   return kDone;
 }
 
@@ -124,8 +124,8 @@ int describe_file(const InfoOptions& options) {
                 {"layers", list}});
     return kDone;
   }
-  fmt::print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), file.path(), with_commas(parameters),
-             with_unit(static_cast<double>(bytes), "B"));
+  print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), file.path(), with_commas(parameters),
+        with_unit(static_cast<double>(bytes), "B"));
   return kDone;
 }
 

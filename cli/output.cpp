@@ -6,13 +6,18 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/train/printable.h>
+
 namespace kindling::cli {
 
 Table::Table(std::vector<std::string> headings, std::vector<size_t> left) : left_(std::move(left)) {
   rows_.push_back(std::move(headings));
 }
 
-void Table::add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+void Table::add(std::vector<std::string> row) {
+  for (std::string& cell : row) cell = printable(cell);
+  rows_.push_back(std::move(row));
+}
 
 bool Table::is_left(size_t column) const { return std::find(left_.begin(), left_.end(), column) != left_.end(); }
 
@@ -43,6 +48,10 @@ std::string with_commas(int64_t number) {
   return digits;
 }
 
+std::string counted(int64_t number, const std::string& noun) {
+  return with_commas(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
 std::string with_unit(double number, const std::string& unit) {
   size_t thousands = 0;
   constexpr const char* kPrefixes[] = {"", "k", "M", "G", "T"};
@@ -54,8 +63,21 @@ std::string with_unit(double number, const std::string& unit) {
   return fmt::format("{:.{}f} {}{}", number, decimals, kPrefixes[thousands], unit);
 }
 
+// JSON itself escapes what is below a blank. U+007F and U+0080 to U+009F (in UTF-8 C2 80 to C2 9F) can stand in its
+// strings alone, where they may be escaped as well.
 void print_json(const nlohmann::ordered_json& document) {
-  fmt::print("{}\n", document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace));
+  const std::string text = document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+  std::string safe;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
+    const bool is_c1 = byte(i) == 0xC2 && byte(i + 1) < 0xA0;
+    if (is_c1) ++i;
+    if (is_c1 || byte(i) == 0x7F)
+      safe += fmt::format("\\u{:04x}", byte(i));
+    else
+      safe += text[i];
+  }
+  print("{}\n", safe);
 }
 
 }  // namespace kindling::cli

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <nlohmann/json_fwd.hpp>
 
 #include <kindling/train/terminal.h>
@@ -17,6 +19,7 @@ using namespace terminal;
 class Table {
  public:
   explicit Table(std::vector<std::string> headings, std::vector<size_t> left = {0});
+  /// Control characters of the cells are made printable().
   void add(std::vector<std::string> row);
   /// With the headings in bold and two blanks between columns.
   std::string text(const Style& style) const;
@@ -30,10 +33,20 @@ class Table {
 
 /// 1,248,424
 std::string with_commas(int64_t number);
+/// "1 thread", "2 threads"
+std::string counted(int64_t number, const std::string& noun);
 /// "4.99 MB", "861.3 M": at most four digits and a unit of 1000s.
 std::string with_unit(double number, const std::string& unit);
 
-/// Writes the document as the only thing on standard output. What is not UTF-8 becomes U+FFFD.
+/// Formats, and writes to standard output what a terminal can be shown: see put(). All that commands print, but for
+/// JSON, goes through here.
+template <class... Args>
+void print(fmt::format_string<Args...> format, Args&&... args) {
+  put(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// Writes the document as the only thing on standard output. What is not UTF-8 becomes U+FFFD, and
+/// control characters are escaped.
 void print_json(const nlohmann::ordered_json& document);
 
 }  // namespace kindling::cli

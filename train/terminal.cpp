@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <kindling/train/printable.h>
+
 namespace kindling::terminal {
 namespace {
 
@@ -27,12 +29,19 @@ bool is_dumb_terminal() {
   return term != nullptr && std::string(term) == "dumb";
 }
 
+/// A failure can be told nowhere and is no reason to stop working.
+void write_error(const std::string& text) {
+  const auto before = std::signal(SIGPIPE, SIG_IGN);  // whoever reads it may be gone
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::signal(SIGPIPE, before);
+}
+
 }  // namespace
 
 Style::Style(int descriptor) : on_(is_terminal(descriptor) && !has_value("NO_COLOR") && !is_dumb_terminal()) {}
 
 std::string Style::wrapped(const char* code, const std::string& text) const {
-  return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+  return on_ ? fmt::format("{0}{1}m{2}{0}0m", kColour, code, text) : text;
 }
 
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
@@ -51,10 +60,11 @@ std::string duration(double seconds) {
 
 std::string percent(const std::optional<double>& value) { return value ? fmt::format("{:.2f} %", *value) : "-"; }
 
-void say(const std::string& text) {
-  const auto before = std::signal(SIGPIPE, SIG_IGN);  // whoever reads it may be gone
-  std::fputs(text.c_str(), stderr);
-  std::signal(SIGPIPE, before);
+void say(const std::string& text) { write_error(printable_lines(text)); }
+
+void put(const std::string& text) {
+  const std::string safe = printable_lines(text);
+  std::fwrite(safe.data(), 1, safe.size(), stdout);
 }
 
 void StatusLine::show(const std::string& label, double done, const std::string& text) {
@@ -72,12 +82,12 @@ void StatusLine::show(const std::string& label, double done, const std::string& 
   }
   line += text;
   line.resize(std::min(line.size(), static_cast<size_t>(columns)));
-  say("\r" + line + "\x1b[K");
+  write_error("\r" + printable(line) + "\x1b[K");
 }
 
 void StatusLine::clear() {
   if (!shown_) return;
-  say("\r\x1b[K");
+  write_error("\r\x1b[K");
   shown_ = false;
 }
 

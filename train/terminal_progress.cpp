@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <kindling/train/printable.h>
+
 namespace kindling {
 
 using terminal::duration;
@@ -53,6 +55,6 @@ void TerminalProgress::on_epoch(const EpochReport& report) {
   status_.print(line);
 }
 
-void TerminalProgress::on_note(const std::string& note) { status_.warn("note: " + note); }
+void TerminalProgress::on_note(const std::string& note) { status_.warn("note: " + terminal::printable(note)); }
 
 }  // namespace kindling
