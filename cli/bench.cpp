@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/cli/blas_core.h>
+#include <kindling/cli/output.h>
 #include <kindling/tensor/kernels/fma_peak.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/isa.h>
@@ -72,6 +74,10 @@ double process_age_ms() {
          1e-6 * static_cast<double>(now.tv_nsec);
 }
 
+void warn_of_slow_blas() {
+  if (const std::string advice = blas_advice(); !advice.empty()) say("note: " + advice + "\n");
+}
+
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak) {
   document["fma_peak_gflops"] = peak.gflops();
   document["threads"] = num_threads();
@@ -81,9 +87,9 @@ void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak) {
 }
 
 std::string machine_line(const PeakMeter& peak) {
-  return fmt::format(
-      "FMA peak of this run {:.1f} GFLOP/s; {} threads, {}, BLAS kernels {}; at most {:.0f} MB of memory",
-      peak.gflops(), num_threads(), name_of(isa()), kernels::blas_core(), peak_rss_mb());
+  return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {}, {}, BLAS kernels {}; at most {:.0f} MB of memory",
+                     peak.gflops(), counted(num_threads(), "thread"), name_of(isa()), kernels::blas_core(),
+                     peak_rss_mb());
 }
 
 void add_bench(Program& program) {

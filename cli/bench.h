@@ -53,6 +53,8 @@ int64_t page_faults();
 /// Since this process was started, to 10 ms.
 double process_age_ms();
 
+/// A note on standard error where OpenBLAS could be faster.
+void warn_of_slow_blas();
 /// `document` with "fma_peak_gflops", "threads", "isa", "blas_core" and "peak_rss_mb".
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak);
 /// The same for people, in one line.

@@ -96,8 +96,8 @@ int report(const KernelBench& options, const std::vector<Row>& rows, const PeakM
     table.add({row.name, row.shape, row.pass, row.algorithm, fmt::format("{:.3f}", row.time.median()),
                fmt::format("{:.3f}-{:.3f}", row.time.low(), row.time.high()), fmt::format("{:.1f}", rate(row)),
                fmt::format("{:.0f} %", 100 * rate(row) / peak.gflops()), fmt::format("{:.0e}", row.error)});
-  fmt::print("{}\n{}: {:.1f} ms in all, {:.3f} of peak\n{}\n", table.text(Style(1)), fastest, ms, fraction,
-             machine_line(peak));
+  print("{}\n{}: {:.1f} ms in all, {:.3f} of peak\n{}\n", table.text(Style(1)), fastest, ms, fraction,
+        machine_line(peak));
   return kDone;
 }
 
@@ -153,6 +153,7 @@ double gemm_error(const Tensor& a, const Tensor& b, const Tensor& c) {
 }
 
 int run_gemm(KernelBench& options, Settings&) {
+  warn_of_slow_blas();
   PeakMeter peak;
   Rng rng(options.everywhere.seed);
   std::vector<Row> all;
@@ -242,6 +243,7 @@ int run_conv(KernelBench& options, Settings&) {
                                                                    {"direct", ConvAlgorithm::direct},
                                                                    {"im2col", ConvAlgorithm::im2col},
                                                                    {"naive", ConvAlgorithm::naive}};
+  warn_of_slow_blas();
   PeakMeter peak;
   Rng rng(options.everywhere.seed);
   std::vector<Row> all;

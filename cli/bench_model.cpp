@@ -1,5 +1,6 @@
 // kindling bench train and infer: images per second of a model, and the share of the FMA peak that it reaches.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -170,8 +171,11 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
     row.push_back(share(ms));
     table.add(std::move(row));
   }
-  fmt::print("{}the rest (between layers, loss, optimiser, data that a layer alone finds in cache): {}\n\n",
-             table.text(Style(1)), share(ms_per_step - total));
+  const double rest = ms_per_step - total;
+  print("{}{}: {}\n\n", table.text(Style(1)),
+        rest >= 0 ? "the rest (between layers, loss, optimiser, data that a layer alone finds in cache)"
+                  : "less than the layers together, each measured alone: a step of them all takes less by",
+        share(std::abs(rest)));
 }
 
 /// Everything there is to report.
@@ -211,20 +215,21 @@ void print_text(const ModelReport& report) {
   const ModelBench& options = report.options;
   const Timing& step = report.speed.step;
   if (options.layers) print_layers(report.layers, step.median(), report.peak);
-  fmt::print("{} {}, {} pixels, {} {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
-             report.training ? "training" : "inference", options.model.model, options.model.input_size(),
-             options.ragged ? "batches of at most" : "batches of", options.batch_size, report.speed.images_per_second(),
-             step.median(), step.low(), step.high());
-  fmt::print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
-             Style(1).bold(fmt::format("{:.3f}", report.fraction_of_peak())), report.gflops(), report.gflop_per_image,
-             machine_line(report.peak));
-  fmt::print(
+  print("{} {}, {} pixels, {} {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
+        report.training ? "training" : "inference", options.model.model, options.model.input_size(),
+        options.ragged ? "batches of at most" : "batches of", options.batch_size, report.speed.images_per_second(),
+        step.median(), step.low(), step.high());
+  print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
+        Style(1).bold(fmt::format("{:.3f}", report.fraction_of_peak())), report.gflops(), report.gflop_per_image,
+        machine_line(report.peak));
+  print(
       "memory grew by {:.1f} MB over {} steps, {:.1f} page faults a step; {:.0f} ms from the start to the end of "
       "the first step\n",
       report.speed.rss_growth_mb, options.steps, report.speed.page_faults, report.speed.first_step_ms);
 }
 
 int run(ModelBench& options, bool training) {
+  warn_of_slow_blas();
   std::optional<PeakMeter> peak;
   Workload workload(options, training);
   std::optional<ConstantWeights> constant;

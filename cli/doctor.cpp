@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <kindling/autograd/ops/ops.h>
+#include <kindling/cli/blas_core.h>
 #include <kindling/cli/checks.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
@@ -28,6 +29,7 @@ void declare(DoctorOptions&, Settings&) {}
 int run(DoctorOptions& options, Settings&) {
   const nlohmann::json machine = describe_machine();
   const std::vector<Check> checks = check_numbers(options.everywhere.seed);
+  const std::string advice = blas_advice();
   const bool all_ok = std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
   if (options.everywhere.json) {
     Json list = Json::array();
@@ -39,21 +41,24 @@ int run(DoctorOptions& options, Settings&) {
                 {"threads", num_threads()},
                 {"blas", kernels::blas_version()},
                 {"blas_core", kernels::blas_core()},
+                {"blas_advice", advice.empty() ? Json() : Json(advice)},
                 {"checks", list}});
     return all_ok ? kDone : kFailed;
   }
   const char* wanted = std::getenv("KINDLING_ISA");
   const std::string why = wanted != nullptr && *wanted != '\0' ? "by KINDLING_ISA" : "the widest here";
-  fmt::print("Kindling {}\n", version());
-  fmt::print("processor        {}\n", machine["cpu"].get<std::string>());
-  fmt::print("instructions     {} ({})\n", name_of(isa()), why);
-  fmt::print("threads          {}\n", num_threads());
-  fmt::print("BLAS             {}\nBLAS kernels     {}\n\n", kernels::blas_version(), kernels::blas_core());
+  print("Kindling {}\n", version());
+  print("processor        {}\n", machine["cpu"].get<std::string>());
+  print("instructions     {} ({})\n", name_of(isa()), why);
+  print("threads          {}\n", num_threads());
+  print("BLAS             {}\nBLAS kernels     {}\n", kernels::blas_version(), kernels::blas_core());
+  if (!advice.empty()) print("{}\n", Style(1).red(advice));
+  print("\n");
   const Style style(1);
   for (const Check& check : checks)
-    fmt::print("{}  {:<52} {}\n", check.ok ? style.green("ok    ") : style.red("FAILED"), check.name, check.found);
-  fmt::print("\n{}\n", all_ok ? "The numbers are right on this machine."
-                              : "Numbers are WRONG on this machine. Try KINDLING_ISA=avx2 or baseline, and report it.");
+    print("{}  {:<52} {}\n", check.ok ? style.green("ok    ") : style.red("FAILED"), check.name, check.found);
+  print("\n{}\n", all_ok ? "The numbers are right on this machine."
+                         : "Numbers are WRONG on this machine. Try KINDLING_ISA=avx2 or baseline, and report it.");
   return all_ok ? kDone : kFailed;
 }
 

@@ -24,6 +24,11 @@ using Clock = std::chrono::steady_clock;
 // Longer than any command here takes on a busy machine.
 constexpr std::chrono::seconds kTimeout{900};
 
+void limit(__rlimit_resource_t resource, int64_t value) {
+  const rlimit limit{static_cast<rlim_t>(value), static_cast<rlim_t>(value)};
+  if (value > 0) ::setrlimit(resource, &limit);
+}
+
 /// The child's part, after fork: never returns.
 [[noreturn]] void execute(const std::vector<std::string>& arguments, const CommandOptions& options,
                           const std::string& out, const std::string& err) {
@@ -33,11 +38,8 @@ constexpr std::chrono::seconds kTimeout{900};
   if (::dup2(in, 0) < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0) ::_exit(99);
   if (!options.working_folder.empty() && ::chdir(options.working_folder.c_str()) != 0) ::_exit(97);
   for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
-  if (options.largest_file > 0) {
-    const rlimit limit{static_cast<rlim_t>(options.largest_file), static_cast<rlim_t>(options.largest_file)};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    ::signal(SIGXFSZ, SIG_IGN);  // then a write beyond the limit fails, as on a full disk
-  }
+  limit(RLIMIT_FSIZE, options.largest_file);
+  limit(RLIMIT_AS, options.address_space);
   std::vector<char*> words;
   for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);

@@ -25,6 +25,7 @@ struct Outcome {
 struct CommandOptions {
   std::vector<std::pair<std::string, std::string>> environment = {};
   int64_t largest_file = 0;         ///< bytes that a file may grow to; 0: no limit
+  int64_t address_space = 0;        ///< bytes that the process may have; 0: no limit
   std::string standard_error = {};  ///< what to open as it, for instance a terminal; "": a file for Outcome::err
   std::string working_folder = {};  ///< to run in; "": that of the test
   std::string program = KINDLING_COMMAND;

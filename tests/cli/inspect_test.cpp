@@ -1,6 +1,8 @@
 // info, gradcheck, doctor, graph and bench.
 #include <catch2/catch.hpp>
 
+#include <set>
+
 #include "command.h"
 
 using namespace kindling;
@@ -157,6 +159,25 @@ TEST_CASE("doctor: proves the numbers on this machine") {
     INFO(check);
     CHECK(check["ok"] == true);
   }
+}
+
+TEST_CASE("doctor: OpenBLAS has kernels for this processor, or is said to have none") {
+  // "": as if it were not set, so the program chooses.
+  const json chosen = kindling_command({"doctor", "--json"}, {.environment = {{"OPENBLAS_CORETYPE", ""}}}).json();
+  CHECK(chosen["blas_advice"].is_null());
+  if (chosen["best_isa"] == "baseline") return;
+  const std::set<std::string> fast{"Haswell",  "Zen",        "Excavator",     "Steamroller",
+                                   "SkylakeX", "Cooperlake", "SapphireRapids"};
+  INFO(chosen);
+  CHECK(fast.contains(chosen["blas_core"].get<std::string>()));
+  for (const auto& check : chosen["checks"]) CHECK(check["ok"] == true);
+
+  const CommandOptions old{.environment = {{"OPENBLAS_CORETYPE", "Prescott"}}};  // what the user has set stays
+  const std::string advice = "OpenBLAS computes with its kernels for Prescott here";
+  CHECK_THAT(kindling_command({"doctor", "--json"}, old).json()["blas_advice"].get<std::string>(), Contains(advice));
+  CHECK_THAT(kindling_command({"doctor"}, old).out, Contains(advice) && Contains("OPENBLAS_CORETYPE="));
+  CHECK_THAT(kindling_command({"bench", "gemm", "--m", "8", "--n", "8", "--k", "8", "--steps", "1"}, old).err,
+             Contains("note: " + advice));
 }
 
 TEST_CASE("doctor: on every instruction set") {
