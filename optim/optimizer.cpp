@@ -90,6 +90,17 @@ Variables Optimizer::parameters() const {
   return result;
 }
 
+int64_t Optimizer::moment_bytes() const {
+  int64_t bytes = 0;
+  for (const Slot& slot : slots_) {
+    const Variable& parameter = slot.parameter;
+    if (!parameter.requires_grad()) continue;
+    const auto moments = static_cast<int64_t>(moment_names(parameter.shape()).size());
+    bytes += moments * parameter.numel() * size_of(parameter.value().dtype());
+  }
+  return bytes;
+}
+
 State Optimizer::state() const {
   State state{{"lr", Tensor::scalar(lr_, DType::f64)}, {"momentum", Tensor::scalar(momentum_, DType::f64)}};
   std::vector<int64_t> steps;

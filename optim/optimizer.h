@@ -43,6 +43,8 @@ class Optimizer {
 
   Variables parameters() const;
 
+  /// What the moments of all parameters that are trained take, once each has been updated.
+  int64_t moment_bytes() const;
   /// "lr", "momentum" (f64), "steps" (i64 [P]: updates of each parameter) and, for each parameter i that has been
   /// updated, its moments, such as "velocity/3". The tensors are copies.
   State state() const;

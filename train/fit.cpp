@@ -65,6 +65,7 @@ TrainResult Fit::run() {
     end = TrainEnd::stopped;
   }
   draw(/*now=*/true);
+  check_all_written();
   return result(end);
 }
 
@@ -165,6 +166,8 @@ void Fit::finish_epoch() {
     note_skipped(validation_->skipped, known_val_skips_);
   }
   state_.train_loss = state_.epoch_totals.mean_loss();
+  const std::optional<double> best_before = state_.best;
+  const int64_t best_epoch_before = state_.best_epoch;
   const bool best = validation_ && is_best(*validation_);
   if (best) state_.best_epoch = state_.epoch + 1;
   log_epoch();
@@ -173,7 +176,10 @@ void Fit::finish_epoch() {
   ++state_.epoch;
   state_.batch = 0;
   state_.epoch_totals = state_.logged_totals = {};
-  if (best && folder_) save_to(folder_->best_checkpoint());
+  if (best && folder_ && !save_to(folder_->best_checkpoint())) {  // what counts as the best is what best.ckpt holds
+    state_.best = best_before;
+    state_.best_epoch = best_epoch_before;
+  }
   save_last();
   draw(/*now=*/false);
 }

@@ -27,6 +27,9 @@ class Fit {
   // The beginning: fit_resume.cpp.
   void open_run();
   void resume(nlohmann::json& machine);
+  void begin_anew();
+  void check_space() const;
+  void open_events();
   void check_machine(nlohmann::json& machine);
   nlohmann::json config() const;
 
@@ -43,9 +46,13 @@ class Fit {
   bool out_of_patience() const;
   bool is_best(const Evaluation& validation);
 
-  // What is written and told: fit_report.cpp.
-  void save_to(const std::string& path);
+  // What is written and told: fit_report.cpp. A file that cannot be written ends no run: that is told, and tried again
+  // when it is next due. Only what is still missing at the end is an error.
+  bool save_to(const std::string& path);
   void save_last();
+  void write(const nlohmann::ordered_json& line);
+  void write_events();
+  void check_all_written();
   void report_step(const Totals& totals, double gradient_norm);
   void report_epoch(bool best);
   void log_step();
@@ -84,6 +91,9 @@ class Fit {
   SpeedMeter speed_;
   std::chrono::steady_clock::time_point drawn_ = std::chrono::steady_clock::now();
   size_t known_train_skips_ = 0, known_val_skips_ = 0;
+  bool last_saved_ = true;  ///< last.ckpt is what it should be by now
+  bool metrics_written_ = true, events_written_ = true;
+  std::string save_error_;  ///< of the last checkpoint that could not be written
 };
 
 }  // namespace kindling

@@ -24,17 +24,55 @@ double wait_share(const data::LoaderStats& stats) {
 
 }  // namespace
 
-void Fit::save_to(const std::string& path) {
-  state_.metrics_lines = folder_->metrics_lines();
-  folder_->sync_metrics();
-  save_checkpoint(
-      path, model_,
-      {{"optimizer", optimizer_.state()}, {"schedule", scheduler_.state()}, {"run", to_state(state_, identity_)}});
+/// False, after a note, if it cannot be written.
+bool Fit::save_to(const std::string& path) {
+  write_events();
+  try {
+    state_.metrics_lines = folder_->metrics_lines();
+    folder_->sync_metrics();
+    if (events_) events_->sync();
+    save_checkpoint(
+        path, model_,
+        {{"optimizer", optimizer_.state()}, {"schedule", scheduler_.state()}, {"run", to_state(state_, identity_)}});
+  } catch (const FileError& error) {
+    save_error_ = error.what();
+    note(save_error_ + "; tried again at the next checkpoint");
+    return false;
+  }
+  return true;
 }
 
 void Fit::save_last() {
+  if (folder_) last_saved_ = save_to(folder_->last_checkpoint());
+}
+
+void Fit::write(const Json& line) {
+  try {
+    folder_->append_metrics(line);
+    metrics_written_ = true;
+  } catch (const FileError& error) {
+    if (metrics_written_) note(std::string(error.what()) + "; tried again with the next line");
+    metrics_written_ = false;
+  }
+}
+
+void Fit::write_events() {
+  if (!events_) return;
+  try {
+    events_->flush();
+    events_written_ = true;
+  } catch (const FileError& error) {
+    if (events_written_) note(std::string(error.what()) + "; tried again at the next update");
+    events_written_ = false;
+  }
+}
+
+/// Throws FileError for what has not been written although it has been tried again and again.
+void Fit::check_all_written() {
   if (!folder_) return;
-  save_to(folder_->last_checkpoint());
+  if (!last_saved_) save_last();
+  if (!last_saved_) throw FileError(save_error_ + "; what was trained since the last checkpoint is lost");
+  folder_->write_waiting_metrics();
   if (events_) events_->flush();
 }
 
@@ -43,6 +81,7 @@ void Fit::report_step(const Totals& totals, double gradient_norm) {
     events_->add_scalar("train/loss", totals.mean_loss(), state_.step);
     events_->add_scalar("train/lr", optimizer_.lr(), state_.step);
     events_->add_scalar("train/gradient_norm", gradient_norm, state_.step);
+    write_events();
   }
   if (folder_ && options_.log_every > 0 && state_.step % options_.log_every == 0) log_step();
   if (!is_told()) return;
@@ -66,12 +105,12 @@ void Fit::report_step(const Totals& totals, double gradient_norm) {
 }
 
 void Fit::log_step() {
-  folder_->append_metrics({{"epoch", state_.epoch + 1},
-                           {"step", state_.step},
-                           {"lr", optimizer_.lr()},
-                           {"train_loss", state_.logged_totals.mean_loss()},
-                           {"train_top1", or_null(state_.logged_totals.top1())},
-                           {"images_per_second", speed_.epoch_images_per_second()}});
+  write({{"epoch", state_.epoch + 1},
+         {"step", state_.step},
+         {"lr", optimizer_.lr()},
+         {"train_loss", state_.logged_totals.mean_loss()},
+         {"train_top1", or_null(state_.logged_totals.top1())},
+         {"images_per_second", speed_.epoch_images_per_second()}});
   state_.logged_totals = {};
 }
 
@@ -91,7 +130,7 @@ void Fit::log_epoch() {
     line["val_top5"] = or_null(validation_->top5);
     for (const auto& [name, value] : validation_->metrics) line["val_" + name] = value;
   }
-  if (folder_) folder_->append_metrics(line);
+  if (folder_) write(line);
   if (events_) {
     for (const auto& [key, value] : line.items())
       if (key.starts_with("val_") && value.is_number()) events_->add_scalar("val/" + key.substr(4), value, state_.step);

@@ -1,6 +1,8 @@
 // The beginning of a run, new or resumed.
+#include <algorithm>
 #include <filesystem>
 
+#include <kindling/io/atomic_file.h>
 #include <kindling/io/checkpoint.h>
 #include <kindling/train/fit.h>
 
@@ -12,10 +14,11 @@ void Fit::open_run() {
         std::make_unique<RunFolder>(options_.run, options_.resume ? RunFolder::Open::resume : RunFolder::Open::create);
     nlohmann::json machine = describe_machine();  // on which the run begins, or began
     if (options_.resume) resume(machine);
+    check_space();
     folder_->cut_metrics(state_.metrics_lines);
     const bool known = options_.resume && options_.config.is_null() && std::filesystem::exists(folder_->config_path());
     if (!known) folder_->write_config(config(), machine);
-    if (options_.tensorboard) events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
+    if (options_.tensorboard) open_events();
   }
   const int64_t steps = updates_per_epoch() * options_.epochs;
   tell([&](TrainListener& to) { to.on_start(state_.epoch, options_.epochs, state_.step, steps); });
@@ -32,10 +35,7 @@ nlohmann::json Fit::config() const {
 /// Takes up the run's state; `machine` becomes that on which it began.
 void Fit::resume(nlohmann::json& machine) {
   const std::string path = folder_->last_checkpoint();
-  if (!std::filesystem::exists(path)) {
-    note(options_.run + ": has no checkpoint yet, so training starts from the beginning");
-    return;
-  }
+  if (!std::filesystem::exists(path)) return begin_anew();
   check_machine(machine);
   States states = load_checkpoint(path, model_);
   try {
@@ -49,6 +49,40 @@ void Fit::resume(nlohmann::json& machine) {
   } catch (const Error& error) {
     throw FileError(path + ": cannot be resumed: " + error.what());
   }
+}
+
+/// A run without last.ckpt starts from the beginning, unless that would overwrite what it has come to.
+void Fit::begin_anew() {
+  const std::string metrics = read_file(options_.run + "/metrics.jsonl");
+  const auto lines = std::count(metrics.begin(), metrics.end(), '\n');
+  const bool has_best = std::filesystem::exists(folder_->best_checkpoint());
+  if (has_best || lines > 0)
+    throw FileError(
+        options_.run + ": has no last.ckpt, but " + (has_best ? "best.ckpt" : "") +
+        (has_best && lines > 0 ? " and " : "") +
+        (lines > 0 ? "metrics.jsonl with " + std::to_string(lines) + " lines" : "") +
+        ": put last.ckpt back, train in another folder, or move these files away to begin anew in this one");
+  note(options_.run + ": has no checkpoint yet, so training starts from the beginning");
+}
+
+/// Room for last.ckpt and best.ckpt, where they are not there yet, and for the one that is to replace either.
+void Fit::check_space() const {
+  constexpr int64_t kRest = 100'000;  // names, positions, config.json, a first picture of the curves
+  int64_t bytes = kRest + optimizer_.moment_bytes();
+  for (const NamedTensor& tensor : named_tensors(model_)) bytes += tensor.value.numel() * size_of(tensor.value.dtype());
+  const bool makes_last = !std::filesystem::exists(folder_->last_checkpoint());
+  const bool makes_best = validator_ && !std::filesystem::exists(folder_->best_checkpoint());
+  folder_->check_space(bytes, 1 + (makes_last ? 1 : 0) + (makes_best ? 1 : 0));
+}
+
+/// Takes out of the event files what comes after the checkpoint, and so will come again.
+void Fit::open_events() {
+  const auto comes_again = [this](int64_t step, const std::string& tag) {
+    const bool ends_epoch = !tag.starts_with("train/");
+    return step > state_.step || (step == state_.step && ends_epoch && state_.batch > 0);
+  };
+  if (options_.resume) cut_events(options_.run, comes_again);
+  events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
 }
 
 /// The same program gives other bits on another instruction set or BLAS kernel: not wrong, but no longer the same run.

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -28,6 +31,12 @@ std::string cpu_name() {
   for (std::string line; std::getline(file, line);)
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   return "unknown";
+}
+
+std::string megabytes(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MB", bytes * 1e-6);
+  return text;
 }
 
 // Bytes of the first `lines` lines, or of all complete ones if there are fewer; sets `lines` to their number.
@@ -54,13 +63,12 @@ RunFolder::RunFolder(std::string path, Open mode) : path_(std::move(path)) {
   std::error_code error;
   fs::create_directories(path_, error);
   if (error) throw FileError(path_ + ": cannot be made: " + error.message());
+  if (mode == Open::create) refuse_run();  // before metrics.jsonl is made in a folder of somebody else's
   metrics_ = ::open(metrics_path().c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (metrics_ < 0) throw FileError(metrics_path() + ": cannot be opened: " + reason());
   try {
     lock();
-    if (mode == Open::create && holds_run())
-      throw FileError(path_ + ": holds a run already: go on with it (kindling train --resume " + path_ +
-                      ", in C++ FitOptions.resume = true), or choose another folder");
+    if (mode == Open::create) refuse_run();
     for (const std::string& file : {config_path(), path_ + "/curves.svg", last_checkpoint(), best_checkpoint()})
       remove_temporary_files(file);
   } catch (...) {
@@ -76,10 +84,12 @@ void RunFolder::lock() const {
     throw FileError(path_ + ": is in use by another process");
 }
 
-bool RunFolder::holds_run() const {
-  std::error_code ignored;
-  const auto lines = fs::file_size(metrics_path(), ignored);
-  return fs::exists(last_checkpoint()) || (!ignored && lines > 0);
+void RunFolder::refuse_run() const {
+  std::error_code missing;
+  const bool has_lines = fs::file_size(metrics_path(), missing) > 0 && !missing;
+  if (has_lines || fs::exists(last_checkpoint()) || fs::exists(best_checkpoint()))
+    throw FileError(path_ + ": holds a run already: go on with it (kindling train --resume " + path_ +
+                    ", in C++ FitOptions.resume = true), or choose another folder");
 }
 
 RunFolder::~RunFolder() { ::close(metrics_); }
@@ -112,6 +122,19 @@ int64_t RunFolder::epochs_done(const std::string& run) {
   return epoch != nullptr ? checkpoint.read(*epoch).item<int64_t>() : 0;
 }
 
+void RunFolder::check_space(int64_t bytes, int64_t files) const {
+  const auto need = static_cast<double>(bytes) * static_cast<double>(files);
+  std::error_code unknown;
+  const auto free = static_cast<double>(fs::space(path_, unknown).available);
+  if (!unknown && free < need)
+    throw FileError(path_ + ": the checkpoints of this run need " + megabytes(need) + " on the disk, of which " +
+                    megabytes(free) + " are free");
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < static_cast<rlim_t>(bytes))
+    throw FileError(path_ + ": a checkpoint of this run needs " + megabytes(static_cast<double>(bytes)) +
+                    ", but files may have " + std::to_string(limit.rlim_cur) + " bytes here (ulimit -f)");
+}
+
 void RunFolder::cut_metrics(int64_t lines) {
   lines_ = lines;
   const size_t length = length_of_lines(read_file(metrics_path()), lines_);
@@ -120,16 +143,22 @@ void RunFolder::cut_metrics(int64_t lines) {
 }
 
 void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
-  const std::string text = line.dump() + "\n";
+  waiting_ += line.dump() + "\n";
+  write_waiting_metrics();
+}
+
+void RunFolder::write_waiting_metrics() {
+  if (waiting_.empty()) return;
   const off_t before = ::lseek(metrics_, 0, SEEK_END);
-  const ssize_t written = ::write(metrics_, text.data(), text.size());
-  if (written != static_cast<ssize_t>(text.size())) {
+  const ssize_t written = ::write(metrics_, waiting_.data(), waiting_.size());
+  if (written != static_cast<ssize_t>(waiting_.size())) {
     const std::string error = written < 0 ? reason() : "no space left";
     if (::ftruncate(metrics_, before) != 0)
       throw FileError(metrics_path() + ": half a line could not be removed: " + reason());
     throw FileError(metrics_path() + ": cannot be written: " + error);
   }
-  ++lines_;
+  lines_ += std::count(waiting_.begin(), waiting_.end(), '\n');
+  waiting_.clear();
 }
 
 void RunFolder::sync_metrics() const {

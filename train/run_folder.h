@@ -22,7 +22,7 @@ class RunFolder {
  public:
   enum class Open { create, resume };
   /// Makes the folder, if needed, and keeps other processes out of it. Throws FileError if it cannot, if the folder is
-  /// in use, or (`create`) if it holds a run already.
+  /// in use, or (`create`) if it holds a run already: metrics, last.ckpt or best.ckpt.
   RunFolder(std::string path, Open mode);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -41,23 +41,31 @@ class RunFolder {
   /// Whole epochs behind the last checkpoint; 0 if there is none, or one without them (which fit() will refuse).
   static int64_t epochs_done(const std::string& run);
 
+  /// Throws FileError, with what is needed and what is there, unless `files` more files of so many bytes have room
+  /// here.
+  void check_space(int64_t bytes, int64_t files) const;
+
   /// Keeps the first `lines` lines of metrics.jsonl and goes on
   /// behind them: what came after the checkpoint will come again.
   void cut_metrics(int64_t lines);
+  /// Throws FileError if the line cannot be written; it then waits, and is written before the next.
   void append_metrics(const nlohmann::ordered_json& line);
-  /// Lines so far.
+  /// Writes the lines that wait. Throws FileError if they still cannot be written.
+  void write_waiting_metrics();
+  /// Lines in the file so far.
   int64_t metrics_lines() const { return lines_; }
   /// Flushes metrics.jsonl to the disk.
   void sync_metrics() const;
 
  private:
   void lock() const;
-  bool holds_run() const;
+  void refuse_run() const;
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
 
   std::string path_;
   int metrics_ = -1;
   int64_t lines_ = 0;
+  std::string waiting_;  ///< lines that could not be written yet
 };
 
 /// All lines of RUN/metrics.jsonl. Throws FileError with the line's number if one is not JSON.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,6 +10,11 @@
 #include <kindling/tensor/tensor.h>
 
 namespace kindling {
+
+/// Ends every event file in `folder` before its first event that `comes_again` accepts, and before the first that is
+/// damaged (what a killed process left half-written). Throws FileError if a file cannot be read or cut.
+void cut_events(const std::string& folder,
+                const std::function<bool(int64_t step, const std::string& tag)>& comes_again);
 
 /// Writes one event file ("events.out.tfevents.<first step>") into a folder, which `tensorboard --logdir` then shows.
 class EventWriter {
@@ -24,8 +30,11 @@ class EventWriter {
   /// Counts of the elements in 30 intervals of equal width between
   /// the smallest and the largest. Throws Error if one is not finite.
   void add_histogram(const std::string& tag, const Tensor& values, int64_t step);
-  /// Hands everything so far to the system.
+  /// Hands everything so far to the system, whole events or none: then a killed process loses none of them. Throws
+  /// FileError if that fails; the events then wait for the next flush().
   void flush();
+  /// Flushes what the system has to the disk. Throws FileError.
+  void sync();
 
  private:
   struct State;

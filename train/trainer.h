@@ -45,8 +45,8 @@ struct FitOptions {
   /// and best.ckpt; made if needed. Empty: nothing is written.
   std::string run = {};
   /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped, if the model is made as it was for the
-  /// beginning (dropout draws from the Rng that made it); from the beginning if there is none yet. Without it a folder
-  /// that holds a run already is refused.
+  /// beginning (dropout draws from the Rng that made it). Where there is none, nor best.ckpt or lines of metrics.jsonl,
+  /// from the beginning. Without it a folder that holds a run already is refused.
   bool resume = false;
   int64_t checkpoint_every = 0;  ///< updates between checkpoints inside an epoch; 0: only at its end
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end
@@ -109,9 +109,10 @@ class Trainer {
 
   /// Trains on all of `train` in each epoch and evaluates on `val` (may be null) after it. Best is the epoch with the
   /// largest val_top1, or the smallest val_loss of models that are not classifiers. Throws ShapeError for options that
-  /// make no sense (a batch larger than the data), FileError if the run cannot be written or read, DivergedError if
-  /// loss or gradient become NaN or Inf, DeadNetworkError if a layer is found dead (dead_layers.h). last.ckpt then
-  /// holds the last checkpoint before it.
+  /// make no sense (a batch larger than the data), DivergedError if loss or gradient become NaN or Inf,
+  /// DeadNetworkError if a layer is found dead (dead_layers.h); last.ckpt then holds the last checkpoint before it.
+  /// Throws FileError if the run cannot be read, or begun for want of space. A file that cannot be written later on is
+  /// told (TrainListener::on_note) and tried again when it is next due: only what is still missing at the end throws.
   TrainResult fit(const data::DatasetPtr& train, const data::DatasetPtr& val = nullptr, const FitOptions& options = {});
 
   Optimizer& optimizer() { return *optimizer_; }

@@ -1,9 +1,13 @@
 // Stopping, being killed and going on: the same bits as a run that was left alone.
+#include <events.pb.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <map>
 
 #include <kindling/data/transforms.h>
 #include <kindling/io/atomic_file.h>
@@ -99,6 +103,25 @@ void run_and_kill(const Problem& problem, FitOptions options, int64_t step) {
   REQUIRE(WIFSIGNALED(status));
 }
 
+/// How often each "TAG STEP" is in the event files of a folder, read as TFRecords are: 8 bytes of length, 4 of its
+/// checksum, the event, 4 of its checksum.
+std::map<std::string, int> count_events(const std::string& folder) {
+  std::map<std::string, int> seen;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().filename().string().find("tfevents") == std::string::npos) continue;
+    const std::string bytes = read_file(entry.path().string());
+    for (size_t at = 0; at < bytes.size();) {
+      uint64_t length = 0;
+      std::memcpy(&length, &bytes[at], sizeof length);
+      tensorboard::Event event;
+      REQUIRE(event.ParseFromString(bytes.substr(at + 12, length)));
+      if (event.has_summary()) ++seen[event.summary().value(0).tag() + " " + std::to_string(event.step())];
+      at += length + 16;
+    }
+  }
+  return seen;
+}
+
 }  // namespace
 
 TEST_CASE("20 updates are 10, a kill and 10 more, bit for bit", "[model]") {
@@ -119,13 +142,96 @@ TEST_CASE("20 updates are 10, a kill and 10 more, bit for bit", "[model]") {
 TEST_CASE("a run killed before its first checkpoint begins anew when it is resumed") {
   const TemporaryFolder folder;
   const Problem problem;
-  run_and_kill(problem, {.run = folder / "killed"}, 7);
+  run_and_kill(problem, {.run = folder / "killed"}, 2);
   AfterStep listener([](int64_t) {});
   problem.run({.run = folder / "killed", .resume = true, .listener = &listener});
   REQUIRE(listener.notes.size() == 1);
   CHECK(listener.notes[0] == (folder / "killed") + ": has no checkpoint yet, so training starts from the beginning");
   problem.run({.run = folder / "straight"});
   check_same_run(folder / "killed", folder / "straight");
+}
+
+TEST_CASE("a run without last.ckpt does not begin anew over what it has come to") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  const std::string run = folder / "run";
+  const auto refusal = [&](const std::string& what) {
+    return Catch::Message(run + ": has no last.ckpt, but " + what +
+                          ": put last.ckpt back, train in another folder, or move these files away to begin anew in "
+                          "this one");
+  };
+  run_and_kill(problem, {.run = run}, 7);  // of 10 in the first epoch
+  CHECK_THROWS_MATCHES(problem.run({.run = run, .resume = true}), FileError, refusal("metrics.jsonl with 2 lines"));
+  write_file(run + "/best.ckpt", "x");
+  CHECK_THROWS_MATCHES(problem.run({.run = run, .resume = true}), FileError,
+                       refusal("best.ckpt and metrics.jsonl with 2 lines"));
+  CHECK(read_file(run + "/best.ckpt") == "x");
+  CHECK(read_metrics(run).size() == 2);
+}
+
+TEST_CASE("a killed and resumed run has every event once", "[model]") {
+  for (const int64_t every : {10, 4}) {
+    const TemporaryFolder folder;
+    const Problem problem;
+    FitOptions options{.run = folder.path(), .checkpoint_every = every, .tensorboard = true, .histograms_every = 1};
+    run_and_kill(problem, options, 14);
+    options.resume = true;
+    problem.run(options);
+    const std::map<std::string, int> seen = count_events(folder.path());
+    for (int64_t step = 1; step <= 20; ++step)
+      for (const std::string tag : {"train/loss", "train/lr", "train/gradient_norm"})
+        CHECK(seen.at(tag + " " + std::to_string(step)) == 1);
+    for (const int64_t step : {10, 20})
+      for (const std::string tag : {"val/loss", "val/top1", "weights/conv1/weight"})
+        CHECK(seen.at(tag + " " + std::to_string(step)) == 1);
+    for (const auto& [event, count] : seen) CHECK(count == 1);
+  }
+}
+
+TEST_CASE("a checkpoint that cannot be written is told and tried again") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  const std::string last = folder / "run/last.ckpt", blocked = last + "/in-the-way";
+  const auto block = [&] {
+    std::filesystem::remove_all(last);
+    std::filesystem::create_directories(blocked);  // a folder that is not empty is not replaced by a file
+  };
+  const auto run = [&](int64_t from, int64_t to) {
+    AfterStep listener([&](int64_t step) {
+      if (step == from) block();
+      if (step == to) std::filesystem::remove_all(last);
+    });
+    const TrainResult result = problem.run({.run = folder / "run", .checkpoint_every = 5, .listener = &listener});
+    CHECK(result.steps == 20);
+    return listener.notes;
+  };
+  SECTION("there is room again before the end") {
+    const std::vector<std::string> notes = run(8, 16);  // tried after 10 updates, at the epoch's end, and after 15
+    CHECK(notes.size() == 3);
+    CHECK(notes[0] == last + ": cannot be put in place: Is a directory; tried again at the next checkpoint");
+    problem.run({.run = folder / "straight"});
+    check_same_run(folder / "run", folder / "straight");
+  }
+  SECTION("there is none at the end") {
+    CHECK_THROWS_MATCHES(run(8, 0), FileError,
+                         Catch::Message(last + ": cannot be put in place: Is a directory; what was trained since the "
+                                               "last checkpoint is lost"));
+    CHECK(read_metrics(folder / "run").back()["epoch"] == 2);  // it went on to its end
+  }
+}
+
+TEST_CASE("a best epoch whose checkpoint cannot be written does not count as the best") {
+  const TemporaryFolder folder;
+  const std::string best = folder / "run/best.ckpt";
+  AfterStep listener([&](int64_t step) {
+    if (step == 1) std::filesystem::create_directories(best + "/in-the-way");
+    if (step == 11) std::filesystem::remove_all(best);
+  });
+  const Problem problem;
+  const TrainResult result = problem.run({.run = folder / "run", .listener = &listener});
+  CHECK(listener.notes.size() == 1);
+  CHECK(result.best_epoch == 2);
+  CHECK(std::filesystem::is_regular_file(best));
 }
 
 TEST_CASE("a run that is asked to stop finishes its update, writes last.ckpt and can go on") {

@@ -39,6 +39,7 @@ TEST_CASE("a folder that holds a run is not overwritten by another") {
                               folder.path() + ", in C++ FitOptions.resume = true), or choose another folder";
   SECTION("by its metrics") { RunFolder(folder.path(), RunFolder::Open::create).append_metrics({{"step", 1}}); }
   SECTION("by its checkpoint") { write_file(folder / "last.ckpt", "x"); }
+  SECTION("by its best checkpoint") { write_file(folder / "best.ckpt", "x"); }
   CHECK_THROWS_MATCHES(RunFolder(folder.path(), RunFolder::Open::create), FileError, Catch::Message(message));
   CHECK_NOTHROW(RunFolder(folder.path(), RunFolder::Open::resume));
 }
@@ -84,6 +85,22 @@ TEST_CASE("a disk without space leaves only whole lines") {
   CHECK(message == (folder / "metrics.jsonl") + ": cannot be written: no space left");
   CHECK(read_file(folder / "metrics.jsonl") == "{\"step\":1}\n");
   CHECK(run.metrics_lines() == 1);
+  run.append_metrics({{"step", 3}});  // there is space again: the line that waited comes first
+  CHECK(read_metrics(folder.path()).size() == 3);
+  CHECK(read_metrics(folder.path())[2]["step"] == 3);
+  CHECK(run.metrics_lines() == 3);
+}
+
+TEST_CASE("space for checkpoints is asked for in bytes of a file, and of all files") {
+  const TemporaryFolder folder;
+  const RunFolder run(folder.path(), RunFolder::Open::create);
+  CHECK_NOTHROW(run.check_space(1000, 3));
+  CHECK_THROWS_WITH(
+      run.check_space(int64_t{1} << 60, 2),
+      Catch::StartsWith(folder.path() + ": the checkpoints of this run need 2305843009213.7 MB on the disk, "
+                                        "of which "));
+  const FileSizeLimit limit(999);
+  CHECK_THROWS_WITH(run.check_space(1000, 1), Catch::Contains("files may have 999 bytes here (ulimit -f)"));
 }
 
 TEST_CASE("what a killed run left half-written is removed") {

@@ -5,10 +5,12 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include <kindling/io/atomic_file.h>
 
 #include <kindling/tests/support/temporary_folder.h>
+#include "../io/file_size_limit.h"
 
 using namespace kindling;
 using tensorboard::Event;
@@ -39,6 +41,14 @@ std::vector<Event> read_events(const std::string& path) {
     REQUIRE(events.emplace_back().ParseFromString(data));
   }
   return events;
+}
+
+/// Step and tag of every summary in a file.
+std::vector<std::pair<int64_t, std::string>> summaries(const std::string& path) {
+  std::vector<std::pair<int64_t, std::string>> result;
+  for (const Event& event : read_events(path))
+    if (event.has_summary()) result.emplace_back(event.step(), event.summary().value(0).tag());
+  return result;
 }
 
 }  // namespace
@@ -103,6 +113,52 @@ TEST_CASE("histograms of NaN and folders that are not there are refused") {
   CHECK_THROWS_MATCHES(writer.add_histogram("w", Tensor::from<float>({1, NAN}), 1), Error,
                        Catch::Message("histogram \"w\": a value is not finite"));
   const std::string missing = folder / "missing";
-  CHECK_THROWS_MATCHES(EventWriter(missing, 1), FileError,
-                       Catch::Message(missing + "/events.out.tfevents.0000000001: cannot be made"));
+  CHECK_THROWS_MATCHES(
+      EventWriter(missing, 1), FileError,
+      Catch::Message(missing + "/events.out.tfevents.0000000001: cannot be made: No such file or directory"));
+}
+
+TEST_CASE("what comes again, and what is damaged, is cut from event files") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "events.out.tfevents.0000000001";
+  const auto write = [&] {
+    EventWriter writer(folder.path(), 1);
+    for (int64_t step = 1; step <= 3; ++step) writer.add_scalar("train/loss", 0.5, step);
+    writer.add_scalar("val/loss", 0.5, 3);
+    writer.add_scalar("train/loss", 0.5, 4);
+  };
+  using Summaries = std::vector<std::pair<int64_t, std::string>>;
+  const Summaries until_3{{1, "train/loss"}, {2, "train/loss"}, {3, "train/loss"}};
+  write();
+  cut_events(folder.path(), [](int64_t step, const std::string&) { return step > 3; });
+  Summaries with_validation = until_3;
+  with_validation.emplace_back(3, "val/loss");
+  CHECK(summaries(file) == with_validation);
+  cut_events(folder.path(), [](int64_t, const std::string& tag) { return tag == "val/loss"; });
+  CHECK(summaries(file) == until_3);
+
+  write();
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 5);
+  const auto nothing = [](int64_t, const std::string&) { return false; };
+  cut_events(folder.path(), nothing);
+  CHECK(summaries(file) == with_validation);
+  write_file(file, std::string(40, '\xFF'));  // a length beyond all files
+  cut_events(folder.path(), nothing);
+  CHECK(read_file(file).empty());
+}
+
+TEST_CASE("events that do not fit on the disk wait until they do") {
+  const TemporaryFolder folder;
+  EventWriter writer(folder.path(), 1);
+  writer.flush();
+  writer.add_scalar("train/loss", 0.5, 1);
+  const std::string file = folder / "events.out.tfevents.0000000001";
+  {
+    const FileSizeLimit limit(std::filesystem::file_size(file) + 5);
+    CHECK_THROWS_MATCHES(writer.flush(), FileError, Catch::Message(file + ": cannot be written: no space left"));
+    CHECK(summaries(file).empty());
+  }
+  writer.add_scalar("train/loss", 0.5, 2);
+  writer.flush();
+  CHECK(summaries(file).size() == 2);
 }
