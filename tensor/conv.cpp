@@ -46,8 +46,9 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Conv2
         ", weight ", w);
   check(o.groups >= 1 && x[3] % o.groups == 0 && w[0] % o.groups == 0, op, "groups ", o.groups,
         " does not divide channels: input ", x, ", weight ", w);
-  check(x[3] == w[3] * o.groups, op, "input has ", x[3], " channels, weight expects ", w[3] * o.groups, ": input ", x,
-        ", weight ", w);
+  const int64_t channels = w[3] * o.groups;
+  check(x[3] == channels, op, "input has ", x[3], " channels, weight expects ", channels, ": input ", x, ", weight ", w,
+        x[1] == channels ? "; images are [N, H, W, C] here, and this one looks like [N, C, H, W]" : "");
   check(o.stride.h >= 1 && o.stride.w >= 1 && o.dilation.h >= 1 && o.dilation.w >= 1 && o.padding.h >= 0 &&
             o.padding.w >= 0,
         op, "stride ", o.stride, " and dilation ", o.dilation, " must be at least 1, padding ", o.padding,

@@ -294,6 +294,12 @@ TEST_CASE("conv2d reports what does not fit, with all shapes") {
       "conv2d: input has 3 channels, weight expects 4: input [8, 32, 32, 3], weight [64, 3, 3, 4]");
   check_throws(
       [&] {
+        conv2d(zeros({8, 3, 32, 32}), zeros({64, 3, 3, 3}));
+      },
+      "conv2d: input has 32 channels, weight expects 3: input [8, 3, 32, 32], weight [64, 3, 3, 3]; images are [N, H, "
+      "W, C] here, and this one looks like [N, C, H, W]");
+  check_throws(
+      [&] {
         conv2d(zeros({8, 32, 32}), zeros({64, 3, 3, 4}));
       },
       "conv2d: input must be [N, H, W, C], got [8, 32, 32]");
