@@ -142,6 +142,11 @@ void DataChoice::declare(Settings& settings) {
   settings.add_switch("strict", strict, "Stop at a damaged image instead of skipping and naming it");
 }
 
+std::vector<Effect> DataChoice::effects() const {
+  return {{"labels", data.starts_with("folder:"), fmt::format("with --data {}: it is for folder:PATH", data)},
+          {"val-share", data != "shapes", "with --data shapes, which draws its validation images"}};
+}
+
 data::OpenOptions DataChoice::open_options(uint64_t seed) const {
   return {.labels = labels, .val_share = val_share, .seed = seed};
 }
@@ -184,7 +189,7 @@ std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& setti
   nlohmann::json config = RunFolder::read_config(run.string());
   const RunFacts facts = RunFacts::take_from(config, source);
   config.erase("threads");  // of training
-  settings.apply(config, source, Settings::Unknown::pass_over);
+  settings.apply(config, source, Layer::run, Settings::Unknown::pass_over);
   return facts;
 }
 

@@ -60,6 +60,7 @@ struct DataChoice {
   bool strict = false;
 
   void declare(Settings& settings);
+  std::vector<Effect> effects() const;
   data::OpenOptions open_options(uint64_t seed) const;
   /// Paths become absolute, so that a run can be resumed from another folder.
   void make_absolute();

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <new>
 #include <numeric>
+#include <regex>
 #include <system_error>
 #include <utility>
 
@@ -16,8 +18,10 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
+#include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
 #include <kindling/train/evaluate.h>
+#include <kindling/train/printable.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -93,6 +97,21 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return nearest != words.end() && distance(*nearest) < kFar ? fmt::format("; did you mean {}?", *nearest) : "";
 }
 
+/// The arguments as CLI11 takes them, the last first. "--out=" becomes "--out" and "", of which the option says that it
+/// needs a value: CLI11 would take the next word for it.
+std::vector<std::string> reversed_words(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string word = argv[i];
+    if (word.starts_with("--") && word.ends_with('=')) {
+      words.emplace_back();
+      word.pop_back();
+    }
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
 /// A file that is opened while one of the three standard descriptors is closed would take its place, and what is
 /// printed would go into it. What is put there instead cannot be written to either.
 void occupy_standard_descriptors() {
@@ -140,18 +159,19 @@ void Program::add_help_and_version(CLI::App& command) {
 
 int Program::run(int argc, const char* const* argv) {
   occupy_standard_descriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the largest size of files (ulimit -f) then fails, as on a full disk
   int code = parse(argc, argv);
   if (code == kDone && run_) code = run_command();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    return report_failure("standard output cannot be written: " + std::generic_category().message(errno));
-  return code;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  report_failure("standard output cannot be written: " + std::generic_category().message(errno));
+  return code == kDone ? kFailed : code;
 }
 
 int Program::parse(int argc, const char* const* argv) {
   try {
-    root_.parse(argc, argv);
+    root_.parse(reversed_words(argc, argv));
   } catch (const CLI::Success& request) {  // --help, --version
-    return root_.exit(request);
+    return names_unknown_command() ? report_unknown_word() : root_.exit(request);
   } catch (const CLI::ExtrasError&) {
     return report_unknown_word();
   } catch (const CLI::ParseError& error) {
@@ -159,6 +179,12 @@ int Program::parse(int argc, const char* const* argv) {
   }
   if (run_) return kDone;
   return report_wrong_usage(fmt::format("a command is needed: {}", fmt::join(command_names(chosen_command()), ", ")));
+}
+
+/// Whether there is a word where a command should be: help on it cannot be given.
+bool Program::names_unknown_command() const {
+  const std::vector<std::string> words = root_.remaining(/*recurse=*/true);
+  return !words.empty() && !words.front().starts_with("-") && !command_names(chosen_command()).empty();
 }
 
 /// The first word that is neither an option nor a command.
@@ -169,7 +195,10 @@ int Program::report_unknown_word() const {
     return report_wrong_usage(fmt::format("there is no option {}{}", word, suggestion(word, option_names(command))));
   const std::vector<std::string> commands = command_names(command);
   if (commands.empty()) return report_wrong_usage(fmt::format("what is \"{}\" for?", word));
-  return report_wrong_usage(fmt::format("there is no command \"{}\"{}", word, suggestion(word, commands)));
+  const std::string near = suggestion(word, commands);
+  return report_wrong_usage(
+      fmt::format("there is no command \"{}\"{}", word,
+                  near.empty() ? fmt::format("; there are {}", fmt::join(commands, ", ")) : near));
 }
 
 int Program::run_command() {
@@ -178,21 +207,32 @@ int Program::run_command() {
   } catch (const UsageError& error) {
     return report_wrong_usage(error.what());
   } catch (const Stopped&) {
-    return kInterrupted;
+    return Interrupt::exit_code();
   } catch (const std::bad_alloc&) {
-    return report_failure("out of memory; a smaller --batch-size or --size needs less");
+    return report_failure("out of memory" + memory_advice());
   } catch (const std::exception& error) {
     return report_failure(error.what());
   }
 }
 
+/// The options of the command that memory depends on most.
+std::string Program::memory_advice() const {
+  const std::vector<std::string> names = option_names(chosen_command());
+  std::vector<std::string> found;
+  for (const char* name : {"--batch-size", "--size", "--classes", "--channels", "--filters", "--m"})
+    if (std::ranges::find(names, name) != names.end()) found.emplace_back(name);
+  return found.empty() ? "" : fmt::format("; a smaller {} needs less", fmt::join(found, " or "));
+}
+
 int Program::report_wrong_usage(const std::string& message) const {
-  say(fmt::format("{0}: {1}\nTry '{0} --help'.\n", command_name(), message));
+  say(fmt::format("{0}: {1}\nTry '{0} --help'.\n", command_name(), printable(message)));
   return kWrongUsage;
 }
 
+/// Lines behind the first are indented. What looks like a line of its own comes from a name with a line break in it.
 int Program::report_failure(const std::string& message) const {
-  say(command_name() + ": " + message + "\n");
+  static const std::regex stray_line("\n(?!  )");
+  say(command_name() + ": " + std::regex_replace(message, stray_line, "\\x0a") + "\n");
   return kFailed;
 }
 

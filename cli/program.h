@@ -10,7 +10,8 @@
 
 namespace kindling::cli {
 
-enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kInterrupted = 130 };
+/// Besides Interrupt::exit_code().
+enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
 
 /// What one command line is made of. Each sub-command has a file, with a function add_NAME(Program&) that adds it.
 class Program {
@@ -52,9 +53,11 @@ class Program {
   static void add_help_and_version(CLI::App& command);
   int parse(int argc, const char* const* argv);
   int run_command();
+  bool names_unknown_command() const;
   int report_unknown_word() const;
   int report_wrong_usage(const std::string& message) const;
   int report_failure(const std::string& message) const;
+  std::string memory_advice() const;
   /// The innermost command that was understood.
   const CLI::App& chosen_command() const;
   std::string command_name() const;

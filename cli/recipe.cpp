@@ -114,6 +114,34 @@ void Recipe::declare(Settings& settings) {
   settings.add("early-size", early_size, "PX", "Their height and width")->check(at_least(0));
 }
 
+std::vector<Effect> Recipe::effects() const {
+  const auto with = [](const char* choice, const std::string& value, const char* owners) {
+    return fmt::format("with --{} {}: it is for {}", choice, value, owners);
+  };
+  const auto of_schedule = [&](const char* option, bool has, const char* owners) {
+    return Effect{option, has, with("schedule", schedule, owners)};
+  };
+  const bool sgd = optimizer == "sgd", step = schedule == "step", multistep = schedule == "multistep";
+  const bool one_cycle = schedule == "onecycle", open = augment.empty();  // until complete()
+  const std::string no_momentum = "with --momentum 0";
+  return {{"nesterov", !nesterov || sgd, with("optimizer", optimizer, "sgd")},
+          {"nesterov", !nesterov || momentum > 0, no_momentum},
+          {"momentum-form", sgd, with("optimizer", optimizer, "sgd")},
+          {"momentum-form", momentum > 0, no_momentum},
+          of_schedule("power", schedule == "poly", "poly"),
+          of_schedule("gamma", step || multistep, "step and multistep"),
+          of_schedule("step-every", step, "step"),
+          of_schedule("milestones", multistep, "multistep"),
+          of_schedule("pct-start", one_cycle, "onecycle"),
+          of_schedule("div-factor", one_cycle, "onecycle"),
+          of_schedule("final-div-factor", one_cycle, "onecycle"),
+          {"crop-padding", open || augments_by("pad-crop"), "without --augment pad-crop"},
+          {"crop-scale", open || augments_by("resized-crop"), "without --augment resized-crop"},
+          {"cutout-size", open || augments_by("cutout"), "without --augment cutout"}};
+}
+
+void Recipe::drop_what_has_no_effect() { nesterov = nesterov && optimizer == "sgd" && momentum > 0; }
+
 void Recipe::complete(const data::InputInfo& input) {
   if (!lr) lr = optimizer == "sgd" || optimizer == "muon" ? 0.01 : 0.001;
   if (augment.empty())
@@ -124,7 +152,6 @@ void Recipe::complete(const data::InputInfo& input) {
   if (!std::is_sorted(milestones.begin(), milestones.end()))
     throw UsageError("--milestones must be in ascending order");
   if ((early_size > 0) != (early_epochs > 0)) throw UsageError("--early-epochs and --early-size go together");
-  if (nesterov && momentum == 0 && optimizer == "sgd") throw UsageError("--nesterov needs a --momentum above 0");
 }
 
 bool Recipe::augments_by(const std::string& kind) const {

@@ -37,7 +37,7 @@ struct Recipe {
   bool drop_last = false;
   std::string optimizer = "sgd", momentum_form = "pytorch";
   std::optional<double> lr;  ///< complete() chooses
-  double momentum = 0.9;
+  double momentum = 0.9;     ///< the middle of onecycle's, see momentum_range()
   bool nesterov = false;
   double weight_decay = 0.0002, clip_norm = 1.0, label_smoothing = 0.0;
   std::string schedule = "poly";
@@ -54,6 +54,11 @@ struct Recipe {
   int64_t early_size = 0, early_epochs = 0;  ///< pixels of the images in the first epochs; 0: no other
 
   void declare(Settings& settings);
+  /// Which of the options have an effect, beside the others: those that belong to one optimiser, schedule,
+  /// augmentation.
+  std::vector<Effect> effects() const;
+  /// Turns off what a preset has turned on for nothing: Nesterov's momentum without momentum, or of another optimiser.
+  void drop_what_has_no_effect();
   /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for
   /// photographs of different sizes, nothing for others. Throws UsageError for settings that do not go together.
   void complete(const data::InputInfo& input);

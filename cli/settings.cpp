@@ -57,7 +57,8 @@ template <class Accepts>
 ValueCheck number_check(const std::string& requirement, Accepts accepts) {
   return [=](const std::string& text) {
     const std::optional<double> value = number_in(text);
-    if (value && std::isfinite(*value) && accepts(*value)) return std::string();
+    if (!value) return fmt::format("\"{}\" is not a number; it must be {}", text, requirement);
+    if (std::isfinite(*value) && accepts(*value)) return std::string();
     return fmt::format("must be {}, not {}", requirement, text);
   };
 }
@@ -79,6 +80,7 @@ Option* Settings::add_value(const std::string& name, const Target& target, const
       option->take_last();
     Option* added =
         remember(name, is_list<T> ? Kind::list : Kind::value, option, [variable] { return to_json(*variable); });
+    added->check(not_empty());
     return is_integer<T> ? added->check(no_huge_integer()) : added;
   };
   return std::visit(add_typed, target);
@@ -95,7 +97,7 @@ Option* Settings::add_switch(const std::string& name, bool& variable, const std:
 
 Option* Settings::remember(const std::string& name, Kind kind, CLI::Option* option,
                            std::function<nlohmann::json()> value) {
-  entries_.push_back({name, key_of(name), kind, option, std::move(value)});
+  entries_.push_back({.name = name, .key = key_of(name), .kind = kind, .option = option, .value = std::move(value)});
   return &options_.emplace_back(option);
 }
 
@@ -116,14 +118,15 @@ void Settings::check_kind(const Entry& entry, const nlohmann::json& value, const
   if (entry.kind == Kind::yes_or_no) require(value.is_boolean(), "true or false");
 }
 
-void Settings::apply(const nlohmann::json& values, const std::string& source, Unknown unknown) {
+void Settings::apply(const nlohmann::json& values, const std::string& source, Layer layer, Unknown unknown) {
   for (const auto& [key, value] : values.items()) {
-    const Entry* entry = find(key);
+    Entry* entry = find(key);
     if (entry == nullptr && unknown == Unknown::refuse)
       throw UsageError(fmt::format("{}: there is no option \"{}\"", source, key));
     if (entry == nullptr || value.is_null() || entry->option->count() > 0) continue;
     check_kind(*entry, value, source);
     if (value.empty()) continue;
+    entry->layer = layer;
     if (value.is_array())
       for (const auto& element : value) entry->option->add_result(text_of(element));
     else
@@ -136,9 +139,20 @@ void Settings::apply(const nlohmann::json& values, const std::string& source, Un
   }
 }
 
-bool Settings::is_set(const std::string& name) const {
+std::optional<Layer> Settings::layer_of(const std::string& name) const {
   const Entry* entry = find(key_of(name));
-  return entry != nullptr && entry->option->count() > 0;
+  return entry != nullptr && entry->option->count() > 0 ? std::optional(entry->layer) : std::nullopt;
+}
+
+bool Settings::is_named(const std::string& name) const {
+  const std::optional<Layer> layer = layer_of(name);
+  return layer == Layer::command_line || layer == Layer::config_file;
+}
+
+void Settings::check_effects(const std::vector<Effect>& effects) const {
+  for (const Effect& effect : effects)
+    if (!effect.has && is_named(effect.option))
+      throw UsageError(fmt::format("--{} has no effect {}", effect.option, effect.why));
 }
 
 std::vector<std::string> Settings::names_set() const {
@@ -192,6 +206,10 @@ ValueCheck no_huge_integer() {
     if (!value || *value <= kLargestInteger) return std::string();
     return fmt::format("must be at most {}, not {}", kLargestInteger, text);
   };
+}
+
+ValueCheck not_empty() {
+  return [](const std::string& text) { return text.empty() ? "needs a value" : std::string(); };
 }
 
 }  // namespace kindling::cli

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -47,6 +48,18 @@ ValueCheck above_to(double low, double high);
 ValueCheck finite();
 /// No integer above kLargestInteger. Other words are left to the option.
 ValueCheck no_huge_integer();
+/// Not "": a shell makes that of a variable that is not set.
+ValueCheck not_empty();
+
+/// Where the value of an option comes from, the first layer first.
+enum class Layer { command_line, config_file, run, preset };
+
+/// Whether an option does anything, beside the other settings.
+struct Effect {
+  std::string option;  ///< its name
+  bool has;            ///< whether it has an effect, or asks for none (0, or off)
+  std::string why;     ///< it has none: what follows "--power has no effect"
+};
 
 /// One option of Settings.
 class Option {
@@ -59,7 +72,7 @@ class Option {
 };
 
 /// Options under their names: --batch-size on the command line is "batch_size" in JSON. Values come in layers; what an
-/// upper layer has set the lower ones leave alone. The command line is the first.
+/// upper layer has set the lower ones leave alone.
 class Settings {
  public:
   explicit Settings(CLI::App& command) : command_(command) {}
@@ -83,9 +96,16 @@ class Settings {
   /// The next layer: sets what `values` names and nothing has set yet; null and, for a list, an empty list are no
   /// value. Throws UsageError "SOURCE: ..." for a value that does not fit and, if told to refuse it, a key that is no
   /// option.
-  void apply(const nlohmann::json& values, const std::string& source, Unknown unknown = Unknown::refuse);
+  void apply(const nlohmann::json& values, const std::string& source, Layer layer, Unknown unknown = Unknown::refuse);
+  /// The layer that has set --`name`; nothing while it has its default.
+  std::optional<Layer> layer_of(const std::string& name) const;
   /// Whether a layer so far has set --`name`.
-  bool is_set(const std::string& name) const;
+  bool is_set(const std::string& name) const { return layer_of(name).has_value(); }
+  /// Whether somebody has asked for it, on the command line or in a file for --config, and not a preset or an old run.
+  bool is_named(const std::string& name) const;
+  /// Throws UsageError "--power has no effect ..." for the first option that is_named() but has no effect. What a
+  /// preset sets for nothing is no mistake of the user's.
+  void check_effects(const std::vector<Effect>& effects) const;
   /// Names of the options set so far.
   std::vector<std::string> names_set() const;
   /// Every option with its value, null where there is none.
@@ -102,12 +122,14 @@ class Settings {
     Kind kind;
     CLI::Option* option;
     std::function<nlohmann::json()> value;
+    Layer layer = Layer::command_line;  ///< that has set it, if the option has a value
   };
 
   Option* add_value(const std::string& name, const Target& target, const std::string& placeholder,
                     const std::string& help);
   Option* remember(const std::string& name, Kind kind, CLI::Option* option, std::function<nlohmann::json()> value);
   const Entry* find(const std::string& key) const;
+  Entry* find(const std::string& key) { return const_cast<Entry*>(std::as_const(*this).find(key)); }
   /// Throws UsageError unless `value` is what an option of that kind takes.
   static void check_kind(const Entry& entry, const nlohmann::json& value, const std::string& source);
 

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/cli/blas_core.h>
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
@@ -86,7 +87,7 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   const std::string source = options.resume + "/config.json";
   nlohmann::json config = RunFolder::read_config(options.resume);
   options.resumed = RunFacts::take_from(config, source);
-  settings.apply(config, source);
+  settings.apply(config, source, Layer::run);
   options.out = options.resume;
   if (const int64_t done = RunFolder::epochs_done(options.out); options.recipe.epochs < done)
     throw UsageError(fmt::format("--epochs {}: {} has done {} already", options.recipe.epochs, options.out, done));
@@ -106,8 +107,10 @@ void apply_config_file(const TrainCommand& options, Settings& settings) {
     if (config.contains(key))
       throw UsageError(
           fmt::format("{}: \"{}\" can be said on the command line alone, by --{}", options.config, key, key));
+  // The config.json of a run holds every option: those that had no effect are not the user's words.
+  const Layer layer = config.contains("machine") ? Layer::run : Layer::config_file;
   RunFacts::take_from(config, options.config);
-  settings.apply(config, options.config);
+  settings.apply(config, options.config, layer);
 }
 
 /// Who says nothing about what to train gets `shapes`, who has a folder of pictures and no other recipe `photos`.
@@ -126,7 +129,7 @@ void apply_layers(TrainCommand& options, Settings& settings) {
   const std::vector<std::string> named = settings.names_set();
   nlohmann::json values = find_preset(options.preset).values_beside(named);
   if (!options.model.is_squeezenet()) values.erase("conv10_bias");
-  settings.apply(values, "preset " + options.preset);
+  settings.apply(values, "preset " + options.preset, Layer::preset);
   options.chooses_model = options.preset == "photos" && !settings.is_set("model");
   options.chooses_batch_size = !contains(named, "batch-size");
 }
@@ -146,6 +149,14 @@ void choose_by_pictures(TrainCommand& options, const data::InputInfo& input) {
   options.recipe.augment = {input.size && !much_larger ? "pad-crop" : "resized-crop", "flip"};
 }
 
+/// As far as it is known before the data: see also complete().
+void check_effects(const TrainCommand& options, const Settings& settings) {
+  const bool histograms = options.tensorboard || options.histograms_every == 0;
+  settings.check_effects({{"histograms-every", histograms, "without --tensorboard: they are part of its event files"}});
+  settings.check_effects(options.data.effects());
+  settings.check_effects(options.recipe.effects());
+}
+
 /// Makes runs/<date>-<time>, or the same with a number: another run may begin in the same second.
 std::string claim_new_run() {
   std::error_code error;
@@ -158,7 +169,8 @@ std::string claim_new_run() {
 }
 
 /// Fills what the options leave open from the data.
-RunFacts complete(TrainCommand& options, const data::Splits& data, const data::InputInfo& input) {
+RunFacts complete(TrainCommand& options, const Settings& settings, const data::Splits& data,
+                  const data::InputInfo& input) {
   const RunFacts facts{.channels = input.channels, .class_names = data.train->classes()};
   if (options.resumed) options.resumed->check_same(facts, options.data.data);
   if (options.preset == "photos" && !options.resumed) choose_by_pictures(options, input);
@@ -168,6 +180,8 @@ RunFacts complete(TrainCommand& options, const data::Splits& data, const data::I
     throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
                                  options.recipe.batch_size, data.train->size()));
   options.recipe.complete(input);
+  settings.check_effects(options.recipe.effects());
+  options.recipe.drop_what_has_no_effect();
   if (const int64_t early = options.recipe.early_size; early > 0) {
     if (!options.model.info().any_size)
       throw UsageError("--early-size: " + options.model.model + " takes images of the size that it was made for alone");
@@ -215,13 +229,15 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
                                  options.model.model, with_commas(model.parameter_count()), options.data.data,
                                  count(data.train), options.model.classes, count(data.val));
   if (data.test) text += fmt::format(", {} for the test", count(data.test));
-  return text + fmt::format("\n{} threads, {}; run folder {}", num_threads(), name_of(isa()), options.out);
+  text += fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), options.out);
+  const std::string advice = blas_advice();
+  return advice.empty() ? text : text + "\nnote: " + advice;
 }
 
 TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgress& progress) {
   const data::Splits data = data::open_dataset(options.data.data, options.data.open_options(options.everywhere.seed));
   const data::InputInfo input = data::describe_inputs(*data.train);
-  const RunFacts facts = complete(options, data, input);
+  const RunFacts facts = complete(options, settings, data, input);
   const std::unique_ptr<Module> model = make_model(options, input.channels);
   const Recipe& recipe = options.recipe;
   const int64_t size = options.model.size;
@@ -283,14 +299,14 @@ Json to_json(const TrainResult& result) {
 void print_result(const TrainResult& result) {
   const Style style(1);
   const auto accuracy = [&](const char* set, const std::optional<double>& top1, const std::optional<double>& top5) {
-    if (top1) fmt::print("{} top-1 {}, top-5 {}\n", set, style.bold(percent(top1)), percent(top5));
+    if (top1) print("{} top-1 {}, top-5 {}\n", set, style.bold(percent(top1)), percent(top5));
   };
-  if (result.end == TrainEnd::early_stopped) fmt::print("stopped early: no better epoch since {}\n", result.best_epoch);
+  if (result.end == TrainEnd::early_stopped) print("stopped early: no better epoch since {}\n", result.best_epoch);
   accuracy("validation", result.val_top1, result.val_top5);
-  if (result.best) fmt::print("best       top-1 {} after epoch {}\n", percent(result.best), result.best_epoch);
+  if (result.best) print("best       top-1 {} after epoch {}\n", percent(result.best), result.best_epoch);
   accuracy("test      ", result.test_top1, result.test_top5);
-  fmt::print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
-  fmt::print("curves are in {0}/curves.svg; measure with: kindling eval --weights {0}/best.ckpt\n", result.run);
+  print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
+  print("curves are in {0}/curves.svg; measure with: kindling eval --weights {0}/best.ckpt\n", result.run);
 }
 
 /// What keeps networks alive, as far as it has not been tried.
@@ -307,15 +323,16 @@ std::string advice_for_the_dead(const TrainCommand& options) {
 
 int run(TrainCommand& options, Settings& settings) {
   apply_layers(options, settings);
+  check_effects(options, settings);
   options.everywhere.use_threads();
   TerminalProgress progress(options.everywhere.quiet);
   TrainResult result;
   try {
     result = fit(options, settings, progress);
   } catch (const DivergedError& error) {
-    throw Error(fmt::format("{}\nA smaller --lr, or --clip-norm 1, may help.", error.what()));
+    throw Error(fmt::format("{}\n  A smaller --lr, or --clip-norm 1, may help.", error.what()));
   } catch (const DeadNetworkError& error) {
-    throw Error(fmt::format("{}\n{}", error.what(), advice_for_the_dead(options)));
+    throw Error(fmt::format("{}\n  {}", error.what(), advice_for_the_dead(options)));
   }
   progress.finish();
   const bool stopped = result.end == TrainEnd::stopped;
@@ -325,7 +342,7 @@ int run(TrainCommand& options, Settings& settings) {
     print_result(result);
   if (stopped)
     say(fmt::format("stopped after step {}; go on with: kindling train --resume {}\n", result.steps, result.run));
-  return stopped ? kInterrupted : kDone;
+  return stopped ? Interrupt::exit_code() : kDone;
 }
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/safetensors.h>
 
 #include "command.h"
 
@@ -174,32 +176,95 @@ TEST_CASE("training that diverges is stopped with the layer's name and advice") 
              Contains("kindling train: update ") && Contains("A smaller --lr, or --clip-norm 1, may help."));
 }
 
-TEST_CASE("a checkpoint that does not fit on the disk leaves the one before whole") {
+TEST_CASE("a disk without room for the checkpoints is told before training") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
-  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run"), {.largest_file = 10'000});
-  CHECK(outcome.code == 1);
-  CHECK_THAT(outcome.err,
-             Contains("kindling train: ") && Contains(folder / "run/best.ckpt") && Contains("File too large"));
-  CHECK_FALSE(fs::exists(folder / "run/best.ckpt"));
+  const Outcome limited = kindling_command(small_run(folder / "data", folder / "run"), {.largest_file = 10'000});
+  CHECK(limited.code == 1);
+  CHECK(limited.err.ends_with(
+      "kindling train: " + (folder / "run") +
+      ": a checkpoint of this run needs 0.5 MB, but files may have 10000 bytes here (ulimit -f)\n"));
   CHECK_FALSE(fs::exists(folder / "run/last.ckpt"));
   check_no_temporary_files(folder / "run");
-}
 
-TEST_CASE("a full disk") {
-  const TemporaryFolder folder;
-  write_images(folder / "data", {"blue", "green", "red"}, 20);
-  const SmallDisk disk(folder / "disk", "100k");
+  const SmallDisk disk(folder / "disk", "1m");
   if (!disk.mounted()) {
     WARN("skipped: only root can mount a small disk");
     return;
   }
-  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "disk/run"));
+  const Outcome full = kindling_command(small_run(folder / "data", folder / "disk/run"));
+  CHECK(full.code == 1);
+  CHECK(full.err.ends_with("kindling train: " + (folder / "disk/run") +
+                           ": the checkpoints of this run need 1.6 MB on the disk, of which 1.0 MB are free\n"));
+}
+
+TEST_CASE("a disk that fills up while a run trains: it goes on, and ends well if there is room again in time") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const SmallDisk disk(folder / "disk", "16m");
+  if (!disk.mounted()) {
+    WARN("skipped: only root can mount a small disk");
+    return;
+  }
+  const std::string run = folder / "disk/run", filler = folder / "disk/filler", err = folder / "err";
+  write_file(err, "");
+  Command command(with(small_run(folder / "data", run), {"--epochs", "100000", "--log-every", "1"}),
+                  {.standard_error = err});
+  REQUIRE(command.wait_until([&] { return fs::exists(run + "/last.ckpt"); }));
+  std::ofstream(filler, std::ios::binary) << std::string(16'000'000, 'x');  // as much as goes in
+  const std::string told = run + "/last.ckpt: cannot be written: No space left on device; tried again at the next ";
+  REQUIRE(command.wait_until([&] { return contents(err).find("note: " + told) != std::string::npos; }));
+
+  SECTION("there is room again") {
+    fs::remove(filler);
+    const std::string before = contents(run + "/last.ckpt");
+    REQUIRE(command.wait_until([&] { return contents(run + "/last.ckpt") != before; }));
+    command.signal(SIGINT);
+    CHECK(command.wait().code == 130);
+    const auto lines = json_lines(run + "/metrics.jsonl");
+    for (size_t i = 1; i < lines.size(); ++i)  // none is missing
+      CHECK(lines[i]["step"].get<int64_t>() - lines[i - 1]["step"].get<int64_t>() <= 1);
+  }
+  SECTION("there is none until the end") {
+    command.signal(SIGINT);
+    CHECK(command.wait().code == 1);
+    CHECK_THAT(contents(err), Contains("what was trained since the last checkpoint is lost"));
+    CHECK(kindling_command({"info", "--weights", run + "/last.ckpt"}).code == 0);  // the one before, whole
+  }
+  check_no_temporary_files(run);
+}
+
+TEST_CASE("another's best.ckpt is not overwritten") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  fs::create_directories(folder / "run");
+  write_file(folder / "run/best.ckpt", "precious");
+  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run"));
   CHECK(outcome.code == 1);
-  CHECK_THAT(outcome.err, Contains("kindling train: ") && Contains(folder / "disk/run/best.ckpt") &&
-                              Contains("No space left on device"));
-  CHECK_FALSE(fs::exists(folder / "disk/run/best.ckpt"));
-  check_no_temporary_files(folder / "disk/run");
+  CHECK_THAT(outcome.err, Contains("kindling train: " + (folder / "run") + ": holds a run already"));
+  CHECK(contents(folder / "run/best.ckpt") == "precious");
+  CHECK_FALSE(fs::exists(folder / "run/metrics.jsonl"));
+}
+
+TEST_CASE("a validation that fails does not cost the epoch before it") {
+  const TemporaryFolder folder;
+  write_images(folder / "data/train", {"blue", "green"}, 20);
+  write_images(folder / "data/val", {"blue", "green"}, 4);
+  const std::string damaged = folder / "data/val/green/1003.bmp", whole = contents(damaged);
+  cut_in_half(damaged);
+  const Outcome strict = kindling_command(with(small_run(folder / "data", folder / "run"), {"--strict"}));
+  CHECK(strict.code == 1);
+  CHECK_THAT(strict.err, Contains(damaged));
+  write_file(damaged, whole);
+  CHECK(kindling_command({"train", "--resume", folder / "run"}).code == 0);
+  CHECK(kindling_command(with(small_run(folder / "data", folder / "straight"), {"--strict"})).code == 0);
+  CHECK(contents(folder / "run/last.ckpt") == contents(folder / "straight/last.ckpt"));
+}
+
+TEST_CASE("too little address space is told, where OpenBLAS would hang") {
+  const Outcome outcome = kindling_command({"--version"}, {.address_space = int64_t{300'000} * 1024});
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Contains("kindling: too little address space: OpenBLAS needs 300 MB"));
 }
 
 TEST_CASE("standard output that cannot be written") {
@@ -229,6 +294,41 @@ TEST_CASE("paths that are not UTF-8 do not spoil the JSON document") {
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(outcome.json()["run"] == folder / "run\xEF\xBF\xBD");
+}
+
+TEST_CASE("control characters in names never reach a terminal") {
+  const TemporaryFolder folder;
+  const Terminal terminal;
+  const std::string red = "\x1b[31m", evil = "gr" + red + "\xC2\x9B" + "2J\nkindling: all is well\r\x07";
+  write_images(folder / "data", {"blue", evil}, 20);
+  cut_in_half(folder / ("data/" + evil + "/1003.bmp"));
+  const auto check_clean = [](const std::string& text) {
+    INFO(text);
+    CHECK_THAT(text,
+               !Contains("\x1b[31m") && !Contains("\xC2\x9B") && !Contains("\nkindling: all") && !Contains("\x07"));
+  };
+  const Outcome trained = kindling_command(small_run(folder / "data", folder / "run"));
+  CHECK(trained.code == 0);
+  CHECK_THAT(trained.err, Contains("note: skipped: ") && Contains("gr\\x1b[31m\\xc2\\x9b2J\\x0akindling: all"));
+  check_clean(trained.err + trained.out);
+  const Outcome missing = kindling_command({"info", "--weights", folder / evil});
+  CHECK(missing.code == 1);
+  CHECK_THAT(missing.err, Contains("gr\\x1b[31m"));
+  check_clean(missing.err);
+  check_clean(kindling_command({evil}).err);
+  const Outcome document = kindling_command(with(small_run(folder / "data", folder / ("run" + evil)), {"--json"}));
+  CHECK_THAT(document.out, Contains("\\u009b2J") && !Contains("\xC2\x9B"));
+  CHECK(document.json()["run"] == folder / ("run" + evil));
+  write_safetensors(folder / "evil.safetensors", {{evil, Tensor::zeros({1})}});
+  const Outcome described = kindling_command({"info", "--weights", folder / "evil.safetensors"});
+  CHECK(described.code == 0);
+  check_clean(described.out);
+
+  if (terminal.path().empty()) return;
+  const CommandOptions options{.environment = {{"NO_COLOR", ""}, {"TERM", "xterm"}}, .standard_error = terminal.path()};
+  CHECK(kindling_command(small_run(folder / "data", folder / "again"), options).code == 0);
+  const std::string shown = terminal.shown();  // where our own colours and the bar still work
+  CHECK_THAT(shown, Contains("\x1b[32mbest\x1b[0m") && Contains("\x1b[K") && !Contains("gr\x1b[31m"));
 }
 
 TEST_CASE("the progress bar leaves room for the text behind it") {

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <csignal>
+#include <filesystem>
 
 #include <kindling/io/atomic_file.h>
 
@@ -80,6 +81,54 @@ TEST_CASE("Ctrl-C saves a checkpoint, says how to go on, and exits with 130") {
   CHECK(resumed.code == 0);
   CHECK(timeless(folder / "run").size() > lines);
   CHECK(resumed.json()["steps"].get<int64_t>() == 8 * (before["epoch"].get<int64_t>() + 1));
+}
+
+TEST_CASE("SIGTERM and SIGHUP save a checkpoint too, and exit with 128 and their number") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  for (const auto& [number, name] : {std::pair(SIGTERM, "SIGTERM"), std::pair(SIGHUP, "SIGHUP")}) {
+    const std::string run = folder / name;
+    Command stopped(long_run(folder / "data", run, "100000"));
+    REQUIRE(stopped.wait_until([&] { return has_lines(run, 2); }));
+    stopped.signal(number);
+    if (number == SIGHUP) stopped.signal(SIGHUP);  // as the shell and the kernel do when a terminal closes
+    const Outcome outcome = stopped.wait();
+    CHECK(outcome.code == 128 + number);
+    CHECK_THAT(outcome.err, Contains(std::string("stopping (") + name + ")") && Contains("go on with: kindling train"));
+    CHECK_FALSE(contents(run + "/last.ckpt").empty());
+  }
+  Command impatient(long_run(folder / "data", folder / "impatient", "100000"));
+  REQUIRE(impatient.wait_until([&] { return has_lines(folder / "impatient", 1); }));
+  impatient.signal(SIGINT);
+  impatient.signal(SIGTERM);
+  const int code = impatient.wait().code;
+  CHECK((code == 143 || code == 130));  // 130 if it had done its update in between
+}
+
+TEST_CASE("train --resume does not begin anew over what a run has come to") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const std::string run = folder / "run";
+  REQUIRE(kindling_command(long_run(folder / "data", run, "1")).code == 0);
+  std::filesystem::remove(run + "/last.ckpt");
+  const std::string best = contents(run + "/best.ckpt");
+  const auto check_refused = [&](const std::string& what) {
+    const Outcome outcome = kindling_command({"train", "--resume", run});
+    CHECK(outcome.code == 1);
+    CHECK(outcome.err == "kindling train: " + run + ": has no last.ckpt, but " + what +
+                             ": put last.ckpt back, train in another folder, or move these files away to begin anew in "
+                             "this one\n");
+  };
+  check_refused("best.ckpt and metrics.jsonl with 9 lines");
+  CHECK(contents(run + "/best.ckpt") == best);
+  CHECK(timeless(run).size() == 9);
+  std::filesystem::remove(run + "/best.ckpt");
+  check_refused("metrics.jsonl with 9 lines");
+  std::filesystem::remove(run + "/metrics.jsonl");
+  const Outcome anew = kindling_command({"train", "--resume", run});
+  CHECK(anew.code == 0);
+  CHECK_THAT(anew.err, Contains("has no checkpoint yet, so training starts from the beginning"));
+  CHECK(contents(run + "/best.ckpt") == best);
 }
 
 TEST_CASE("a run that is stopped in its first epoch has no training loss yet") {

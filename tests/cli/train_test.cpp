@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/weights.h>
 
 #include <kindling/tests/data/test_files.h>
 #include "command.h"
@@ -246,6 +247,22 @@ TEST_CASE("train: the first epochs on smaller images") {
       kindling_command(small_run(folder / "data", folder / "x", {"--early-epochs=2", "--early-size=14"}));
   CHECK(fixed.code == 2);
   CHECK_THAT(fixed.err, Contains("--early-size: lenet takes images of the size that it was made for alone"));
+}
+
+TEST_CASE("train: onecycle moves the momentum around --momentum") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const auto last_momentum = [&](const std::string& momentum) {
+    const std::string run = folder / momentum;
+    REQUIRE(
+        kindling_command(small_run(folder / "data", run, {"--schedule", "onecycle", "--momentum", momentum})).code ==
+        0);
+    const SafetensorsFile checkpoint(run + "/last.ckpt");
+    return checkpoint.read(*checkpoint.find("@optimizer/momentum")).item();
+  };
+  CHECK(last_momentum("0") == 0);
+  CHECK_THAT(last_momentum("0.9"), Catch::WithinRel(0.95, 1e-12));  // as in PyTorch
+  CHECK_THAT(last_momentum("0.98"), Catch::WithinRel(0.99, 1e-12));
 }
 
 TEST_CASE("train: an unknown key of --config is wrong usage") {

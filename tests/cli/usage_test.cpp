@@ -1,6 +1,11 @@
 // What the command line says to users who ask or err.
 #include <catch2/catch.hpp>
 
+#include <cctype>
+#include <sstream>
+
+#include <kindling/io/atomic_file.h>
+
 #include "command.h"
 
 using namespace kindling;
@@ -52,12 +57,18 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
       {{},
        "kindling: a command is needed: train, eval, info, gradcheck, bench, doctor, graph\nTry 'kindling --help'.\n"},
       {{"trian"}, "kindling: there is no command \"trian\"; did you mean train?\nTry 'kindling --help'.\n"},
+      {{"trian", "--help"}, "kindling: there is no command \"trian\"; did you mean train?\nTry 'kindling --help'.\n"},
+      {{"bench", "trian", "--help"},
+       "kindling bench: there is no command \"trian\"; did you mean train?\nTry 'kindling bench --help'.\n"},
+      {{"bench", "everything"},
+       "kindling bench: there is no command \"everything\"; there are train, infer, gemm, conv\nTry 'kindling bench "
+       "--help'.\n"},
       {{"bench"}, "kindling bench: a command is needed: train, infer, gemm, conv\nTry 'kindling bench --help'.\n"},
       {{"train", "--epoch", "3"},
        "kindling train: there is no option --epoch; did you mean --epochs?\nTry 'kindling train --help'.\n"},
       {{"train", "photos"}, "kindling train: what is \"photos\" for?\nTry 'kindling train --help'.\n"},
       {{"train", "--epochs", "many"},
-       "kindling train: --epochs: must be at least 1, not many\nTry 'kindling train --help'.\n"},
+       "kindling train: --epochs: \"many\" is not a number; it must be at least 1\nTry 'kindling train --help'.\n"},
       {{"info", "--model", "resnet"},
        "kindling info: --model: there is no \"resnet\"; choose one of lenet, alexnet, squeezenet1_0, squeezenet1_1, "
        "squeezenet_cifar\nTry 'kindling info --help'.\n"},
@@ -76,6 +87,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
       {{"info", "--model", "squeezenet1_1", "--size", "10"},
        "kindling info: --size 10: squeezenet1_1 needs at least 17 pixels\nTry 'kindling info --help'.\n"},
       {{"train", "--lr", "-1"}, "kindling train: --lr: must be at least 0, not -1\nTry 'kindling train --help'.\n"},
+      {{"train", "--lr", "abc"},
+       "kindling train: --lr: \"abc\" is not a number; it must be at least 0\nTry 'kindling train --help'.\n"},
       {{"train", "--lr", "inf"}, "kindling train: --lr: must be at least 0, not inf\nTry 'kindling train --help'.\n"},
       {{"train", "--epochs", "99999999999999999999"},
        "kindling train: --epochs: must be at most 1000000000, not 99999999999999999999\nTry 'kindling train "
@@ -107,6 +120,107 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
     CHECK(outcome.out.empty());
     CHECK(outcome.err == mistake.message);
   }
+}
+
+TEST_CASE("an empty value is an error, for every option that takes one") {
+  std::istringstream help(kindling_command({"train", "--help"}).out);
+  int options = 0;
+  for (std::string line; std::getline(help, line);) {
+    std::istringstream words(line);
+    std::string name, value;
+    words >> name >> value;
+    const bool takes_value = name.starts_with("--") && !value.empty() && std::isupper(value[0]) != 0 &&
+                             line.find(name + " " + value) == 2 && std::islower(value.back()) == 0;
+    if (!takes_value) continue;
+    INFO(line);
+    ++options;
+    const Outcome outcome = kindling_command({"train", name, ""});
+    CHECK(outcome.code == 2);
+    CHECK(outcome.err == "kindling train: " + name + ": needs a value\nTry 'kindling train --help'.\n");
+  }
+  CHECK(options > 40);
+  for (const std::string& option : {"--resume=", "--out=", "--milestones="}) {
+    const Outcome outcome = kindling_command({"train", option, "--epochs", "1"});
+    CHECK(outcome.code == 2);
+    CHECK_THAT(outcome.err, Contains(option.substr(0, option.size() - 1) + ": needs a value"));
+  }
+  const TemporaryFolder folder;
+  write_file(folder / "config.json", R"({"data": "shapes", "weights": ""})");
+  const Outcome outcome = kindling_command({"train", "--config", folder / "config.json"});
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, Contains("config.json: --weights: needs a value"));
+}
+
+TEST_CASE("an option that has no effect is an error that says why") {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string message;
+  };
+  const std::vector<Case> cases{
+      {{"--optimizer", "adam", "--nesterov"}, "--nesterov has no effect with --optimizer adam: it is for sgd"},
+      {{"--optimizer", "muon", "--nesterov"}, "--nesterov has no effect with --optimizer muon: it is for sgd"},
+      {{"--nesterov", "--momentum", "0"}, "--nesterov has no effect with --momentum 0"},
+      {{"--optimizer", "adamw", "--momentum-form", "caffe"},
+       "--momentum-form has no effect with --optimizer adamw: it is for sgd"},
+      {{"--momentum-form", "caffe", "--momentum", "0"}, "--momentum-form has no effect with --momentum 0"},
+      {{"--schedule", "cosine", "--power", "2"}, "--power has no effect with --schedule cosine: it is for poly"},
+      {{"--gamma", "0.5"}, "--gamma has no effect with --schedule poly: it is for step and multistep"},
+      {{"--step-every", "3"}, "--step-every has no effect with --schedule poly: it is for step"},
+      {{"--schedule", "step", "--milestones", "3"},
+       "--milestones has no effect with --schedule step: it is for multistep"},
+      {{"--pct-start", "0.2"}, "--pct-start has no effect with --schedule poly: it is for onecycle"},
+      {{"--div-factor", "9"}, "--div-factor has no effect with --schedule poly: it is for onecycle"},
+      {{"--final-div-factor", "9"}, "--final-div-factor has no effect with --schedule poly: it is for onecycle"},
+      {{"--crop-padding", "2"}, "--crop-padding has no effect without --augment pad-crop"},
+      {{"--augment", "flip", "--cutout-size", "2"}, "--cutout-size has no effect without --augment cutout"},
+      {{"--histograms-every", "1"},
+       "--histograms-every has no effect without --tensorboard: they are part of its event files"},
+      {{"--labels", "names.txt"}, "--labels has no effect with --data shapes: it is for folder:PATH"},
+      {{"--val-share", "0.5"}, "--val-share has no effect with --data shapes, which draws its validation images"},
+      {{"--dropout", "0.1"}, "model 'lenet' has no dropout"},
+  };
+  for (const Case& c : cases) {
+    const Outcome outcome = kindling_command(with({"train", "--data", "shapes", "--model", "lenet"}, c.arguments));
+    CHECK(outcome.code == 2);
+    CHECK(outcome.err == "kindling train: " + c.message + "\nTry 'kindling train --help'.\n");
+  }
+}
+
+TEST_CASE("what has no effect is an error in a file for --config, but not in a preset or in the config.json of a run") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  write_file(folder / "config.json", R"({"model": "lenet", "gamma": 0.5})");
+  const std::vector<std::string> train{
+      "train", "--data", "folder:" + (folder / "data"), "--batch-size", "8", "--size", "28", "--epochs", "1"};
+  const Outcome named = kindling_command(with(train, {"--config", folder / "config.json"}));
+  CHECK(named.code == 2);
+  CHECK_THAT(named.err, Contains("--gamma has no effect with --schedule poly"));
+
+  // The preset's nesterov and pct_start are for sgd and onecycle.
+  const Outcome preset = kindling_command(
+      with(train, {"--preset", "cifar", "--optimizer", "adamw", "--schedule", "poly", "--out", folder / "run"}));
+  INFO(preset.err);
+  REQUIRE(preset.code == 0);
+  const nlohmann::json config = nlohmann::json::parse(contents(folder / "run/config.json"));
+  CHECK(config["nesterov"] == false);
+  const Outcome again =
+      kindling_command({"train", "--config", folder / "run/config.json", "--out", folder / "again", "--quiet"});
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(contents(folder / "again/last.ckpt") == contents(folder / "run/last.ckpt"));
+}
+
+TEST_CASE("what memory is asked for is named where there is not enough") {
+  const Outcome outcome =
+      kindling_command({"info", "--classes", "1000000000"}, {.address_space = int64_t{4'000'000'000}});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.err == "kindling info: out of memory; a smaller --size or --classes needs less\n");
+}
+
+TEST_CASE("one thread is one thread") {
+  CHECK_THAT(
+      kindling_command({"bench", "gemm", "--m", "8", "--n", "8", "--k", "8", "--steps", "1", "--threads", "1"}).out,
+      Contains("; 1 thread, "));
 }
 
 TEST_CASE("what cannot be read or written ends with exit code 1") {
