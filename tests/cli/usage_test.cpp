@@ -139,7 +139,7 @@ TEST_CASE("an empty value is an error, for every option that takes one") {
     CHECK(outcome.err == "kindling train: " + name + ": needs a value\nTry 'kindling train --help'.\n");
   }
   CHECK(options > 40);
-  for (const std::string& option : {"--resume=", "--out=", "--milestones="}) {
+  for (const std::string option : {"--resume=", "--out=", "--milestones="}) {
     const Outcome outcome = kindling_command({"train", option, "--epochs", "1"});
     CHECK(outcome.code == 2);
     CHECK_THAT(outcome.err, Contains(option.substr(0, option.size() - 1) + ": needs a value"));
