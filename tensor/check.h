@@ -43,6 +43,14 @@ class Scope {
 
 namespace detail {
 [[noreturn]] void throw_shape_error(const char* op, const std::string& message);
+
+/// Apart from check(), and cold: the compiler need not make it fast at every place where something is checked.
+template <class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void fail_check(const char* op, const Parts&... parts) {
+  std::ostringstream message;
+  (message << ... << parts);
+  throw_shape_error(op, message.str());
+}
 }  // namespace detail
 
 /// Makes `path` (as Scope::path() gave it) the calling thread's whole path while it lives: a gradient rule runs in the
@@ -61,11 +69,8 @@ class AbsoluteScope {
 /// Throws ShapeError "<scope>: <op>: <parts...>" unless `ok`. Every part is anything that can be streamed.
 template <class... Parts>
 inline void check(bool ok, const char* op, const Parts&... parts) {
-  if (ok) [[likely]]
-    return;
-  std::ostringstream message;
-  (message << ... << parts);
-  detail::throw_shape_error(op, message.str());
+  if (!ok) [[unlikely]]
+    detail::fail_check(op, parts...);
 }
 
 }  // namespace kindling
