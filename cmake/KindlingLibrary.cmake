@@ -19,6 +19,12 @@ function(kindling_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wno-restrict $<$<BOOL:${KINDLING_WERROR}>:-Werror>)
 endfunction()
 
+# For a program that only calls what is fast: -O1 saves a third to a half of the time to compile it. It looks less far,
+# so what it would say of uninitialised variables cannot be relied on.
+function(kindling_quick_to_compile target)
+  target_compile_options(${target} PRIVATE "$<$<CONFIG:Release>:-O1;-Wno-maybe-uninitialized>")
+endfunction()
+
 # kindling::kindling: everything a program outside the tree links to.
 function(kindling_umbrella)
   add_library(kindling INTERFACE)
