@@ -10,7 +10,7 @@ int main() {
   const auto [train, val, test] = data::shapes({.count = 4000, .val_count = 500});
   data::Loader loader(train, {.batch_size = 32, .shuffle = true, .transform = standardize_pixels});
   Sequential net = lenet({.channels = 3, .size = 32}, rng);
-  SGD optimizer(net.parameters(), {.lr = 0.02, .momentum = 0.9});
+  Adam optimizer(net.parameters(), {.lr = 2e-3});
 
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
     for (const data::Batch& batch : loader.epoch(epoch)) {
