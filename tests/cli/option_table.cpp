@@ -137,7 +137,7 @@ OptionData::OptionData() {
   write_cifar(folder_ / "cifar");
   write_mnist(folder_ / "mnist");
   write_file(folder_ / "labels.txt", "red\nblue\ngreen\n");
-  write_file(folder_ / "options.json", R"({"nesterov": true})");
+  write_file(folder_ / "options.json", R"({"nesterov": false})");
   write_weights(folder_ / "lenet.safetensors", "lenet", {.classes = 3, .channels = 3, .size = 16});
   write_weights(folder_ / "other.safetensors", "lenet", {.classes = 3, .channels = 3, .size = 16}, 8);
   write_weights(folder_ / "shapes.safetensors", "lenet", {.channels = 3, .size = 32});

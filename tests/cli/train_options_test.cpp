@@ -1,8 +1,11 @@
 // Every option of kindling train has the effect that it is there for, or none.
 #include <catch2/catch.hpp>
 
+#include <kindling/io/safetensors.h>
+
 #include "option_table.h"
 
+using namespace kindling;
 using namespace kindling::testing;
 
 namespace {
@@ -28,7 +31,7 @@ const Table kRun{
     {"resume", "", "", "resume_test", elsewhere},
     {"preset", "", "--preset cifar"},
     {"preset", "", "--preset photos", "", same},
-    {"config", "", "--config @/options.json"},
+    {"config", "", "--config @/options.json", "--preset cifar"},
     {"quiet", "", "--quiet", "", same},
     {"threads", "--threads 1", "--threads 3", kSqueezeNet, same},
     {"checkpoint-every", "--checkpoint-every 0", "--checkpoint-every 1", "", same},
@@ -38,7 +41,7 @@ const Table kRun{
     {"patience", "--patience 0", "--patience 1", "--epochs 3 --lr 0", other_figures},
     // Each of what is random, alone: the first weights, the order of the samples, dropout's masks, which samples are
     // held out.
-    {"seed", "--seed 1", "--seed 2", "--lr 0"},
+    {"seed", "--seed 1", "--seed 2", "--lr 0 --init model"},
     {"seed", "--seed 1", "--seed 2", kSameWeights},
     {"seed", "--seed 1", "--seed 2", kSqueezeNet + "--weights @/squeezenet.safetensors --lr 0", other_figures},
     {"seed", "--seed 1", "--seed 2", kSameWeights + "--data folder:@/flat --lr 0", other_figures},
@@ -158,6 +161,17 @@ TEST_CASE("options of train: the data's") { check_options(kPlain, kData, true); 
 TEST_CASE("options of train: how it learns") { check_options(kPlain, kTraining, true); }
 TEST_CASE("options of train: the schedule's") { check_options(kPlain, kSchedule, true); }
 TEST_CASE("options of train: what is done to images") { check_options(kTrain, kImages, true); }
+
+TEST_CASE("train: one-cycle ends with a momentum half-way between --momentum and 1, and with none if that is 0") {
+  const OptionData data;
+  const TemporaryFolder folder;
+  for (const auto& [momentum, last] : {std::pair("0.9", 0.95), std::pair("0.5", 0.75), std::pair("0", 0.0)}) {
+    const std::vector<std::string> arguments = data.words(kPlain + " --schedule onecycle --momentum " + momentum);
+    REQUIRE(kindling_command(with(arguments, {"--out", folder / momentum})).code == 0);
+    const SafetensorsFile checkpoint(folder / (std::string(momentum) + "/last.ckpt"));
+    CHECK_THAT(checkpoint.read("@optimizer/momentum").item(), Catch::WithinAbs(last, 1e-12));
+  }
+}
 
 TEST_CASE("options of train: each has its row") {
   Table all;

@@ -143,6 +143,8 @@ TEST_CASE("train: a folder without a preset gets preset photos, which follows fr
     CHECK(small["size"] == 32);
     CHECK(small["batch_size"] == 7);  // fewer pictures than the preset's 32
     CHECK(small["augment"] == json{"pad-crop", "flip"});
+    CHECK(small["mean"] == json{123.675, 116.28, 103.53});  // of ImageNet
+    CHECK(small["std"] == json{58.395, 57.12, 57.375});
     CHECK(small["optimizer"] == "muon");
     CHECK(small["norm"] == "batch");
   }

@@ -110,6 +110,10 @@ TEST_CASE("a small network learns, and everything about it is told and written",
   const std::vector<json> lines = read_metrics(folder.path());
   CHECK(lines.size() == 6 + 78 / 5);
   CHECK(lines[0]["step"] == 5);
+  double loss = 0;  // of the updates since the line before
+  for (size_t step = 5; step < 10; ++step) loss += recorder.steps[step].loss / 5;
+  CHECK(lines[1]["step"] == 10);
+  CHECK_THAT(lines[1]["train_loss"].get<double>(), Catch::WithinRel(loss, 1e-6));
   const json& last = lines.back();
   for (const char* key : {"epoch", "step", "lr", "train_loss", "val_loss", "val_top1", "val_top5", "images_per_second"})
     CHECK(last[key].is_number());
