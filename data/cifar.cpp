@@ -44,8 +44,8 @@ DatasetPtr to_dataset(const std::vector<std::byte>& records) {
 
 fs::path find_root(const fs::path& path) {
   const fs::path inner = path / "cifar-10-batches-bin";
-  const fs::path root = fs::is_directory(inner) ? inner : path;
-  if (!fs::exists(root / "data_batch_1.bin") && !fs::exists(root / "test_batch.bin"))
+  const fs::path root = is_folder(inner) ? inner : path;
+  if (!has_entry(root / "data_batch_1.bin") && !has_entry(root / "test_batch.bin"))
     file_error(path,
                "has no data_batch_1.bin to data_batch_5.bin and test_batch.bin, CIFAR-10's binary version; "
                "images in folders are read as folder:",

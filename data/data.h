@@ -4,6 +4,7 @@
 #include <kindling/data/cifar.h>
 #include <kindling/data/dataset.h>
 #include <kindling/data/folder.h>
+#include <kindling/data/folder_record.h>
 #include <kindling/data/image.h>
 #include <kindling/data/loader.h>
 #include <kindling/data/mnist.h>

@@ -33,7 +33,8 @@ int64_t Subset::base_index(int64_t index) const {
 
 Splits split(const DatasetPtr& dataset, const HoldOut& hold_out) {
   const int64_t size = dataset->size();
-  check(hold_out.share > 0 && hold_out.share < 1, "split", "needs a share between 0 and 1, got ", hold_out.share);
+  check(hold_out.share >= 0 && hold_out.share < 1, "split", "needs a share from 0 to below 1, got ", hold_out.share);
+  if (hold_out.share == 0) return {dataset, nullptr, nullptr};
   check(size >= 2, "split", "needs at least two samples, got ", size);
   const int64_t held_out = std::max<int64_t>(1, std::llround(hold_out.share * static_cast<double>(size)));
   check(held_out < size, "split", "a share of ", hold_out.share, " leaves none of ", size, " samples to train on");

@@ -26,6 +26,8 @@ class Dataset {
   virtual std::string describe(int64_t index) const;
   /// Names of the classes in the order of their numbers; empty where there are none.
   virtual std::vector<std::string> classes() const { return {}; }
+  /// What its user should know of it, a sentence each: files that were passed over.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
@@ -52,6 +54,7 @@ class Subset : public Dataset {
   Sample get(int64_t index) const override;
   std::string describe(int64_t index) const override;
   std::vector<std::string> classes() const override { return base_->classes(); }
+  std::vector<std::string> notes() const override { return base_->notes(); }
 
  private:
   int64_t base_index(int64_t index) const;
@@ -60,18 +63,25 @@ class Subset : public Dataset {
   std::vector<int64_t> indices_;
 };
 
-/// The parts of one data set. `test` is null where there is none.
+/// The parts of one data set. `val` is null where nothing is held out, `test` where there is none.
 struct Splits {
   DatasetPtr train, val, test;
 };
 
+/// What to measure a trained model on, and which part of the data that is, in words: "val/", "all images".
+struct EvalSet {
+  DatasetPtr images;
+  std::string part;
+};
+
 /// What to hold out of the training samples, for validation.
 struct HoldOut {
-  double share = 0.05;
+  double share = 0.05;  ///< 0: nothing
   uint64_t seed = 0;
 };
 /// Holds out round(share * size) samples for `val`, at least one, chosen by the seed evenly from all; both parts keep
-/// the order of `dataset`. Throws ShapeError unless 0 < share < 1 and both parts get at least one sample.
+/// the order of `dataset`. A share of 0 holds out none. Throws ShapeError unless 0 <= share < 1 and both parts get at
+/// least one sample.
 Splits split(const DatasetPtr& dataset, const HoldOut& hold_out);
 
 }  // namespace kindling::data

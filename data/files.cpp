@@ -1,5 +1,7 @@
 #include <kindling/data/files.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -11,8 +13,45 @@ namespace kindling::data {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// What is at a place that is no regular file.
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+}  // namespace
+
+void check_is_file(const fs::path& path) {
+  struct stat target {};
+  if (::stat(path.c_str(), &target) == 0) {
+    if (!S_ISREG(target.st_mode)) file_error(path, "is ", kind_of(target.st_mode), ", not a file");
+    return;
+  }
+  const int reason = errno;
+  std::error_code ignored;
+  const bool is_link = fs::is_symlink(fs::symlink_status(path, ignored));
+  if (is_link && reason == ELOOP) file_error(path, "is a link that leads back to itself");
+  if (is_link && reason == ENOENT)
+    file_error(path, "is a link to ", fs::read_symlink(path, ignored).string(), ", which is not there");
+  file_error(path, "cannot be opened: ", std::strerror(reason));
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool has_entry(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
 std::vector<std::byte> read_file(const fs::path& path) {
-  if (fs::is_directory(path)) file_error(path, "is a folder, not a file");
+  check_is_file(path);
   std::ifstream in(path, std::ios::binary);
   if (!in) file_error(path, "cannot be opened: ", std::strerror(errno));
   in.seekg(0, std::ios::end);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <fstream>
+#include <sstream>
 #include <unordered_map>
 
 #include <kindling/data/files.h>
@@ -15,16 +15,46 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool has_image_extension(const std::string& name) {
+// In small letters.
+std::string extension_of(const std::string& name) {
   std::string extension = fs::path(name).extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension;
+}
+
+bool is_image(const std::string& extension) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".bmp";
+}
+
+// The format of pictures that are not read; null for what is no picture.
+const char* other_format(const std::string& extension) {
+  static const std::map<std::string, const char*> formats{
+      {".webp", "WebP"},      {".gif", "GIF"},        {".tif", "TIFF"},      {".tiff", "TIFF"},
+      {".heic", "HEIC"},      {".heif", "HEIC"},      {".avif", "AVIF"},     {".jxl", "JPEG XL"},
+      {".jp2", "JPEG 2000"},  {".ppm", "PPM"},        {".pgm", "PGM"},       {".dng", "camera raw"},
+      {".cr2", "camera raw"}, {".nef", "camera raw"}, {".arw", "camera raw"}};
+  const auto found = formats.find(extension);
+  return found == formats.end() ? nullptr : found->second;
+}
+
+// "GIF (1 file), WebP (12 files): these formats are not read; ..."
+std::string not_read(const std::map<std::string, int64_t>& formats) {
+  std::ostringstream text;
+  for (const auto& [format, files] : formats)
+    text << (text.tellp() > 0 ? ", " : "") << format << " (" << files << (files == 1 ? " file)" : " files)");
+  text << ": not read; convert them to JPEG or PNG";
+  return text.str();
 }
 
 std::vector<std::string> sub_folders(const fs::path& path) {
   std::vector<std::string> names = list_folder(path);
-  std::erase_if(names, [&](const std::string& name) { return !fs::is_directory(path / name); });
+  std::erase_if(names, [&](const std::string& name) { return !is_folder(path / name); });
   return names;
+}
+
+bool leads_nowhere(const fs::path& path) {
+  std::error_code error;
+  return !fs::exists(path, error) && has_entry(path);
 }
 
 // The elements of `a` that `b` has not, as "cat, dog". Both sorted.
@@ -41,9 +71,8 @@ class PhotoFolder {
  public:
   PhotoFolder(const fs::path& root, const FolderOptions& options) : root_(root), options_(options) {
     for (const char* part : {"train", "val", "test"})
-      if (fs::is_directory(root / part)) parts_.push_back(part);
-    classes_ =
-        options.labels.empty() ? list_classes(flat() ? root : root / parts_.front()) : read_labels(options.labels);
+      if (is_folder(root / part)) parts_.push_back(part);
+    classes_ = choose_classes();
     if (classes_.folders.size() < 2)
       file_error(root, "there is one class, ", classes_.folders.front(), "; training needs at least two");
   }
@@ -54,18 +83,26 @@ class PhotoFolder {
   // The images of root/part; "" is the root itself.
   DatasetPtr read(const std::string& part) const {
     const fs::path path = part.empty() ? root_ : root_ / part;
-    if (options_.labels.empty() && !part.empty()) check_classes(path);
+    if (!has_list() && !part.empty()) check_classes(path);
     DatasetPtr images = std::make_shared<ImageFolder>(path, classes_, options_.decode);
     if (options_.size == 0) return images;
     return transformed(std::move(images), resize_and_crop(options_.size, options_.size));
   }
 
   Splits hold_out() const {
-    const double share = options_.val_share.value_or(flat() ? 0.2 : 0.05);
+    const double share = options_.val_share.value_or(flat() ? kFlatShare : kTrainShare);
     return split(read(flat() ? "" : "train"), {.share = share, .seed = options_.seed});
   }
 
  private:
+  bool has_list() const { return !options_.classes.folders.empty() || !options_.labels.empty(); }
+
+  ClassList choose_classes() const {
+    if (!options_.classes.folders.empty()) return options_.classes;
+    if (!options_.labels.empty()) return read_labels(options_.labels);
+    return list_classes(flat() ? root_ : root_ / parts_.front());
+  }
+
   void check_classes(const fs::path& path) const {
     const std::vector<std::string> folders = sub_folders(path);
     const std::string absent = missing(classes_.folders, folders), extra = missing(folders, classes_.folders);
@@ -93,8 +130,8 @@ ClassList list_classes(const fs::path& path) {
 }
 
 ClassList read_labels(const fs::path& file) {
-  std::ifstream in(file);
-  if (!in || fs::is_directory(file)) file_error(file, "cannot be opened as a list of classes");
+  const std::vector<std::byte> text = read_file(file);
+  std::istringstream in(std::string(reinterpret_cast<const char*>(text.data()), text.size()));
   ClassList classes;
   std::unordered_map<std::string, size_t> line_of;
   constexpr const char* kBlanks = " \t\r";
@@ -120,22 +157,36 @@ ImageFolder::ImageFolder(const fs::path& path, ClassList classes, DecodeOptions 
   std::unordered_map<std::string, int64_t> label_of;
   for (const std::string& folder : classes_.folders) label_of.emplace(folder, static_cast<int64_t>(label_of.size()));
   std::vector<int64_t> labels;
-  for (const std::string& folder : sub_folders(path)) {
-    const auto found = label_of.find(folder);
-    if (found == label_of.end()) file_error(path / folder, "this folder is none of the ", label_of.size(), " classes");
+  for (const std::string& name : list_folder(path)) {
+    if (leads_nowhere(path / name))
+      notes_.push_back("skipped: " + (path / name).string() + ": is a link that leads nowhere");
+    if (!is_folder(path / name)) continue;
+    const auto found = label_of.find(name);
+    if (found == label_of.end()) file_error(path / name, "this folder is none of the ", label_of.size(), " classes");
     labels.push_back(found->second);
   }
   if (labels.empty()) file_error(path, "has no class folders in it");
   std::sort(labels.begin(), labels.end());
-  for (const int64_t label : labels) add_class(label);
+  Counts other_formats;
+  for (const int64_t label : labels) add_class(label, other_formats);
+  if (!other_formats.empty()) notes_.push_back("skipped: " + path.string() + ": " + not_read(other_formats));
 }
 
-void ImageFolder::add_class(int64_t label) {
+void ImageFolder::add_class(int64_t label, Counts& other_formats) {
   const fs::path folder = root_ / classes_.folders[static_cast<size_t>(label)];
   const size_t before = files_.size();
-  for (std::string& name : list_folder(folder))
-    if (has_image_extension(name)) files_.push_back({std::move(name), label});
-  if (files_.size() == before) file_error(folder, "has no images in it (.jpg, .jpeg, .png, .bmp)");
+  Counts others;
+  for (std::string& name : list_folder(folder)) {
+    const std::string extension = extension_of(name);
+    if (is_image(extension))
+      files_.push_back({std::move(name), label});
+    else if (const char* format = other_format(extension))
+      ++others[format];
+  }
+  if (files_.size() == before)
+    file_error(folder, "has no images in it (.jpg, .jpeg, .png, .bmp)", others.empty() ? "" : ", but ",
+               others.empty() ? "" : not_read(others));
+  for (const auto& [format, files] : others) other_formats[format] += files;
 }
 
 Sample ImageFolder::get(int64_t index) const {
@@ -159,12 +210,14 @@ Splits folder(const fs::path& path, const FolderOptions& options) {
   return splits;
 }
 
-DatasetPtr folder_for_eval(const fs::path& path, const FolderOptions& options) {
+EvalSet folder_for_eval(const fs::path& path, const FolderOptions& options) {
   const PhotoFolder photos(path, options);
-  if (photos.flat()) return photos.read("");
-  for (const char* part : {"val", "test"})
-    if (photos.has(part)) return photos.read(part);
-  return photos.hold_out().val;
+  if (photos.flat()) return {photos.read(""), "all images"};
+  for (const std::string part : {"val", "test"})
+    if (photos.has(part)) return {photos.read(part), part + "/"};
+  const Splits splits = photos.hold_out();
+  if (splits.val == nullptr) return {splits.train, "all of train/"};
+  return {splits.val, "the held-out share of train/"};
 }
 
 }  // namespace kindling::data

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +25,9 @@ ClassList list_classes(const std::filesystem::path& path);
 ClassList read_labels(const std::filesystem::path& file);
 
 /// The images PATH/CLASS/* (.jpg, .jpeg, .png, .bmp in any case) in order of class and file name. Hidden files, other
-/// files and deeper folders are passed over. get() gives u8 [H,W,3] in the size of the file.
+/// files and deeper folders are passed over; pictures of other formats (WebP, GIF, ...) are counted in notes(), and
+/// links beside the class folders that lead nowhere are named there. get() gives u8 [H,W,3] in the size of the file;
+/// of what has an image's name but is no file (a named pipe, a link that leads nowhere) it throws FileError.
 class ImageFolder : public Dataset {
  public:
   /// Classes without a folder in `path` have no samples. Throws FileError if `path` is no folder, a folder in it is not
@@ -34,29 +37,36 @@ class ImageFolder : public Dataset {
   Sample get(int64_t index) const override;
   std::string describe(int64_t index) const override;
   std::vector<std::string> classes() const override { return classes_.names; }
+  std::vector<std::string> notes() const override { return notes_; }
 
  private:
   struct File {
     std::string name;
     int64_t label;
   };
-  void add_class(int64_t label);
+  using Counts = std::map<std::string, int64_t>;
+  void add_class(int64_t label, Counts& other_formats);
 
   std::filesystem::path root_;
   ClassList classes_;
   DecodeOptions decode_;
   std::vector<File> files_;
+  std::vector<std::string> notes_;
 };
+
+/// Held out by default of a flat folder, and of train/ where there is no val/.
+inline constexpr double kFlatShare = 0.2, kTrainShare = 0.05;
 
 struct FolderOptions {
   /// Pixels: every image is resized to this shorter side and its
   /// middle square cut out as it is read. 0 leaves it as is.
   int64_t size = 0;
-  /// Held out where there is no val/; by default 0.05 of train/, 0.2 of a flat folder.
+  /// Held out where there is no val/; by default kFlatShare or kTrainShare. 0: nothing.
   std::optional<double> val_share{};
   uint64_t seed = 0;     ///< of the choice of the held-out images
   std::string labels{};  ///< a file for read_labels; empty: the folders in order of their names
   DecodeOptions decode{};
+  ClassList classes{};  ///< if not empty, instead of `labels`
 };
 
 /// PATH/train/CLASS/* with, where they exist, PATH/val/CLASS/* and PATH/test/CLASS/*; or a flat folder PATH/CLASS/*.
@@ -65,7 +75,7 @@ struct FolderOptions {
 Splits folder(const std::filesystem::path& path, const FolderOptions& options = {});
 
 /// What to measure a trained model on: val/ if there is one, else test/, else all images of a flat folder. With train/
-/// alone, its held-out share.
-DatasetPtr folder_for_eval(const std::filesystem::path& path, const FolderOptions& options = {});
+/// alone, its held-out share, or all of it for a share of 0.
+EvalSet folder_for_eval(const std::filesystem::path& path, const FolderOptions& options = {});
 
 }  // namespace kindling::data

@@ -123,7 +123,7 @@ Tensor decode_image(Bytes bytes, const std::string& name, const DecodeOptions& o
   const ImageHeader header = read_image_header(bytes, name);
   if (header.height > 0 && header.width > options.max_pixels / header.height)
     file_error(name, "the image has ", header.width, " x ", header.height, " pixels; at most ", options.max_pixels,
-               " are accepted");
+               " are accepted (max_pixels)");
   if (header.components == 4 && !header.has_adobe_marker) return decode(with_adobe_marker(bytes), name, header);
   return decode(bytes, name, header);
 }

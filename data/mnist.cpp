@@ -18,7 +18,9 @@ const std::vector<std::string> kDigits{"0", "1", "2", "3", "4", "5", "6", "7", "
 // A file, plain or compressed by gzip: zlib reads both alike.
 class GzipFile {
  public:
-  explicit GzipFile(const fs::path& path) : path_(path), file_(gzopen(path.c_str(), "rb")) {
+  explicit GzipFile(const fs::path& path) : path_(path) {
+    check_is_file(path);
+    file_ = gzopen(path.c_str(), "rb");
     if (file_ == nullptr) file_error(path, "cannot be opened: ", std::strerror(errno));
   }
   ~GzipFile() { gzclose(file_); }
@@ -51,7 +53,7 @@ class GzipFile {
 
  private:
   fs::path path_;
-  gzFile file_;
+  gzFile file_ = nullptr;
   int64_t position_ = 0;
 };
 
@@ -64,7 +66,7 @@ int64_t read_size(GzipFile& file, const fs::path& path) {
 
 fs::path find(const fs::path& folder, const std::string& name) {
   for (const char* ending : {"", ".gz"})
-    if (fs::exists(folder / (name + ending))) return folder / (name + ending);
+    if (has_entry(folder / (name + ending))) return folder / (name + ending);
   file_error(folder / name, "no such file, nor ", name, ".gz");
 }
 

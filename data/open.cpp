@@ -29,10 +29,6 @@ HoldOut hold_out(const OpenOptions& options) {
   return {.share = options.val_share.value_or(HoldOut{}.share), .seed = options.seed};
 }
 
-FolderOptions folder_options(const OpenOptions& options) {
-  return {.val_share = options.val_share, .seed = options.seed, .labels = options.labels, .decode = options.decode};
-}
-
 }  // namespace
 
 Splits open_dataset(const std::string& spec, const OpenOptions& options) {
@@ -43,12 +39,25 @@ Splits open_dataset(const std::string& spec, const OpenOptions& options) {
   return shapes({.seed = options.seed});
 }
 
-DatasetPtr open_for_eval(const std::string& spec, const OpenOptions& options) {
+EvalSet open_for_eval(const std::string& spec, const OpenOptions& options) {
   const auto [kind, path] = parse(spec);
-  if (kind == "cifar10") return cifar10_test(path);
-  if (kind == "mnist") return mnist_test(path);
+  if (kind == "cifar10") return {cifar10_test(path), "the test part"};
+  if (kind == "mnist") return {mnist_test(path), "the test part"};
   if (kind == "folder") return folder_for_eval(path, folder_options(options));
-  return shapes({.seed = options.seed}).val;
+  return {shapes({.seed = options.seed}).val, "the validation part"};
+}
+
+std::optional<std::string> path_of_folder(const std::string& spec) {
+  const auto [kind, path] = parse(spec);
+  return kind == "folder" ? std::optional(path) : std::nullopt;
+}
+
+FolderOptions folder_options(const OpenOptions& options) {
+  return {.val_share = options.val_share,
+          .seed = options.seed,
+          .labels = options.labels,
+          .decode = options.decode,
+          .classes = options.classes};
 }
 
 InputInfo describe_inputs(const Dataset& dataset) {

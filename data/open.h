@@ -5,15 +5,17 @@
 #include <string>
 
 #include <kindling/data/dataset.h>
+#include <kindling/data/folder.h>
 #include <kindling/data/image.h>
 
 namespace kindling::data {
 
 struct OpenOptions {
   std::string labels{};               ///< for folder: a file for read_labels
-  std::optional<double> val_share{};  ///< by default each kind's own
+  std::optional<double> val_share{};  ///< by default each kind's own; 0: nothing is held out. Not for shapes
   uint64_t seed = 0;                  ///< of the held-out share, and of what `shapes` draws
   DecodeOptions decode{};             ///< for folder
+  ClassList classes{};                ///< for folder: if not empty, instead of `labels`
 };
 
 /// `spec` is "shapes", "cifar10:PATH", "mnist:PATH" or "folder:PATH".
@@ -21,7 +23,11 @@ struct OpenOptions {
 Splits open_dataset(const std::string& spec, const OpenOptions& options = {});
 /// What `spec` offers to measure a trained model on: the test part of cifar10 and mnist, the validation part of shapes,
 /// and what folder_for_eval says.
-DatasetPtr open_for_eval(const std::string& spec, const OpenOptions& options = {});
+EvalSet open_for_eval(const std::string& spec, const OpenOptions& options = {});
+
+/// The path of "folder:PATH"; nothing for another data set.
+std::optional<std::string> path_of_folder(const std::string& spec);
+FolderOptions folder_options(const OpenOptions& options);
 
 /// What a model needs to know about its inputs.
 struct InputInfo {

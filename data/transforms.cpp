@@ -113,6 +113,7 @@ class Transformed : public Dataset {
   }
   std::string describe(int64_t index) const override { return base_->describe(index); }
   std::vector<std::string> classes() const override { return base_->classes(); }
+  std::vector<std::string> notes() const override { return base_->notes(); }
 
  private:
   DatasetPtr base_;

@@ -1,5 +1,7 @@
 #include <kindling/data/cifar.h>
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
 #include "test_files.h"
@@ -56,6 +58,8 @@ TEST_CASE("cifar10: five training files in order, one to test on, in either plac
       CHECK(train->get(i).target.item<int64_t>() >= previous);
       previous = train->get(i).target.item<int64_t>();
     }
+    CHECK(cifar10(root.path(), {.share = 0}).train->size() == 20);
+    CHECK(cifar10(root.path(), {.share = 0}).val == nullptr);
     CHECK(cifar10_test(root.path())->get(1).target.item<int64_t>() == 8);
   }
 }
@@ -83,4 +87,7 @@ TEST_CASE("cifar10: damaged and missing files") {
   CHECK_THROWS_MATCHES(cifar10(path), FileError, Message(file + ": class 10 at byte 3073 is not one of 0 to 9"));
   root.write("data_batch_3.bin", std::string());
   CHECK_THROWS_MATCHES(cifar10(path), FileError, Message(file + ": the file is empty"));
+  std::filesystem::remove(file);
+  REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  CHECK_THROWS_MATCHES(cifar10(path), FileError, Message(file + ": is a named pipe, not a file"));
 }

@@ -63,11 +63,18 @@ TEST_CASE("split holds out a seeded share and loses nothing") {
   CHECK(split(counting(3), {.share = 0.01}).val->size() == 1);
 }
 
+TEST_CASE("split holds nothing out for a share of 0") {
+  const Splits parts = split(counting(5), {.share = 0});
+  CHECK(targets(*parts.train) == std::vector<int64_t>{0, 1, 2, 3, 4});
+  CHECK(parts.val == nullptr);
+  CHECK(split(counting(1), {.share = 0}).train->size() == 1);
+}
+
 TEST_CASE("split refuses shares that leave a part empty") {
-  CHECK_THROWS_MATCHES(split(counting(5), {.share = 0}), ShapeError,
-                       Message("split: needs a share between 0 and 1, got 0"));
+  CHECK_THROWS_MATCHES(split(counting(5), {.share = -0.1}), ShapeError,
+                       Message("split: needs a share from 0 to below 1, got -0.1"));
   CHECK_THROWS_MATCHES(split(counting(5), {.share = 1}), ShapeError,
-                       Message("split: needs a share between 0 and 1, got 1"));
+                       Message("split: needs a share from 0 to below 1, got 1"));
   CHECK_THROWS_MATCHES(split(counting(1), {.share = 0.5}), ShapeError,
                        Message("split: needs at least two samples, got 1"));
   CHECK_THROWS_MATCHES(split(counting(3), {.share = 0.9}), ShapeError,

@@ -1,5 +1,7 @@
 #include <kindling/data/mnist.h>
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
 #include "test_files.h"
@@ -81,6 +83,8 @@ TEST_CASE("mnist: four files, each plain or compressed") {
   write_all(root);
   const auto [train, val, test] = mnist(root.path(), {.share = 0.2});
   CHECK(train->size() == 8);
+  CHECK(mnist(root.path(), {.share = 0}).train->size() == 10);
+  CHECK(mnist(root.path(), {.share = 0}).val == nullptr);
   CHECK(val->size() == 2);
   CHECK(test->size() == 2);
   CHECK(test->classes().size() == 10);
@@ -106,4 +110,9 @@ TEST_CASE("mnist: files that are missing or do not fit together") {
   refused(labels + ": holds an array of 2 axes, needed is 1");
   std::filesystem::remove(labels);
   refused(labels + ": no such file, nor t10k-labels-idx1-ubyte.gz");
+  REQUIRE(::mkfifo(labels.c_str(), 0600) == 0);
+  refused(labels + ": is a named pipe, not a file");
+  std::filesystem::remove(labels);
+  std::filesystem::create_symlink(labels, labels);
+  refused(labels + ": is a link that leads back to itself");
 }

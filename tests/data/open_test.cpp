@@ -35,8 +35,8 @@ TEST_CASE("open_dataset: shapes") {
   CHECK(splits.val->size() == 2'000);
   CHECK(splits.test == nullptr);
   CHECK(splits.train->classes().size() == 10);
-  CHECK(bitwise_equal(open_for_eval("shapes", {.seed = 3})->get(5).input, splits.val->get(5).input));
-  CHECK_FALSE(bitwise_equal(open_for_eval("shapes", {.seed = 4})->get(5).input, splits.val->get(5).input));
+  CHECK(bitwise_equal(open_for_eval("shapes", {.seed = 3}).images->get(5).input, splits.val->get(5).input));
+  CHECK_FALSE(bitwise_equal(open_for_eval("shapes", {.seed = 4}).images->get(5).input, splits.val->get(5).input));
 }
 
 TEST_CASE("open_dataset: folder, with its options") {
@@ -46,10 +46,21 @@ TEST_CASE("open_dataset: folder, with its options") {
   const std::string spec = "folder:" + root.path().string();
   CHECK(open_dataset(spec).val->size() == 4);
   CHECK(open_dataset(spec, {.val_share = 0.5}).val->size() == 10);
-  CHECK(open_for_eval(spec)->size() == 20);
+  const auto [train, val, test] = open_dataset(spec, {.val_share = 0});
+  CHECK(train->size() == 20);
+  CHECK(val == nullptr);
+  CHECK(open_for_eval(spec).images->size() == 20);
   const std::string labels = root.write("labels.txt", std::string("a A\nb B\nc C\n")).string();
   CHECK(open_dataset(spec, {.labels = labels}).train->classes() == std::vector<std::string>{"A", "B", "C"});
+  const ClassList list{.folders = {"b", "a"}, .names = {"second", "first"}};
+  CHECK(open_dataset(spec, {.classes = list}).train->classes() == std::vector<std::string>{"second", "first"});
   CHECK_THROWS_AS(open_dataset(spec, {.decode = {.max_pixels = 10}}).train->get(0), FileError);
+}
+
+TEST_CASE("path_of_folder: of a folder alone") {
+  CHECK(path_of_folder("folder:a:b") == "a:b");
+  CHECK(path_of_folder("cifar10:a") == std::nullopt);
+  CHECK(path_of_folder("shapes") == std::nullopt);
 }
 
 TEST_CASE("open_dataset: cifar10 and mnist look in their folders") {
