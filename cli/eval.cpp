@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/cli/class_report.h>
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
@@ -20,6 +21,7 @@ struct EvalCommand {
   DataChoice data;
   Images images;
   int64_t batch_size = 64;
+  bool confusion = false;
 };
 
 void declare(EvalCommand& options, Settings& settings) {
@@ -27,6 +29,7 @@ void declare(EvalCommand& options, Settings& settings) {
   options.data.declare(settings);
   options.images.declare(settings);
   settings.add("batch-size", options.batch_size, "N", "Images per batch")->check(at_least(1));
+  settings.add_switch("confusion", options.confusion, "Show which classes are taken for which");
 }
 
 void complete(EvalCommand& options, const Settings& settings, const data::Dataset& dataset,
@@ -55,33 +58,54 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
                                                   with_commas(done) + " images");
                                     },
                                 .stop = interrupt.requested()});
+  for (const std::string& note : dataset->notes()) status.warn("note: " + printable(note));
   for (const std::string& message : result.skipped) status.warn("note: skipped: " + printable(message));
   return result;
+}
+
+void print_result(const EvalCommand& options, const data::EvalSet& measured, const Evaluation& result) {
+  const Style style(1);
+  print("{} images of {} ({}): top-1 {}{}, loss {:.4f}\n{:.0f} images/s\n", with_commas(result.samples),
+        options.data.data, measured.part, style.bold(percent(result.top1)),
+        result.top5 ? ", top-5 " + percent(result.top5) : "", result.loss, result.images_per_second);
+  if (!result.confusion) return;
+  const ClassReport report(*result.confusion, measured.images->classes());
+  print("\n{}", report.classes_text(style));
+  if (options.confusion) print("\n{}", report.matrix_text(style));
+}
+
+Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Evaluation& result) {
+  const auto or_null = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
+  Json document{{"images", result.samples},
+                {"measured", measured.part},
+                {"top1", or_null(result.top1)},
+                {"top5", or_null(result.top5)},
+                {"loss", result.loss},
+                {"images_per_second", result.images_per_second},
+                {"classes", Json()},
+                {"skipped", result.skipped}};
+  if (!result.confusion) return document;
+  const ClassReport report(*result.confusion, measured.images->classes());
+  document["classes"] = report.classes();
+  if (options.confusion) document["confusion"] = report.matrix();
+  return document;
 }
 
 int run(EvalCommand& options, Settings& settings) {
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint or weights to measure");
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
-  const data::DatasetPtr dataset =
+  const data::EvalSet measured =
       data::open_for_eval(options.data.data, options.data.open_options(options.everywhere.seed));
-  const data::InputInfo input = data::describe_inputs(*dataset);
-  complete(options, settings, *dataset, input, facts);
+  const data::InputInfo input = data::describe_inputs(*measured.images);
+  complete(options, settings, *measured.images, input, facts);
 
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.load(rng, input.channels);
-  const Evaluation result = evaluate_with_progress(options, *model, dataset, input);
-  if (options.everywhere.json) {
-    print_json({{"images", result.samples},
-                {"top1", result.top1 ? Json(*result.top1) : Json()},
-                {"top5", result.top5 ? Json(*result.top5) : Json()},
-                {"loss", result.loss},
-                {"images_per_second", result.images_per_second},
-                {"skipped", result.skipped}});
-    return kDone;
-  }
-  print("{} images of {}: top-1 {}, top-5 {}, loss {:.4f}\n{:.0f} images/s\n", with_commas(result.samples),
-        options.data.data, Style(1).bold(percent(result.top1)), percent(result.top5), result.loss,
-        result.images_per_second);
+  const Evaluation result = evaluate_with_progress(options, *model, measured.images, input);
+  if (options.everywhere.json)
+    print_json(to_json(options, measured, result));
+  else
+    print_result(options, measured, result);
   return kDone;
 }
 
@@ -90,7 +114,8 @@ int run(EvalCommand& options, Settings& settings) {
 void add_eval(Program& program) {
   program.add<EvalCommand>(
       program.root(), "eval", "Accuracy of a checkpoint or weights on a data set",
-      "kindling eval --weights runs/photos/best.ckpt\n"
+      "kindling eval --weights runs/photos/best.ckpt --confusion\n"
+      "kindling eval --weights runs/photos/best.ckpt --data folder:photos\n"
       "kindling eval --weights my.safetensors --model squeezenet1_1 --classes 10 --data folder:photos",
       declare, run);
 }

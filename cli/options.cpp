@@ -136,10 +136,13 @@ void DataChoice::declare(Settings& settings) {
   settings.group("Data");
   settings.add("data", data, "SPEC", "shapes, cifar10:PATH, mnist:PATH, folder:PATH")->check(check_data);
   settings.add("labels", labels, "FILE", "Line i: folder name of class i, and what to call it");
-  settings.add("val-share", val_share, "X", "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder)")
-      ->check(between(0, 1));
+  settings
+      .add("val-share", val_share, "X",
+           "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder); 0: train on everything")
+      ->check(in_range(0, 1));
   settings.add("workers", workers, "N", "Background threads that read images")->check(in_range(0, 257));
   settings.add_switch("strict", strict, "Stop at a damaged image instead of skipping and naming it");
+  settings.add("max-pixels", max_pixels, "N", "Larger images are refused as damaged")->check(at_least(1));
 }
 
 std::vector<Effect> DataChoice::effects() const {
@@ -148,7 +151,7 @@ std::vector<Effect> DataChoice::effects() const {
 }
 
 data::OpenOptions DataChoice::open_options(uint64_t seed) const {
-  return {.labels = labels, .val_share = val_share, .seed = seed};
+  return {.labels = labels, .val_share = val_share, .seed = seed, .decode = {.max_pixels = max_pixels}};
 }
 
 void DataChoice::make_absolute() {

@@ -58,6 +58,7 @@ struct DataChoice {
   std::optional<double> val_share;  ///< nothing: each kind's own
   int workers = 1;
   bool strict = false;
+  int64_t max_pixels = data::DecodeOptions{}.max_pixels;
 
   void declare(Settings& settings);
   std::vector<Effect> effects() const;

@@ -63,6 +63,14 @@ std::string with_unit(double number, const std::string& unit) {
   return fmt::format("{:.{}f} {}{}", number, decimals, kPrefixes[thousands], unit);
 }
 
+std::string shell_word(const std::string& text) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,+=@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
 // JSON itself escapes what is below a blank. U+007F and U+0080 to U+009F (in UTF-8 C2 80 to C2 9F) can stand in its
 // strings alone, where they may be escaped as well.
 void print_json(const nlohmann::ordered_json& document) {

@@ -38,6 +38,9 @@ std::string counted(int64_t number, const std::string& noun);
 /// "4.99 MB", "861.3 M": at most four digits and a unit of 1000s.
 std::string with_unit(double number, const std::string& unit);
 
+/// As one word of a command line: in quotes where a shell would read it otherwise.
+std::string shell_word(const std::string& text);
+
 /// Formats, and writes to standard output what a terminal can be shown: see put(). All that commands print, but for
 /// JSON, goes through here.
 template <class... Args>

@@ -179,6 +179,8 @@ RunFacts complete(TrainCommand& options, const Settings& settings, const data::S
   if (options.recipe.batch_size > data.train->size())
     throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
                                  options.recipe.batch_size, data.train->size()));
+  if (options.patience > 0 && data.val == nullptr)
+    throw UsageError("--patience has no effect: no images are held out to judge an epoch by (see --val-share)");
   options.recipe.complete(input);
   settings.check_effects(options.recipe.effects());
   options.recipe.drop_what_has_no_effect();
@@ -227,7 +229,7 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
   const auto count = [](const data::DatasetPtr& set) { return with_commas(set ? set->size() : 0); };
   std::string text = fmt::format("{} ({} parameters) on {}: {} images of {} classes, {} for validation",
                                  options.model.model, with_commas(model.parameter_count()), options.data.data,
-                                 count(data.train), options.model.classes, count(data.val));
+                                 count(data.train), options.model.classes, data.val ? count(data.val) : "none");
   if (data.test) text += fmt::format(", {} for the test", count(data.test));
   text += fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), options.out);
   const std::string advice = blas_advice();
@@ -296,17 +298,27 @@ Json to_json(const TrainResult& result) {
           {"peak_rss_mb", result.peak_rss_mb}};
 }
 
-void print_result(const TrainResult& result) {
+/// How to measure the model on what it was not trained on.
+std::string advice(const TrainCommand& options, const TrainResult& result) {
+  const std::string command = "kindling eval --weights " + shell_word(result.run + "/best.ckpt") + " --data ";
+  const std::string spec = shell_word(options.data.data);
+  if (result.validation) return "measure with: " + command + spec;
+  const std::string nothing = "nothing was held out, so best.ckpt is the last epoch's; ";
+  if (result.test) return nothing + "measure on the test part with: " + command + spec;
+  return nothing + "measure on other images with: " + command + "folder:PATH";
+}
+
+void print_result(const TrainCommand& options, const TrainResult& result) {
   const Style style(1);
   const auto accuracy = [&](const char* set, const std::optional<double>& top1, const std::optional<double>& top5) {
-    if (top1) print("{} top-1 {}, top-5 {}\n", set, style.bold(percent(top1)), percent(top5));
+    if (top1) print("{} top-1 {}{}\n", set, style.bold(percent(top1)), top5 ? ", top-5 " + percent(top5) : "");
   };
   if (result.end == TrainEnd::early_stopped) print("stopped early: no better epoch since {}\n", result.best_epoch);
   accuracy("validation", result.val_top1, result.val_top5);
   if (result.best) print("best       top-1 {} after epoch {}\n", percent(result.best), result.best_epoch);
   accuracy("test      ", result.test_top1, result.test_top5);
   print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
-  print("curves are in {0}/curves.svg; measure with: kindling eval --weights {0}/best.ckpt\n", result.run);
+  print("curves are in {}/curves.svg; {}\n", result.run, advice(options, result));
 }
 
 /// What keeps networks alive, as far as it has not been tried.
@@ -339,9 +351,10 @@ int run(TrainCommand& options, Settings& settings) {
   if (options.everywhere.json)
     print_json(to_json(result));
   else if (!stopped)
-    print_result(result);
+    print_result(options, result);
   if (stopped)
-    say(fmt::format("stopped after step {}; go on with: kindling train --resume {}\n", result.steps, result.run));
+    say(fmt::format("stopped after step {}; go on with: kindling train --resume {}\n", result.steps,
+                    shell_word(result.run)));
   return stopped ? Interrupt::exit_code() : kDone;
 }
 

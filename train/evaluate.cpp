@@ -23,29 +23,50 @@ data::LoaderOptions loader_options(const EvaluateOptions& options) {
           .cache_bytes = options.cache_bytes};
 }
 
-Totals measure_part(Module& model, const EvaluateOptions& options, const Tensor& input, const Tensor& target) {
+/// What a part of the samples gave, in their order.
+struct Part {
+  Totals totals;
+  std::vector<int64_t> answers = {};  ///< of a classifier
+
+  void add(const Part& other) {
+    totals.add(other.totals);
+    answers.insert(answers.end(), other.answers.begin(), other.answers.end());
+  }
+};
+
+Part measure_part(Module& model, const EvaluateOptions& options, const Tensor& input, const Tensor& target) {
   const NoGrad no_grad;
   const Variable output = model(input);
   const Variable loss = options.loss(output, target);
   check(loss.numel() == 1, "evaluate", "the loss must be one number, got shape ", loss.shape());
-  Totals totals = measure(output.value(), target, loss.item(), options.loss.weight(target));
+  Part part{.totals = measure(output.value(), target, loss.item(), options.loss.weight(target))};
+  if (part.totals.classes > 0) part.answers = answers(output.value());
   for (const Metric& metric : options.metrics)
-    totals.metrics.push_back(metric.value(output.value(), target) * static_cast<double>(totals.samples));
-  return totals;
+    part.totals.metrics.push_back(metric.value(output.value(), target) * static_cast<double>(part.totals.samples));
+  return part;
 }
 
-Totals measure_batch(Module& model, const EvaluateOptions& options, const data::Batch& batch, const StepPlan& plan) {
+Part measure_batch(Module& model, const EvaluateOptions& options, const data::Batch& batch, const StepPlan& plan) {
   const int64_t samples = batch.size();
   const auto part = [&](int64_t begin) {
     const int64_t end = std::min(begin + plan.micro_batch, samples);
     return measure_part(model, options, batch.input.slice(0, begin, end), batch.target.slice(0, begin, end));
   };
   if (plan.slots == 1) return part(0);
-  std::vector<Totals> parts(static_cast<size_t>((samples + plan.micro_batch - 1) / plan.micro_batch));
+  std::vector<Part> parts(static_cast<size_t>((samples + plan.micro_batch - 1) / plan.micro_batch));
   parallel_for(static_cast<int64_t>(parts.size()), 1,
                [&](int64_t i, int64_t) { parts[static_cast<size_t>(i)] = part(i * plan.micro_batch); });
   for (size_t i = 1; i < parts.size(); ++i) parts[0].add(parts[i]);
   return parts[0];
+}
+
+/// Adds a batch to the matrix, which its first batch makes. It goes if the outputs are no longer those of a classifier.
+void count_answers(std::optional<Confusion>& confusion, const Totals& before, const Part& batch, const Tensor& target) {
+  if (before.samples == 0 && batch.totals.classes > 0) confusion.emplace(batch.totals.classes);
+  if (batch.totals.classes == 0) confusion.reset();
+  if (!confusion) return;
+  const std::vector<int64_t> labels = target.to_vector<int64_t>();
+  for (size_t i = 0; i < labels.size(); ++i) confusion->add(labels[i], batch.answers[i]);
 }
 
 }  // namespace
@@ -68,16 +89,22 @@ Evaluation Evaluator::run(Module& model) {
   model.name_parts();  // a first call from several threads must not do it
   const auto begin = Clock::now();
   Totals totals;
+  std::optional<Confusion> confusion;
   std::optional<StepPlan> plan;
   for (const data::Batch& batch : loader_.epoch(0)) {
     if (stop_requested(options_)) throw Stopped();
     if (!plan) plan = plan_step(model, batch.input.select(0, 0), options_.batch_size);
-    totals.add(measure_batch(model, options_, batch, *plan));
+    const Part part = measure_batch(model, options_, batch, *plan);
+    count_answers(confusion, totals, part, batch.target);
+    totals.add(part.totals);
     if (options_.progress) options_.progress(totals.samples, loader_.dataset().size());
   }
 
-  Evaluation result{
-      .samples = totals.samples, .loss = totals.mean_loss(), .top1 = totals.top1(), .top5 = totals.top5()};
+  Evaluation result{.samples = totals.samples,
+                    .loss = totals.mean_loss(),
+                    .top1 = totals.top1(),
+                    .top5 = totals.top5(),
+                    .confusion = std::move(confusion)};
   const auto samples = static_cast<double>(totals.samples);
   for (size_t i = 0; i < options_.metrics.size(); ++i)
     result.metrics[options_.metrics[i].name] = totals.metrics[i] / samples;

@@ -41,6 +41,7 @@ class Evaluator {
   Evaluator(data::DatasetPtr dataset, EvaluateOptions options);
   /// See evaluate().
   Evaluation run(Module& model);
+  const data::Dataset& dataset() const { return loader_.dataset(); }
 
  private:
   EvaluateOptions options_;

@@ -50,6 +50,7 @@ TrainResult Fit::run() {
   flush_denormals();  // as parallel_for does in every thread that it uses
   if (!model_.training()) model_.train();
   open_run();
+  note_datasets();
   TrainEnd end = TrainEnd::finished;
   try {
     while (state_.epoch < options_.epochs && !out_of_patience()) {
@@ -176,7 +177,8 @@ void Fit::finish_epoch() {
   ++state_.epoch;
   state_.batch = 0;
   state_.epoch_totals = state_.logged_totals = {};
-  if (best && folder_ && !save_to(folder_->best_checkpoint())) {  // what counts as the best is what best.ckpt holds
+  // What counts as the best is what best.ckpt holds; without validation that is the last.
+  if (folder_ && (best || !validator_) && !save_to(folder_->best_checkpoint())) {
     state_.best = best_before;
     state_.best_epoch = best_epoch_before;
   }

@@ -60,6 +60,7 @@ class Fit {
   void write_histograms();
   void draw(bool now);
   void note(const std::string& text);
+  void note_datasets();
   void note_skipped(const std::vector<std::string>& messages, size_t& known);
   /// Calls `report` with everyone who listens.
   template <class F>

@@ -1,6 +1,8 @@
 // What a run writes and tells.
 #include <sys/resource.h>
 
+#include <set>
+
 #include <kindling/io/checkpoint.h>
 #include <kindling/train/curves.h>
 #include <kindling/train/fit.h>
@@ -176,6 +178,16 @@ void Fit::draw(bool now) {
 
 void Fit::note(const std::string& text) {
   tell([&](TrainListener& to) { to.on_note(text); });
+}
+
+/// What the data sets have to say of themselves. Parts of one set say the same, which is told once.
+void Fit::note_datasets() {
+  std::set<std::string> told;
+  const data::Dataset* sets[] = {&loader_.dataset(), validator_ ? &validator_->dataset() : nullptr,
+                                 options_.test.get()};
+  for (const data::Dataset* set : sets)
+    for (const std::string& text : set ? set->notes() : std::vector<std::string>())
+      if (told.insert(text).second) note(text);
 }
 
 void Fit::note_skipped(const std::vector<std::string>& messages, size_t& known) {

@@ -1,5 +1,6 @@
 #include <kindling/train/metrics.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <kindling/tensor/check.h>
@@ -49,8 +50,8 @@ int64_t top_k_hits(const Tensor& output, const Tensor& target, int64_t k) {
 
 Totals measure(const Tensor& output, const Tensor& target, double loss, double weight) {
   Totals totals{.samples = target.size(0), .loss = weight * loss, .weight = weight};
-  totals.classes = is_classification(output, target);
-  if (totals.classes) {
+  if (is_classification(output, target)) {
+    totals.classes = output.size(1);
     totals.hits1 = top_k_hits(output, target, 1);
     totals.hits5 = top_k_hits(output, target, 5);
   }
@@ -59,7 +60,7 @@ Totals measure(const Tensor& output, const Tensor& target, double loss, double w
 
 void Totals::add(const Totals& other) {
   if (other.samples == 0) return;
-  classes = other.classes && (classes || samples == 0);
+  classes = samples == 0 ? other.classes : std::min(classes, other.classes);
   samples += other.samples;
   loss += other.loss;
   weight += other.weight;
@@ -69,7 +70,7 @@ void Totals::add(const Totals& other) {
   for (size_t i = 0; i < metrics.size(); ++i) metrics[i] += other.metrics[i];
 }
 
-std::optional<double> Totals::top1() const { return per_cent(classes, hits1, samples); }
-std::optional<double> Totals::top5() const { return per_cent(classes, hits5, samples); }
+std::optional<double> Totals::top1() const { return per_cent(classes > 0, hits1, samples); }
+std::optional<double> Totals::top5() const { return per_cent(classes > 5, hits5, samples); }
 
 }  // namespace kindling

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <kindling/tensor/tensor.h>
+#include <kindling/train/confusion.h>
 
 namespace kindling {
 
@@ -33,13 +34,13 @@ struct Totals {
   int64_t samples = 0;
   double loss = 0;  ///< sum of weight * mean loss
   double weight = 0;
-  bool classes = false;              ///< the hits below mean something
+  int64_t classes = 0;               ///< outputs of a classifier, at least so many; 0: of others, without hits
   int64_t hits1 = 0, hits5 = 0;      ///< samples whose class is the largest output, or among the five largest
   std::vector<double> metrics = {};  ///< sums over samples, in the order of the user's metrics
 
   void add(const Totals& other);
   double mean_loss() const { return loss / weight; }
-  /// Per cent; empty for other than classifiers.
+  /// Per cent; empty for other than classifiers, and top-5 (which is always right then) for up to five classes.
   std::optional<double> top1() const;
   std::optional<double> top5() const;
 };
@@ -51,7 +52,8 @@ Totals measure(const Tensor& output, const Tensor& target, double loss, double w
 struct Evaluation {
   int64_t samples = 0;
   double loss = 0;
-  std::optional<double> top1 = {}, top5 = {};  ///< per cent, of classifiers
+  std::optional<double> top1 = {}, top5 = {};  ///< per cent, of classifiers; top-5 of those with over five classes
+  std::optional<Confusion> confusion = {};     ///< of classifiers, with the accuracy of each class
   std::map<std::string, double> metrics = {};  ///< the user's, by name
   double images_per_second = 0;
   std::vector<std::string> skipped = {};  ///< messages of samples that could not be read

@@ -40,7 +40,7 @@ Totals get(const State& state, const std::string& name) {
   return {.samples = count(state, name + "_samples"),
           .loss = scalar<double>(state, name + "_loss"),
           .weight = scalar<double>(state, name + "_weight"),
-          .classes = scalar<int64_t>(state, name + "_classes") != 0,
+          .classes = count(state, name + "_classes"),
           .hits1 = count(state, name + "_hits1"),
           .hits5 = count(state, name + "_hits5")};
 }

@@ -46,9 +46,10 @@ void TerminalProgress::on_epoch(const EpochReport& report) {
   std::string line = fmt::format("{}  loss {:.4f}", epoch_label(report.epoch, report.epochs), report.train_loss);
   if (report.train_top1) line += "  train " + percent(report.train_top1);
   if (report.validation && report.validation->top1)
-    line += fmt::format("  val {:>8} (top-5 {})", percent(report.validation->top1), percent(report.validation->top5));
-  else if (report.validation)
-    line += fmt::format("  val loss {:.4f}", report.validation->loss);
+    line += fmt::format("  val {:>8}", percent(report.validation->top1));
+  if (report.validation && report.validation->top5)
+    line += fmt::format(" (top-5 {})", percent(report.validation->top5));
+  if (report.validation && !report.validation->top1) line += fmt::format("  val loss {:.4f}", report.validation->loss);
   line += fmt::format("  {:.0f} images/s  {}", report.images_per_second, duration(report.seconds));
   if (report.wait_share >= 0.01) line += fmt::format("  waited {:.0f} % for data", 100 * report.wait_share);
   if (report.best) line += "  " + style_.green("best");

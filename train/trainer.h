@@ -108,7 +108,8 @@ class Trainer {
   Trainer(Module& model, std::unique_ptr<Optimizer> optimizer, TrainerOptions options = {});
 
   /// Trains on all of `train` in each epoch and evaluates on `val` (may be null) after it. Best is the epoch with the
-  /// largest val_top1, or the smallest val_loss of models that are not classifiers. Throws ShapeError for options that
+  /// largest val_top1, or the smallest val_loss of models that are not classifiers; without `val` none is, and
+  /// best.ckpt is the last epoch's. Throws ShapeError for options that
   /// make no sense (a batch larger than the data), DivergedError if loss or gradient become NaN or Inf,
   /// DeadNetworkError if a layer is found dead (dead_layers.h); last.ckpt then holds the last checkpoint before it.
   /// Throws FileError if the run cannot be read, or begun for want of space. A file that cannot be written later on is

@@ -68,6 +68,25 @@ TEST_CASE("class weights weigh samples across batches and parts") {
   }
 }
 
+TEST_CASE("every sample of a classifier is in the confusion matrix, whatever the threads") {
+  Identity net;
+  const auto dataset = std::make_shared<data::TensorDataset>(logits_for({0, 1, 2, 0, 0, 2, 1}, 3),
+                                                             Tensor::from<int64_t>({0, 1, 2, 1, 0, 1, 1}));
+  for (const int threads : {1, 4}) {
+    const ThreadsGuard guard(threads);
+    const Evaluation result = evaluate(net, dataset, {.batch_size = 4});
+    REQUIRE(result.confusion);
+    CHECK(result.confusion->classes() == 3);
+    CHECK(result.confusion->count(0, 0) == 2);
+    CHECK(result.confusion->count(1, 1) == 2);
+    CHECK(result.confusion->count(1, 0) == 1);
+    CHECK(result.confusion->count(1, 2) == 1);
+    CHECK(result.confusion->count(0, 1) == 0);
+    CHECK(*result.confusion->top1(1) == 50.0);
+    CHECK_FALSE(result.top5);
+  }
+}
+
 TEST_CASE("a regression has its loss and the user's metrics, but no accuracy") {
   Identity net;
   const auto dataset =
@@ -85,6 +104,7 @@ TEST_CASE("a regression has its loss and the user's metrics, but no accuracy") {
   CHECK(result.loss == (1 + 4 + 9 + 16 + 25) / 5.0);
   CHECK(result.metrics == std::map<std::string, double>{{"mean", 3.0}});
   CHECK_FALSE(result.top1);
+  CHECK_FALSE(result.confusion);
 }
 
 TEST_CASE("evaluation leaves the model as it was, and its bits do not depend on threads") {

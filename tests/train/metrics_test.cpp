@@ -54,7 +54,17 @@ TEST_CASE("totals of parts add up to those of the whole") {
   CHECK(parts.hits5 == 3);
   CHECK(parts.mean_loss() == 0.5);
   CHECK(*parts.top1() == 100.0 * 2 / 3);
-  CHECK(*parts.top5() == 100.0);
+  CHECK_FALSE(parts.top5());  // of three classes it says nothing
+}
+
+TEST_CASE("top-5 is known for more than five classes") {
+  const Tensor target = Tensor::from<int64_t>({4, 0});
+  CHECK_FALSE(measure(Tensor::zeros({2, 5}), target, 0.5, 2).top5());
+  CHECK(*measure(Tensor::zeros({2, 6}), target, 0.5, 2).top5() == 100.0);
+  CHECK(*measure(Tensor::zeros({2, 6}), Tensor::from<int64_t>({4, 5}), 0.5, 2).top5() == 50.0);
+  Totals totals = measure(Tensor::zeros({2, 6}), target, 0.5, 2);
+  totals.add(measure(Tensor::zeros({2, 1}), Tensor::zeros({2, 1}), 1.0, 2));
+  CHECK_FALSE(totals.top1());
 }
 
 TEST_CASE("outputs that are no classifier's have no accuracy") {

@@ -1,0 +1,111 @@
+// Folders of pictures as they are found: with pipes, links and other formats in them, all or nothing held out, moved.
+#include <catch2/catch.hpp>
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include <kindling/io/atomic_file.h>
+
+#include "command.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<std::string> small_run(const std::string& data, const std::string& run,
+                                   const std::vector<std::string>& more = {}) {
+  return with({"train", "--data", "folder:" + data, "--model", "lenet", "--out", run, "--batch-size", "8", "--epochs",
+               "2", "--threads", "1"},
+              more);
+}
+
+size_t times(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("a named pipe and links that lead nowhere are skipped and named, or stop a strict run") {
+  const TemporaryFolder folder;
+  write_images(folder / "data/train", {"blue", "green"}, 20);
+  write_images(folder / "data/val", {"blue", "green"}, 4);
+  const std::string pipe = folder / "data/train/blue/2000.jpg", loop = folder / "data/train/green/2000.jpg";
+  const std::string dangling = folder / "data/val/green/2000.jpg";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  fs::create_symlink(loop, loop);
+  fs::create_symlink(folder / "nothing.jpg", dangling);
+
+  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run"));
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("note: skipped: " + pipe + ": is a named pipe, not a file") &&
+                              Contains("note: skipped: " + loop + ": is a link that leads back to itself") &&
+                              Contains("note: skipped: " + dangling + ": is a link to " + (folder / "nothing.jpg")));
+  const Outcome measured = kindling_command({"eval", "--weights", folder / "run/last.ckpt", "--json"});
+  CHECK(measured.json()["images"] == 8);
+  CHECK(measured.json()["skipped"].size() == 1);
+
+  const Outcome strict = kindling_command(small_run(folder / "data", folder / "strict", {"--strict"}));
+  CHECK(strict.code == 1);
+  CHECK_THAT(strict.err, Contains("kindling train: " + (folder / "data/train")));
+}
+
+TEST_CASE("pictures of other formats are named once, with their number") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  for (const char* name : {"blue/a.webp", "green/b.webp", "green/c.gif"}) write_file(folder / "data/" + name, "bytes");
+  const std::string note = "note: skipped: " + (folder / "data") +
+                           ": GIF (1 file), WebP (2 files): not read; convert them to JPEG or PNG";
+  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run"));
+  CHECK(outcome.code == 0);
+  CHECK(times(outcome.err, note) == 1);
+  CHECK(times(kindling_command({"eval", "--weights", folder / "run/best.ckpt"}).err, note) == 1);
+
+  fs::create_directory(folder / "data/red");
+  write_file(folder / "data/red/a.webp", "bytes");
+  const Outcome refused = kindling_command(small_run(folder / "data", folder / "refused"));
+  CHECK(refused.code == 1);
+  CHECK_THAT(refused.err, Contains((folder / "data/red") + ": has no images in it (.jpg, .jpeg, .png, .bmp), but WebP"));
+}
+
+TEST_CASE("--max-pixels: larger images are damaged ones") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  write_images(folder / "data", {"blue"}, 1, 32);  // the first of them is larger
+  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run", {"--max-pixels", "1000"}));
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("note: skipped: " + (folder / "data/blue/1000.bmp") +
+                                   ": the image has 32 x 32 pixels; at most 1000 are accepted (max_pixels)"));
+  CHECK_THAT(kindling_command(small_run(folder / "data", folder / "all", {"--max-pixels", "1024"})).err,
+             !Contains("skipped"));
+  CHECK(kindling_command({"eval", "--weights", folder / "all/best.ckpt", "--max-pixels", "255", "--data",
+                          "folder:" + (folder / "data")})
+            .code == 1);
+}
+
+TEST_CASE("--val-share 0 trains on everything, and says that nothing was held out") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run", {"--val-share", "0"}));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("40 images of 2 classes, none for validation"));
+  CHECK_THAT(outcome.out, Contains("nothing was held out, so best.ckpt is the last epoch's; measure on other images "
+                                   "with: kindling eval --weights " +
+                                   (folder / "run/best.ckpt") + " --data folder:PATH") &&
+                              !Contains("validation"));
+  CHECK(contents(folder / "run/best.ckpt") == contents(folder / "run/last.ckpt"));
+  CHECK(json_lines(folder / "run/metrics.jsonl").back()["val_top1"].is_null());
+  CHECK(json_lines(folder / "run/metrics.jsonl").back()["step"] == 10);
+
+  const Outcome patient =
+      kindling_command(small_run(folder / "data", folder / "patient", {"--val-share", "0", "--patience", "2"}));
+  CHECK(patient.code == 2);
+  CHECK_THAT(patient.err, Contains("--patience has no effect: no images are held out"));
+}
