@@ -51,6 +51,8 @@ const Table kEvalTable = with_everywhere({
     {"val-share", "--val-share 0.2", "--val-share 0.5", "", same},  // a flat folder is used whole
     {"workers", "--workers 0", "--workers 3", "", same},
     {"strict", "", "--strict", "--data folder:@/damaged", refused},
+    {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16
+    {"confusion", "", "--confusion", "", other_figures},
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
     {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},
     {"std", "--std 64,64,64", "--std 64,64,32", "", other_figures},

@@ -72,11 +72,13 @@ const Table kData{
     {"data", "--data folder:@/split", "--data folder:@/flat"},
     {"labels", "", "--labels @/labels.txt"},
     {"val-share", "--val-share 0.2", "--val-share 0.5", "--data folder:@/flat"},
+    {"val-share", "--val-share 0", "--val-share 0.2", "--data folder:@/flat"},
     {"val-share", "", "--val-share 0.2", "--data folder:@/flat", same},
     {"val-share", "--val-share 0.2", "--val-share 0.5", "--data cifar10:@/cifar"},
     {"val-share", "--val-share 0.2", "--val-share 0.5", "--data mnist:@/mnist"},
     {"val-share", "", "--val-share 0.05", "--data mnist:@/mnist", same},
     {"strict", "", "--strict", "--data folder:@/damaged --batch-size 20", refused},
+    {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16
 };
 
 const Table kTraining{
