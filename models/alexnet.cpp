@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include <kindling/models/definition.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/dropout.h>
 #include <kindling/nn/fn.h>
@@ -27,6 +28,10 @@ Conv2d pytorch_conv(int64_t in, int64_t out, ConvOptions options, Rng& rng) {
 Linear pytorch_linear(int64_t in, int64_t out, Rng& rng) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(in));
   return Linear(in, out, {.init = init::pytorch_default(), .bias_init = init::uniform(-bound, bound)}, rng);
+}
+
+Definition define_alexnet(const AlexNetOptions& options, Form form) {
+  return define("alexnet", {.classes = options.classes, .form = form, .dropout = options.dropout});
 }
 
 }  // namespace
@@ -66,6 +71,7 @@ Sequential alexnet_caffe(const AlexNetOptions& options, Rng& rng) {
   net.add("relu7", ReLU());
   net.add("dropout7", Dropout(options.dropout, rng));
   net.add("fc8", Linear(4096, options.classes, {.init = conv_init}, rng));
+  net.set_definition(define_alexnet(options, Form::caffe));
   return net;
 }
 
@@ -93,6 +99,7 @@ Sequential alexnet_torchvision(const AlexNetOptions& options, Rng& rng) {
   net.add("fc7", pytorch_linear(4096, 4096, rng));
   net.add("relu7", ReLU());
   net.add("fc8", pytorch_linear(4096, options.classes, rng));
+  net.set_definition(define_alexnet(options, Form::torchvision));
   return net;
 }
 

@@ -1,5 +1,6 @@
 #include <kindling/models/lenet.h>
 
+#include <kindling/models/definition.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/fn.h>
 #include <kindling/nn/linear.h>
@@ -29,6 +30,7 @@ Sequential lenet(const LeNetOptions& options, Rng& rng) {
   net.add("fc1", Linear(pixels * pixels * 50, 500, {.init = xavier}, rng));
   net.add("relu1", ReLU());
   net.add("fc2", Linear(500, options.classes, {.init = xavier}, rng));
+  net.set_definition(define("lenet", {.classes = options.classes, .channels = options.channels, .size = options.size}));
   return net;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kindling/models/alexnet.h>
+#include <kindling/models/definition.h>
 #include <kindling/models/lenet.h>
 #include <kindling/models/registry.h>
 #include <kindling/models/squeezenet.h>

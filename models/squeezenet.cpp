@@ -7,6 +7,7 @@
 
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/shape.h>
+#include <kindling/models/definition.h>
 #include <kindling/tensor/result_place.h>
 
 namespace kindling {
@@ -171,13 +172,27 @@ SqueezeNetLayout layout1_1() {
   return layout;
 }
 
+/// A network that can say what it is.
+SqueezeNet make_named(const char* name, const SqueezeNetLayout& layout, const SqueezeNetOptions& options, Rng& rng) {
+  SqueezeNet net(layout, options, rng);
+  net.set_definition(define(name, {.classes = options.classes > 0 ? options.classes : layout.classes,
+                                   .channels = options.channels,
+                                   .bypass = options.bypass,
+                                   .form = options.form,
+                                   .norm = options.norm,
+                                   .dropout = options.dropout}));
+  return net;
+}
+
 }  // namespace
 
 SqueezeNet squeezenet1_0(const SqueezeNetOptions& options, Rng& rng) {
-  return SqueezeNet(layout1_0(options.form), options, rng);
+  return make_named("squeezenet1_0", layout1_0(options.form), options, rng);
 }
 
-SqueezeNet squeezenet1_1(const SqueezeNetOptions& options, Rng& rng) { return SqueezeNet(layout1_1(), options, rng); }
+SqueezeNet squeezenet1_1(const SqueezeNetOptions& options, Rng& rng) {
+  return make_named("squeezenet1_1", layout1_1(), options, rng);
+}
 
 SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng) {
   SqueezeNetLayout layout = layout1_1();  // pixels: 32, maxpool1 -> 16, maxpool3 -> 8, maxpool5 -> 4
@@ -185,7 +200,7 @@ SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng) {
   layout.conv1_padding = 1;
   layout.relu10 = false;  // of ten maps none may be lost: one that ReLU has cut to 0 everywhere learns no more
   layout.classes = 10;
-  return SqueezeNet(layout, options, rng);
+  return make_named("squeezenet_cifar", layout, options, rng);
 }
 
 FireTable fire_table(const SqueezeNetMetaparameters& m) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,13 @@ struct NamedBuffer {
   Tensor value;
 };
 
+/// What a model was made from, as text, for files that must tell: {"lenet", {{"classes", "10"}, ...}}.
+struct Definition {
+  std::string model;  ///< its name (see models/registry.h); empty: not known
+  std::map<std::string, std::string> options = {};
+  friend bool operator==(const Definition&, const Definition&) = default;
+};
+
 /// Base of layers and models. A derived class has its parameters and parts as plain members, names them in `visit` and
 /// computes in `forward`. Call the module, not forward: `y = layer(x)` puts the layer's name on errors and graph nodes.
 /// Modules move but do not copy: a copy would share its parameters with the original.
@@ -67,6 +75,10 @@ class Module {
   /// Converts parameters and buffers (f64 for checking gradients). Make optimisers after it, not before.
   void to(DType dtype);
 
+  /// How it can be made again. Known of what models/ makes, until a Sequential gets another layer.
+  const Definition& definition() const { return definition_; }
+  void set_definition(Definition definition) { definition_ = std::move(definition); }
+
   /// The name its owner gave it in visit; "" for a root.
   const std::string& name() const { return name_; }
   /// Gives the parts their names. operator() does it at its first
@@ -75,10 +87,14 @@ class Module {
 
  protected:
   virtual Variable forward(const Variable& x) = 0;
-  /// For containers: the next call names the parts again.
-  void parts_changed() { parts_named_ = false; }
+  /// For containers: the next call names the parts again, and the definition holds no longer.
+  void parts_changed() {
+    parts_named_ = false;
+    definition_ = {};
+  }
 
  private:
+  Definition definition_;
   std::string name_;
   bool training_ = true;
   bool parts_named_ = false;

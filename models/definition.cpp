@@ -1,0 +1,117 @@
+#include <kindling/models/definition.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace kindling {
+namespace {
+
+using Words = std::vector<std::string>;
+
+template <class Enum>
+std::string word_of(Enum value, const Words& words) {
+  return words.at(static_cast<size_t>(value));
+}
+
+std::string text_of(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
+
+[[noreturn]] void refuse(const Definition& definition, const std::string& name, const std::string& value) {
+  throw Error("model '" + definition.model + "' cannot be made with " + name + " \"" + value + "\"");
+}
+
+/// Reads options out of a definition; those not there keep their value.
+class Reader {
+ public:
+  explicit Reader(const Definition& definition) : definition_(definition), left_(definition.options) {}
+
+  void operator()(const std::string& name, int64_t& number) {
+    if (const std::optional<std::string> text = take(name)) number = parsed<int64_t>(name, *text);
+  }
+  void operator()(const std::string& name, std::optional<double>& number) {
+    if (const std::optional<std::string> text = take(name)) number = parsed<double>(name, *text);
+  }
+  template <class Enum>
+  void operator()(const std::string& name, Enum& value, const Words& words) {
+    const std::optional<std::string> text = take(name);
+    if (!text) return;
+    const auto found = std::find(words.begin(), words.end(), *text);
+    if (found == words.end()) refuse(definition_, name, *text);
+    value = static_cast<Enum>(found - words.begin());
+  }
+  void finish() const {
+    if (!left_.empty()) refuse(definition_, left_.begin()->first, left_.begin()->second);
+  }
+
+ private:
+  std::optional<std::string> take(const std::string& name) {
+    const auto entry = left_.extract(name);
+    return entry ? std::optional(entry.mapped()) : std::nullopt;
+  }
+  template <class T>
+  T parsed(const std::string& name, const std::string& text) const {
+    T value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !(value >= T(0))) refuse(definition_, name, text);
+    return value;
+  }
+
+  const Definition& definition_;
+  std::map<std::string, std::string> left_;
+};
+
+}  // namespace
+
+const Words& bypass_words() {
+  static const Words words{"none", "simple", "complex"};
+  return words;
+}
+
+const Words& form_words() {
+  static const Words words{"torchvision", "caffe"};
+  return words;
+}
+
+const Words& norm_words() {
+  static const Words words{"none", "batch"};
+  return words;
+}
+
+Definition define(const std::string& model, const ModelOptions& options) {
+  Definition definition{.model = model,
+                        .options = {{"bypass", word_of(options.bypass, bypass_words())},
+                                    {"form", word_of(options.form, form_words())},
+                                    {"norm", word_of(options.norm, norm_words())}}};
+  for (const auto& [name, number] : {std::pair("classes", options.classes), std::pair("channels", options.channels),
+                                     std::pair("size", options.size)})
+    if (number != 0) definition.options[name] = std::to_string(number);
+  if (options.dropout) definition.options["dropout"] = text_of(*options.dropout);
+  return definition;
+}
+
+ModelOptions options_of(const Definition& definition) {
+  ModelOptions options;
+  Reader read(definition);
+  read("classes", options.classes);
+  read("channels", options.channels);
+  read("size", options.size);
+  read("bypass", options.bypass, bypass_words());
+  read("form", options.form, form_words());
+  read("norm", options.norm, norm_words());
+  read("dropout", options.dropout);
+  read.finish();
+  return options;
+}
+
+int64_t channels_of(const Definition& definition) {
+  const ModelOptions options = options_of(definition);
+  return options.channels > 0 ? options.channels : model_info(definition.model, options.form).channels;
+}
+
+std::unique_ptr<Module> make_model(const Definition& definition, Rng& rng) {
+  return make_model(definition.model, options_of(definition), rng);
+}
+
+}  // namespace kindling
