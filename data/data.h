@@ -9,5 +9,6 @@
 #include <kindling/data/loader.h>
 #include <kindling/data/mnist.h>
 #include <kindling/data/open.h>
+#include <kindling/data/preprocessing.h>
 #include <kindling/data/shapes.h>
 #include <kindling/data/transforms.h>

@@ -119,6 +119,8 @@ class PhotoFolder {
 
 }  // namespace
 
+bool is_image_name(const std::string& name) { return is_image(extension_of(name)); }
+
 ClassList list_classes(const fs::path& path) {
   const std::vector<std::string> folders = sub_folders(path);
   if (folders.empty())

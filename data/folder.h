@@ -12,6 +12,9 @@
 
 namespace kindling::data {
 
+/// Whether a file of this name is taken for an image: .jpg, .jpeg, .png or .bmp, in small letters or large.
+bool is_image_name(const std::string& name);
+
 /// The classes of a folder: class i is the folder `folders[i]`, shown to people as `names[i]`.
 struct ClassList {
   std::vector<std::string> folders, names;

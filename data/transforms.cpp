@@ -154,6 +154,7 @@ Transform center_crop(Size2 size) {
   check_size("center_crop", size);
   return [size](const Tensor& image, Rng&) {
     const Tensor x = checked_image("center_crop", image);
+    if (Size2(x.size(0), x.size(1)) == size) return x;
     check(x.size(0) >= size.h && x.size(1) >= size.w, "center_crop", "cannot cut ", size.h, " x ", size.w,
           " out of an image of shape ", x.shape());
     return crop(x, (x.size(0) - size.h) / 2, (x.size(1) - size.w) / 2, size);

@@ -25,7 +25,8 @@ Transform compose(std::vector<Transform> transforms);
 Transform resize(Size2 size);
 /// Shorter side to `pixels`, keeping the ratio of the sides (the longer one rounded down, as torchvision).
 Transform resize_shorter(int64_t pixels);
-/// The middle height x width; offset = (H - h) / 2 rounded down. Throws ShapeError if the image is smaller.
+/// The middle height x width; offset = (H - h) / 2 rounded down. An image of that size already is returned as it is.
+/// Throws ShapeError if the image is smaller.
 Transform center_crop(Size2 size);
 /// resize_shorter(`shorter`), then center_crop(`size`). Where one side is more than four times the other, the middle
 /// alone is resized: the whole of an image of 60000 x 1 pixels would take gigabytes.

@@ -1,0 +1,41 @@
+#include <kindling/data/preprocessing.h>
+
+#include <algorithm>
+
+namespace kindling::data {
+namespace {
+
+void check_numbers(const Preprocessing& p) {
+  check(p.size >= 0 && (p.shorter == 0 || p.shorter >= p.size), "preprocess",
+        "needs sizes of at least 0 and shorter >= size, got size ", p.size, " and shorter ", p.shorter);
+  check(!p.mean.empty() && p.mean.size() == p.std.size(), "preprocess", "needs as many means as stds, got ",
+        p.mean.size(), " and ", p.std.size());
+  for (const double value : p.std) check(value > 0, "preprocess", "needs stds above 0, got ", value);
+}
+
+/// One mean and deviation for pixels of all channels.
+Tensor standardize(const Tensor& picture, float mean, float std) {
+  const Tensor pixels = picture.contiguous();
+  Tensor result = Tensor::empty(pixels.shape());
+  std::transform(pixels.data<uint8_t>(), pixels.data<uint8_t>() + pixels.numel(), result.data<float>(),
+                 [=](uint8_t x) { return (static_cast<float>(x) - mean) / std; });
+  return result;
+}
+
+Transform pixels_to_numbers(const Preprocessing& p) {
+  if (p.mean.size() > 1) return normalize({p.mean.begin(), p.mean.end()}, {p.std.begin(), p.std.end()});
+  return [mean = static_cast<float>(p.mean[0]), std = static_cast<float>(p.std[0])](const Tensor& picture, Rng&) {
+    return standardize(picture, mean, std);
+  };
+}
+
+}  // namespace
+
+Transform preprocess(const Preprocessing& p) {
+  check_numbers(p);
+  Transform whole = pixels_to_numbers(p);
+  if (p.size > 0) whole = compose({resize_and_crop(p.shorter > 0 ? p.shorter : p.size, p.size), whole});
+  return [whole](const Tensor& input, Rng& rng) { return input.dtype() == DType::u8 ? whole(input, rng) : input; };
+}
+
+}  // namespace kindling::data

@@ -1,0 +1,54 @@
+// From a picture to an input.
+#include <kindling/data/preprocessing.h>
+
+#include <catch2/catch.hpp>
+
+#include "test_files.h"
+
+using namespace kindling;
+using namespace kindling::data;
+
+namespace {
+
+Tensor apply(const Preprocessing& preprocessing, const Tensor& picture) {
+  Rng rng(1);
+  return preprocess(preprocessing)(picture, rng);
+}
+
+}  // namespace
+
+TEST_CASE("by default pixels are standardised and nothing else happens") {
+  const Tensor picture = Tensor::from<uint8_t>({0, 51, 255, 127}, {2, 2, 1});
+  const Tensor input = apply({}, picture);
+  CHECK(input.shape() == picture.shape());
+  CHECK(input.to_vector<float>() == std::vector<float>{-2.0F, -76.5F / 63.75F, 2.0F, -0.5F / 63.75F});
+}
+
+TEST_CASE("a picture is resized, its middle cut out and every channel normalised") {
+  Rng rng(1);
+  const Tensor picture = smooth_image(40, 90);
+  const Tensor input = apply({.size = 28, .shorter = 32, .mean = {10, 20, 30}, .std = {1, 2, 4}}, picture);
+  const Tensor expected =
+      compose({resize_shorter(32), center_crop(28), normalize({10, 20, 30}, {1, 2, 4})})(picture, rng);
+  CHECK(input.shape() == Shape{28, 28, 3});
+  CHECK(bitwise_equal(input, expected));
+  CHECK(bitwise_equal(apply({.size = 20}, picture), apply({.size = 20, .shorter = 20}, picture)));
+}
+
+TEST_CASE("a square picture is resized whole where the shorter side is the size") {
+  Rng rng(1);
+  const Tensor square = smooth_image(40, 40);
+  CHECK(bitwise_equal(apply({.size = 24, .mean = {0}, .std = {1}}, square), resize(24)(square, rng).to(DType::f32)));
+}
+
+TEST_CASE("what is no picture stays as it is") {
+  const Tensor numbers = Tensor::from<float>({1, 2, 3});
+  CHECK(bitwise_equal(apply({.size = 24, .mean = {1, 2, 3}, .std = {1, 2, 3}}, numbers), numbers));
+}
+
+TEST_CASE("preprocessing that makes no sense is refused") {
+  CHECK_THROWS_WITH(preprocess({.size = 24, .shorter = 23}),
+                    "preprocess: needs sizes of at least 0 and shorter >= size, got size 24 and shorter 23");
+  CHECK_THROWS_WITH(preprocess({.mean = {1, 2}, .std = {1}}), "preprocess: needs as many means as stds, got 2 and 1");
+  CHECK_THROWS_WITH(preprocess({.mean = {1}, .std = {0}}), "preprocess: needs stds above 0, got 0");
+}
