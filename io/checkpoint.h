@@ -14,8 +14,12 @@ namespace kindling {
 using States = std::map<std::string, State>;
 
 /// Writes the model's parameters and buffers under their own names, so that the file also serves as one of weights, and
-/// entry e of state s under "@s/e", atomically. The bytes depend on the arguments alone: not on time, host or threads.
-void save_checkpoint(const std::string& path, Module& model, const States& states);
+/// entry e of state s under "@s/e", atomically. `about` goes into the file's metadata. The bytes depend on the
+/// arguments alone: not on time, host or threads.
+void save_checkpoint(const std::string& path, Module& model, const States& states, const Metadata& about = {});
+
+/// The format's version of a checkpoint, "" for a file of weights: "1" has no description of itself and no checksums.
+std::string checkpoint_version(const SafetensorsFile& file);
 
 /// Fills the model and returns the states. Throws FileError if the file is not a checkpoint or, as load() does, if it
 /// does not fit the model, which is then unchanged.

@@ -2,8 +2,12 @@
 // each tensor's dtype, shape and byte range, then the elements. https://github.com/huggingface/safetensors
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <kindling/tensor/tensor.h>
@@ -25,11 +29,14 @@ struct TensorEntry {
   Shape shape;
   int64_t offset = 0;  ///< of the first element, in bytes from the start of the file
   int64_t bytes = 0;
+  std::optional<uint32_t> crc32 = {};  ///< checksum of these bytes; nothing if the file has none
 };
 
 /// An open file whose header has been read and found right in every respect: JSON without repeated names, known dtypes,
 /// shapes that fit their byte ranges, ranges that cover the data without overlap or hole up to the last byte. Whatever
-/// is wrong throws FileError "<path>: byte <offset>: <what>"; a hostile file gets no further than that.
+/// is wrong throws FileError "<path>: byte <offset>: <what>"; a hostile file gets no further than that. Files that
+/// write_safetensors() wrote hold checksums as well, of the header and of each tensor: one bit that has changed is
+/// found.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
@@ -40,24 +47,30 @@ class SafetensorsFile {
   const std::string& path() const { return path_; }
   /// In the order of their places in the file.
   const std::vector<TensorEntry>& entries() const { return entries_; }
+  /// But for the checksums.
   const Metadata& metadata() const { return metadata_; }
+  bool has_checksums() const { return has_checksums_; }
   /// The entry of this name, or null.
   const TensorEntry* find(const std::string& name) const;
-  /// The elements of one entry. F16 and BF16 are widened to f32.
+  /// The elements of one entry. F16 and BF16 are widened to f32. Throws FileError if their checksum is wrong.
   Tensor read(const TensorEntry& entry) const;
   /// As above, by name. Throws FileError if there is no such tensor.
   Tensor read(const std::string& name) const;
 
  private:
+  void read_elements(const TensorEntry& entry, void* to) const;
+
   std::string path_;
   int descriptor_ = -1;
+  bool has_checksums_ = false;
   std::vector<TensorEntry> entries_;
+  std::unordered_map<std::string_view, size_t> index_;  // of an entry by its name
   Metadata metadata_;
 };
 
-/// Writes the tensors in their order (wider elements first, so that all are aligned),
-/// atomically (see AtomicFile). The bytes depend on the arguments alone. Throws
-/// FileError if a name repeats or is "__metadata__", or the file cannot be written.
+/// Writes the tensors in their order (wider elements first, so that all are aligned), atomically (see AtomicFile), with
+/// checksums in the metadata's entry "kindling_crc32", which other readers pass over. The bytes depend on the arguments
+/// alone. Throws FileError if a name repeats or is "__metadata__", or the file cannot be written.
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata = {});
 
 }  // namespace kindling

@@ -5,35 +5,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <nlohmann/json.hpp>
-#include <set>
-#include <sstream>
+#include <charconv>
 #include <system_error>
 
 #include <kindling/io/safetensors.h>
 #include <kindling/io/safetensors_format.h>
+#include <kindling/io/safetensors_header.h>
 
 namespace kindling {
 namespace {
 
-using Json = nlohmann::json;
-
-/// Throws FileError "<path>: byte <offset>: <parts...>".
-template <class... Parts>
-[[noreturn]] void refuse(const std::string& path, int64_t offset, const Parts&... parts) {
-  std::ostringstream message;
-  message << path << ": byte " << offset << ": ";
-  (message << ... << parts);
-  throw FileError(message.str());
-}
-
-/// Bytes per element, 0 for a dtype that cannot be read.
-int64_t element_bytes(const std::string& dtype) {
-  if (dtype == "F64" || dtype == "I64") return 8;
-  if (dtype == "F32") return 4;
-  if (dtype == "F16" || dtype == "BF16") return 2;
-  return dtype == "U8" ? 1 : 0;
-}
+using safetensors::element_bytes;
+using safetensors::refuse;
 
 DType memory_dtype(const std::string& dtype) {
   if (dtype == "F64") return DType::f64;
@@ -69,136 +52,6 @@ void read_exactly(const std::string& path, int descriptor, int64_t offset, void*
   }
 }
 
-/// Checks the header and turns it into entries.
-class HeaderReader {
- public:
-  HeaderReader(const std::string& path, std::string text, int64_t file_bytes)
-      : path_(path),
-        text_(std::move(text)),
-        data_begin_(safetensors::kLengthBytes + static_cast<int64_t>(text_.size())),
-        data_bytes_(file_bytes - data_begin_) {}
-
-  void read(std::vector<TensorEntry>& entries, Metadata& metadata) const {
-    const Json header = parse();
-    for (const auto& [name, value] : header.items()) {
-      if (name == safetensors::kMetadataKey) {
-        metadata = read_metadata(value);
-      } else {
-        entries.push_back(read_entry(name, value));
-      }
-    }
-    std::stable_sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
-      return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes);
-    });
-    check_coverage(entries);
-  }
-
- private:
-  // Where in the file a name stands, for messages.
-  int64_t position_of(const std::string& name) const {
-    const size_t found = text_.find(Json(name).dump());
-    return safetensors::kLengthBytes + static_cast<int64_t>(found == std::string::npos ? 0 : found);
-  }
-
-  // A repeated name would silently win over the first, and the format nests no deeper than {"name": {"shape": []}}.
-  Json parse() const {
-    if (text_.front() != '{') refuse(path_, safetensors::kLengthBytes, "the header does not begin with '{'");
-    std::vector<std::set<std::string>> names;
-    const auto look = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      using enum Json::parse_event_t;
-      if ((event == object_start || event == array_start) && depth > 2)
-        refuse(path_, safetensors::kLengthBytes, "the header nests too deeply");
-      if (event == object_start) names.emplace_back();
-      if (event == object_end) names.pop_back();
-      if (event == key && !names.back().insert(parsed.get<std::string>()).second)
-        refuse(path_, position_of(parsed.get<std::string>()), "the name ", parsed.dump(), " repeats");
-      return true;
-    };
-    try {
-      return Json::parse(text_, look);
-    } catch (const Json::parse_error& error) {
-      const auto byte = static_cast<int64_t>(error.byte);
-      refuse(path_, safetensors::kLengthBytes + std::max<int64_t>(byte - 1, 0), "the header is not valid JSON");
-    } catch (const Json::exception& error) {  // a number that is too large; it does not say where
-      refuse(path_, safetensors::kLengthBytes, "the header cannot be read: ", error.what());
-    }
-  }
-
-  Metadata read_metadata(const Json& value) const {
-    const int64_t position = position_of(safetensors::kMetadataKey);
-    if (!value.is_object()) refuse(path_, position, "\"__metadata__\" is not an object");
-    Metadata metadata;
-    for (const auto& [name, text] : value.items()) {
-      if (!text.is_string()) refuse(path_, position, "\"__metadata__\" entry \"", name, "\" is not a string");
-      metadata[name] = text.get<std::string>();
-    }
-    return metadata;
-  }
-
-  TensorEntry read_entry(const std::string& name, const Json& value) const {
-    const int64_t position = position_of(name);
-    const auto fail = [&](const auto&... parts) { refuse(path_, position, "tensor \"", name, "\": ", parts...); };
-    if (!value.is_object()) fail("is not described by an object");
-    for (const char* key : {"dtype", "shape", "data_offsets"})
-      if (!value.contains(key)) fail("has no \"", key, "\"");
-    if (value.size() != 3) fail("has entries besides dtype, shape and data_offsets");
-    if (!value["dtype"].is_string()) fail("dtype is not a string");
-
-    TensorEntry entry{.name = name, .dtype = value["dtype"].get<std::string>(), .shape = {}};
-    if (element_bytes(entry.dtype) == 0) fail("dtype ", entry.dtype, " is not one of F32, F64, F16, BF16, I64, U8");
-    const auto sizes = read_numbers(name, value, "shape");
-    if (sizes.size() > Shape::kMaxRank) fail("rank ", sizes.size(), " is above the largest, ", Shape::kMaxRank);
-    entry.shape = Shape(sizes);
-    const auto range = read_numbers(name, value, "data_offsets");
-    if (range.size() != 2) fail("data_offsets are not two numbers");
-    const int64_t begin = range[0], end = range[1];
-    if (begin > end || end > data_bytes_)
-      fail("bytes [", begin, ", ", end, ") are outside the data, which has ", data_bytes_);
-
-    int64_t needed = element_bytes(entry.dtype);
-    bool overflow = false;
-    for (const int64_t size : entry.shape) overflow = __builtin_mul_overflow(needed, size, &needed) || overflow;
-    if (overflow) fail("shape ", entry.shape, " has more elements than can be counted");
-    if (needed != end - begin)
-      fail("shape ", entry.shape, " of ", entry.dtype, " needs ", needed, " bytes, bytes [", begin, ", ", end, ") are ",
-           end - begin);
-    entry.offset = data_begin_ + begin;
-    entry.bytes = end - begin;
-    return entry;
-  }
-
-  std::vector<int64_t> read_numbers(const std::string& name, const Json& value, const char* key) const {
-    std::vector<int64_t> numbers;
-    const Json& list = value[key];
-    bool ok = list.is_array();
-    for (const Json& number : ok ? list : Json::array()) {
-      ok = ok && number.is_number_unsigned() && number.get<uint64_t>() <= uint64_t{INT64_MAX};
-      if (ok) numbers.push_back(number.get<int64_t>());
-    }
-    if (!ok)
-      refuse(path_, position_of(name), "tensor \"", name, "\": ", key, " is not a list of whole numbers from 0 up");
-    return numbers;
-  }
-
-  void check_coverage(const std::vector<TensorEntry>& entries) const {
-    int64_t covered = data_begin_;
-    const std::string* previous = nullptr;
-    for (const TensorEntry& entry : entries) {
-      if (entry.offset < covered)
-        refuse(path_, entry.offset, "tensors \"", *previous, "\" and \"", entry.name, "\" overlap");
-      if (entry.offset > covered) refuse(path_, covered, entry.offset - covered, " bytes belong to no tensor");
-      covered += entry.bytes;
-      previous = &entry.name;
-    }
-    const int64_t end = data_begin_ + data_bytes_;
-    if (covered < end) refuse(path_, covered, end - covered, " bytes belong to no tensor");
-  }
-
-  const std::string& path_;
-  std::string text_;
-  int64_t data_begin_, data_bytes_;
-};
-
 std::string read_header(const std::string& path, int descriptor, int64_t file_bytes) {
   if (file_bytes < safetensors::kLengthBytes)
     refuse(path, 0, "not a safetensors file: it has ", file_bytes, " bytes, the length of the header alone takes 8");
@@ -213,15 +66,55 @@ std::string read_header(const std::string& path, int descriptor, int64_t file_by
   return text;
 }
 
+/// Throws FileError if the header is not the one whose checksum it holds. One without is taken as it is.
+void check_header(const std::string& path, std::string text) {
+  if (!text.starts_with(safetensors::kChecksumStart)) return;
+  const size_t place = safetensors::kChecksumStart.size();
+  const std::string told = text.substr(place, safetensors::kChecksumDigits);
+  std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(place), told.size(), '0');
+  if (told != safetensors::hex(safetensors::header_crc32(text)))
+    refuse(path, 0,
+           "the checksum of the header is wrong: the file is damaged, or another program has changed it and "
+           "kept \"",
+           safetensors::kChecksumKey, "\" in its metadata");
+}
+
+/// Hands the checksums in the metadata, which check_header() has found right, to the entries.
+void take_checksums(const std::string& path, const std::string& text, safetensors::Header& header) {
+  const auto found = header.metadata.find(safetensors::kChecksumKey);
+  if (found == header.metadata.end()) return;
+  const std::string words = found->second;
+  header.metadata.erase(found);
+  constexpr size_t kDigits = safetensors::kChecksumDigits;
+  if (!text.starts_with(safetensors::kChecksumStart) || words.size() != kDigits + (kDigits + 1) * header.entries.size())
+    refuse(path, safetensors::kLengthBytes, "\"", safetensors::kChecksumKey, "\" is not one checksum for each tensor");
+  const char* word = words.data() + kDigits + 1;
+  for (TensorEntry& entry : header.entries) {
+    uint32_t value = 0;
+    std::from_chars(word, word + kDigits, value, 16);
+    entry.crc32 = value;
+    word += kDigits + 1;
+  }
+}
+
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    // Opening a pipe waits for its writer, unless told not to.
+    : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) throw FileError(path + ": cannot be opened: " + std::generic_category().message(errno));
   try {
     struct stat status {};
-    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) throw FileError(path + ": is not a file");
-    HeaderReader(path_, read_header(path_, descriptor_, status.st_size), status.st_size).read(entries_, metadata_);
+    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode))
+      throw FileError(path + ": is not a regular file");
+    const std::string text = read_header(path_, descriptor_, status.st_size);
+    check_header(path_, text);
+    safetensors::Header header = safetensors::parse_header(path_, text, status.st_size);
+    take_checksums(path_, text, header);
+    has_checksums_ = text.starts_with(safetensors::kChecksumStart);
+    entries_ = std::move(header.entries);
+    index_ = std::move(header.index);
+    metadata_ = std::move(header.metadata);
   } catch (...) {
     ::close(descriptor_);
     throw;
@@ -231,20 +124,24 @@ SafetensorsFile::SafetensorsFile(const std::string& path)
 SafetensorsFile::~SafetensorsFile() { ::close(descriptor_); }
 
 const TensorEntry* SafetensorsFile::find(const std::string& name) const {
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const TensorEntry& e) { return e.name == name; });
-  return found == entries_.end() ? nullptr : &*found;
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &entries_[found->second];
+}
+
+void SafetensorsFile::read_elements(const TensorEntry& entry, void* to) const {
+  read_exactly(path_, descriptor_, entry.offset, to, entry.bytes);
+  if (entry.crc32 && *entry.crc32 != safetensors::crc32(to, entry.bytes))
+    refuse(path_, entry.offset, "tensor \"", entry.name, "\": its checksum is wrong: the file is damaged");
 }
 
 Tensor SafetensorsFile::read(const TensorEntry& entry) const {
   Tensor result = Tensor::empty(entry.shape, memory_dtype(entry.dtype));
   if (element_bytes(entry.dtype) != 2) {
-    visit(result.dtype(),
-          [&](auto t) { read_exactly(path_, descriptor_, entry.offset, result.data<decltype(t)>(), entry.bytes); });
+    visit(result.dtype(), [&](auto t) { read_elements(entry, result.data<decltype(t)>()); });
     return result;
   }
   std::vector<uint16_t> halves(static_cast<size_t>(entry.shape.numel()));
-  read_exactly(path_, descriptor_, entry.offset, halves.data(), entry.bytes);
+  read_elements(entry, halves.data());
   std::transform(halves.begin(), halves.end(), result.data<float>(), entry.dtype == "F16" ? widen_f16 : widen_bf16);
   return result;
 }

@@ -1,7 +1,7 @@
 // Writing safetensors files.
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <unordered_set>
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/safetensors.h>
@@ -10,7 +10,7 @@
 namespace kindling {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 const char* file_dtype(DType dtype) {
   switch (dtype) {
@@ -28,8 +28,10 @@ const char* file_dtype(DType dtype) {
 
 int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * size_of(tensor.dtype()); }
 
-void check_names(const std::string& path, const std::vector<NamedTensor>& tensors) {
-  std::set<std::string> seen;
+void check_names(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  if (metadata.contains(safetensors::kChecksumKey))
+    throw FileError(path + ": metadata cannot be named \"" + safetensors::kChecksumKey + "\"");
+  std::unordered_set<std::string_view> seen;
   for (const NamedTensor& tensor : tensors) {
     if (tensor.name == safetensors::kMetadataKey)
       throw FileError(path + ": a tensor cannot be named \"" + tensor.name + "\"");
@@ -37,45 +39,59 @@ void check_names(const std::string& path, const std::vector<NamedTensor>& tensor
   }
 }
 
-std::string make_header(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
-  Json header = Json::object();
-  if (!metadata.empty()) header[safetensors::kMetadataKey] = metadata;
+const void* data_of(const Tensor& tensor) {
+  return visit(tensor.dtype(), [&](auto t) -> const void* { return tensor.data<decltype(t)>(); });
+}
+
+/// "00000000" for the header, then the checksum of each tensor.
+std::string checksums(const std::vector<NamedTensor>& tensors) {
+  std::string words(safetensors::kChecksumDigits, '0');
+  for (const auto& [name, value] : tensors)
+    words += " " + safetensors::hex(safetensors::crc32(data_of(value), bytes_of(value)));
+  return words;
+}
+
+std::string make_header(const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  std::string text(safetensors::kChecksumStart);
+  text += checksums(tensors) + '"';
+  for (const auto& [name, note] : metadata) text += ',' + Json(name).dump() + ':' + Json(note).dump();
+  text += '}';
   int64_t offset = 0;
   for (const auto& [name, value] : tensors) {
     const int64_t end = offset + bytes_of(value);
-    header[name] = {{"dtype", file_dtype(value.dtype())},
-                    {"shape", std::vector<int64_t>(value.shape().begin(), value.shape().end())},
-                    {"data_offsets", {offset, end}}};
+    text += ',' + Json(name).dump() + R"(:{"dtype":")" + file_dtype(value.dtype()) + R"(","shape":)" +
+            Json(std::vector<int64_t>(value.shape().begin(), value.shape().end())).dump() + R"(,"data_offsets":[)" +
+            std::to_string(offset) + ',' + std::to_string(end) + "]}";
     offset = end;
   }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const Json::type_error&) {
-    throw FileError(path + ": names and metadata must be UTF-8");
-  }
+  text += '}';
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the elements are aligned in the file
+  text.replace(safetensors::kChecksumStart.size(), safetensors::kChecksumDigits,
+               safetensors::hex(safetensors::header_crc32(text)));
   return text;
 }
 
 }  // namespace
 
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
-  check_names(path, tensors);
+  check_names(path, tensors, metadata);
   std::vector<NamedTensor> ordered = tensors;
+  for (NamedTensor& tensor : ordered) tensor.value = tensor.value.contiguous();
   std::stable_sort(ordered.begin(), ordered.end(), [](const NamedTensor& a, const NamedTensor& b) {
     return size_of(a.value.dtype()) > size_of(b.value.dtype());
   });
 
-  const std::string header = make_header(path, ordered, metadata);
+  std::string header;
+  try {
+    header = make_header(ordered, metadata);
+  } catch (const Json::type_error&) {
+    throw FileError(path + ": names and metadata must be UTF-8");
+  }
   const uint64_t length = header.size();
   AtomicFile file(path);
   file.write(&length, sizeof length);
   file.write(header);
-  for (const NamedTensor& tensor : ordered) {
-    const Tensor value = tensor.value.contiguous();
-    visit(value.dtype(), [&](auto t) { file.write(value.data<decltype(t)>(), static_cast<size_t>(bytes_of(value))); });
-  }
+  for (const auto& [name, value] : ordered) file.write(data_of(value), static_cast<size_t>(bytes_of(value)));
   file.commit();
 }
 

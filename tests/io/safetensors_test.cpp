@@ -1,7 +1,10 @@
 #include <kindling/io/safetensors.h>
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 
 #include <kindling/io/atomic_file.h>
@@ -93,8 +96,10 @@ TEST_CASE("the header is plain JSON, and the same tensors give the same bytes") 
   write_safetensors(folder / "b", tensors, {{"k", "v"}});
   const std::string bytes = read_file(folder / "a");
   CHECK(bytes == read_file(folder / "b"));
-  const std::string header = R"({"__metadata__":{"k":"v"},"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
-                             R"("w":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}})";
+  // The checksums are Python's: zlib.crc32.
+  const std::string header =
+      R"({"__metadata__":{"kindling_crc32":"e9ac3969 ebadd88a 2e3fa576","k":"v"},"n":{"dtype":"I64","shape":[1],)"
+      R"("data_offsets":[0,8]},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}})";
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
   CHECK(length % 8 == 0);
@@ -135,9 +140,94 @@ TEST_CASE("a missing file, folder or tensor is named") {
   const std::string path = folder / "x";
   CHECK_THROWS_MATCHES(SafetensorsFile(path), FileError,
                        Catch::Message(path + ": cannot be opened: No such file or directory"));
-  CHECK_THROWS_MATCHES(SafetensorsFile(folder.path()), FileError, Catch::Message(folder.path() + ": is not a file"));
+  CHECK_THROWS_MATCHES(SafetensorsFile(folder.path()), FileError,
+                       Catch::Message(folder.path() + ": is not a regular file"));
   write_safetensors(path, {{"a", Tensor::ones({1})}});
   CHECK_THROWS_MATCHES(SafetensorsFile(path).read("b"), FileError, Catch::Message(path + ": has no tensor \"b\""));
+}
+
+TEST_CASE("a pipe is refused without waiting for its writer") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "pipe";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  CHECK_THROWS_MATCHES(SafetensorsFile(path), FileError, Catch::Message(path + ": is not a regular file"));
+}
+
+TEST_CASE("every bit that changes is found, or changes nothing") {
+  const TemporaryFolder folder;
+  const std::vector<NamedTensor> tensors{{"w", Tensor::from<float>({1, -2, 3e-9F}, {3, 1})},
+                                         {"n", Tensor::from<int64_t>({3, 4})},
+                                         {"none", Tensor::empty({0})},
+                                         {"pixels", Tensor::from<uint8_t>({1, 2, 3})}};
+  write_safetensors(folder / "x", tensors, {{"note", "text"}});
+  const std::string whole = read_file(folder / "x");
+  const auto read_anew = [&](const std::string& bytes) {
+    std::ofstream(folder / "y", std::ios::binary) << bytes;
+    const SafetensorsFile file(folder / "y");
+    for (const auto& [name, value] : tensors) {
+      const Tensor read = file.read(name);
+      CHECK(bitwise_equal(read, value));
+    }
+    CHECK(file.metadata().at("note") == "text");
+    CHECK(file.entries().size() == tensors.size());
+  };
+  read_anew(whole);
+  size_t harmless = 0;
+  for (size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    std::string flipped = whole;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    try {
+      read_anew(flipped);
+      ++harmless;
+    } catch (const FileError& error) {
+      INFO("bit " << bit << ": " << error.what());
+      CHECK_THAT(error.what(), Catch::StartsWith((folder / "y") + ": byte "));
+    }
+  }
+  CHECK(harmless <= 8 * std::strlen("kindling_crc32"));  // without their name there are no checksums, but all else
+}
+
+TEST_CASE("a wrong checksum is told with the tensor's name and place") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  write_safetensors(path, {{"a", Tensor::ones({2})}, {"b", Tensor::ones({2})}});
+  std::string bytes = read_file(path);
+  bytes[bytes.size() - 3] ^= 1;
+  write_file(path, bytes);
+  const SafetensorsFile file(path);
+  CHECK(file.has_checksums());
+  CHECK(file.read("a").to_vector<float>() == std::vector<float>{1, 1});
+  CHECK_THROWS_MATCHES(file.read("b"), FileError,
+                       Catch::Message(path + ": byte " + std::to_string(bytes.size() - 8) +
+                                      ": tensor \"b\": its checksum is wrong: the file is damaged"));
+  bytes[bytes.find("shape")] ^= 1;
+  write_file(path, bytes);
+  CHECK_THROWS_WITH(SafetensorsFile(path), Catch::StartsWith(path + ": byte 0: the checksum of the header is wrong"));
+}
+
+TEST_CASE("checksums that are not this file's are refused") {
+  const std::string a = entry("a", "F32", "[1]", "[0,4]");
+  const std::string elsewhere = R"("__metadata__":{"b":"","kindling_crc32":"00000000 00000000"})";
+  CHECK(refusal(bytes_of(object({elsewhere, a}), data(4))) ==
+        "byte 8: \"kindling_crc32\" is not one checksum for each tensor");
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(write_safetensors(folder / "x", {}, {{"kindling_crc32", ""}}),
+                    (folder / "x") + ": metadata cannot be named \"kindling_crc32\"");
+}
+
+TEST_CASE("the header is written, read and searched in time that grows with its length alone") {
+  const TemporaryFolder folder;
+  constexpr size_t kMany = 200'000;
+  std::vector<NamedTensor> tensors;
+  for (size_t i = 0; i < kMany; ++i) tensors.push_back({"tensor" + std::to_string(i), Tensor::empty({0})});
+  const std::clock_t begin = std::clock();
+  write_safetensors(folder / "x", tensors);
+  const SafetensorsFile file(folder / "x");
+  size_t found = 0;
+  for (const NamedTensor& tensor : tensors) found += file.find(tensor.name) != nullptr ? 1 : 0;
+  CHECK(found == kMany);
+  // About a second; were one of the three quadratic, it would be many minutes.
+  CHECK(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC < 20);
 }
 
 TEST_CASE("a file that is cut short is refused at every length") {
@@ -163,7 +253,7 @@ TEST_CASE("headers that are not JSON are refused where they go wrong") {
   CHECK(refusal(bytes_of("{\"a\":}", "")) == "byte 13: the header is not valid JSON");
   CHECK(refusal(bytes_of("{} x", "")) == "byte 11: the header is not valid JSON");
   CHECK(refusal(bytes_of("{\"a\":{\"shape\":[[[1]]]}}", "")) == "byte 8: the header nests too deeply");
-  CHECK(refusal(bytes_of("{\"a\":" + std::string(100'000, '['), "")) == "byte 8: the header nests too deeply");
+  CHECK(refusal(bytes_of("{\"a\":{\"shape\":" + std::string(100'000, '['), "")) == "byte 8: the header nests too deeply");
   CHECK(refusal(bytes_of("{\"\xFF\":1}", "")) == "byte 10: the header is not valid JSON");
   CHECK_THAT(refusal(bytes_of("{\"a\":1e999}", "")),
              Catch::StartsWith("byte 8: the header cannot be read: ") && Catch::Contains("1e999"));
