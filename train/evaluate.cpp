@@ -71,13 +71,9 @@ void count_answers(std::optional<Confusion>& confusion, const Totals& before, co
 
 }  // namespace
 
-Tensor standardize_pixels(const Tensor& input, Rng&) {
-  if (input.dtype() != DType::u8) return input;
-  const Tensor pixels = input.contiguous();
-  Tensor result = Tensor::empty(pixels.shape());
-  std::transform(pixels.data<uint8_t>(), pixels.data<uint8_t>() + pixels.numel(), result.data<float>(),
-                 [](uint8_t x) { return (static_cast<float>(x) - 127.5F) / 63.75F; });
-  return result;
+Tensor standardize_pixels(const Tensor& input, Rng& rng) {
+  static const data::Transform standard = data::preprocess({});
+  return standard(input, rng);
 }
 
 Evaluator::Evaluator(data::DatasetPtr dataset, EvaluateOptions options)

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <kindling/data/loader.h>
-#include <kindling/data/transforms.h>
+#include <kindling/data/preprocessing.h>
 #include <kindling/nn/module.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>
@@ -25,8 +25,8 @@ struct EvaluateOptions {
   const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };
 
-/// The transform that stands for an empty one: u8 pixels x to f32 (x - 127.5) / 63.75, in -2..2, so that photographs
-/// have a mean near 0 and a deviation near 1; other inputs as they are.
+/// The transform that stands for an empty one: data::preprocess with its defaults. u8 pixels x to f32 (x - 127.5) /
+/// 63.75, in -2..2; other inputs as they are.
 Tensor standardize_pixels(const Tensor& input, Rng& rng);
 
 /// Thrown when a stop was asked for in the middle of something that has no partial result.

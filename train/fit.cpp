@@ -10,10 +10,6 @@ namespace {
 
 int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-data::Transform or_default(const data::Transform& transform) {
-  return transform ? transform : data::Transform(standardize_pixels);
-}
-
 data::LoaderOptions train_loader(const TrainerOptions& how, const FitOptions& options) {
   return {.batch_size = how.batch_size,
           .shuffle = true,
@@ -40,8 +36,13 @@ Fit::Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const F
       loader_(train, train_loader(how, options)),
       scheduler_(how.schedule, updates_per_epoch() * options.epochs),
       dead_layers_(model) {
+  if (!options.run.empty()) about_ = to_metadata(describe(model, *train, how, options));
   if (options.progress) progress_.emplace();
   if (val) validator_.emplace(val, validation_options());
+}
+
+data::Transform Fit::or_default(const data::Transform& transform) const {
+  return transform ? transform : data::preprocess(how_.preprocessing.value_or(data::Preprocessing{}));
 }
 
 int64_t Fit::updates_per_epoch() const { return groups(loader_.batches_per_epoch(), how_.accumulate); }
@@ -72,7 +73,8 @@ TrainResult Fit::run() {
 
 void Fit::train_epoch() {
   gradient_.reset();
-  loader_.set_transform(or_default(state_.epoch < how_.early_epochs ? how_.early_transform : how_.train_transform));
+  const bool early = state_.epoch < how_.early_epochs;
+  loader_.set_transform(or_default(early ? how_.early_transform : how_.train_transform));
   loader_.start(state_.epoch, state_.batch);
   speed_.start_epoch();
   while (update()) {
@@ -193,7 +195,7 @@ EvaluateOptions Fit::validation_options() {
   return {.loss = how_.loss,
           .metrics = how_.metrics,
           .batch_size = how_.batch_size,
-          .transform = how_.eval_transform,
+          .transform = or_default(how_.eval_transform),
           .workers = options_.workers,
           .strict = options_.strict,
           .cache_bytes = options_.cache_bytes,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <kindling/train/dead_layers.h>
+#include <kindling/train/description.h>
 #include <kindling/train/run_folder.h>
 #include <kindling/train/run_state.h>
 #include <kindling/train/step.h>
@@ -73,6 +74,7 @@ class Fit {
 
   void stop_if_asked() const;
   int64_t updates_per_epoch() const;
+  data::Transform or_default(const data::Transform& transform) const;
 
   Module& model_;
   Optimizer& optimizer_;
@@ -80,6 +82,7 @@ class Fit {
   const FitOptions& options_;
   std::optional<TerminalProgress> progress_;
   RunIdentity identity_;
+  Metadata about_;  ///< what the checkpoints tell beside weights and state
   data::Loader loader_;
   std::optional<Evaluator> validator_;
   Scheduler scheduler_;

@@ -35,7 +35,8 @@ bool Fit::save_to(const std::string& path) {
     if (events_) events_->sync();
     save_checkpoint(
         path, model_,
-        {{"optimizer", optimizer_.state()}, {"schedule", scheduler_.state()}, {"run", to_state(state_, identity_)}});
+        {{"optimizer", optimizer_.state()}, {"schedule", scheduler_.state()}, {"run", to_state(state_, identity_)}},
+        about_);
   } catch (const FileError& error) {
     save_error_ = error.what();
     note(save_error_ + "; tried again at the next checkpoint");

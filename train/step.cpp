@@ -120,6 +120,18 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
   }
 }
 
+int64_t part_count(const StepPlan& plan, int64_t samples) {
+  return plan.slots == 1 ? 1 : parts_of(samples, plan.micro_batch);
+}
+
+void for_each_part(const StepPlan& plan, int64_t samples, FunctionRef<void(int64_t, int64_t, int64_t)> f) {
+  if (plan.slots == 1) return f(0, 0, samples);
+  parallel_for(part_count(plan, samples), 1, [&](int64_t part, int64_t) {
+    const int64_t begin = part * plan.micro_batch;
+    f(part, begin, std::min(begin + plan.micro_batch, samples));
+  });
+}
+
 int64_t GradientStep::count_parts(const Batch& batch) const { return parts_of(batch.input.size(0), plan_.micro_batch); }
 
 Totals GradientStep::run_parts(const Batch& batch) {

@@ -27,6 +27,13 @@ struct StepPlan {
 /// size of a part; throws ShapeError if that would cut the batch of a model with buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 
+/// How many parts a batch of so many samples has.
+int64_t part_count(const StepPlan& plan, int64_t samples);
+/// Calls f(part, begin, end) for each part's samples, side by side. With one slot that is a single part, outside of
+/// parallel_for, so that the operations themselves use the threads.
+void for_each_part(const StepPlan& plan, int64_t samples,
+                   FunctionRef<void(int64_t part, int64_t begin, int64_t end)> f);
+
 /// Adds up gradients over one or more batches (accumulation, Caffe's iter_size).
 class GradientStep {
  public:

@@ -1,7 +1,9 @@
 // Everything of train/.
 #pragma once
 
+#include <kindling/train/classifier.h>
 #include <kindling/train/curves.h>
+#include <kindling/train/description.h>
 #include <kindling/train/evaluate.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>

@@ -20,7 +20,9 @@ void check_options(const FitOptions& options) {
         std::pair("patience", options.patience), std::pair("histograms_every", options.histograms_every)})
     check(value >= 0, "fit", name, " must not be negative, got ", value);
   check(!options.resume || !options.run.empty(), "fit", "resume needs the folder of a run");
-  check(options.config.is_null() || options.config.is_object(), "fit", "config is not a JSON object");
+  for (const auto& [name, object] :
+       {std::pair("config", &options.config), std::pair("about_data", &options.about_data)})
+    check(object->is_null() || object->is_object(), "fit", name, " is not a JSON object");
 }
 
 }  // namespace

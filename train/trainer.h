@@ -29,9 +29,12 @@ struct TrainerOptions {
   int64_t micro_batch = 0;  ///< samples per part of a batch, see StepPlan; 0: chosen
   double clip_norm = 0;     ///< gradients longer than this (all parameters together) are scaled down to it; 0: never
   Loss loss = classification();
-  std::vector<Metric> metrics = {};      ///< of validation and test, besides loss, top-1 and top-5
-  bool drop_last = false;                ///< leave out an epoch's last batch if it is smaller
-  data::Transform train_transform = {};  ///< empty: standardize_pixels
+  std::vector<Metric> metrics = {};  ///< of validation and test, besides loss, top-1 and top-5
+  bool drop_last = false;            ///< leave out an epoch's last batch if it is smaller
+  /// How pictures become inputs, where no transform below says otherwise; nothing: its defaults. The checkpoints tell
+  /// it, so that whoever uses the model need not know. With an `eval_transform` and nothing here they tell nothing.
+  std::optional<data::Preprocessing> preprocessing = {};
+  data::Transform train_transform = {};  ///< empty: that of `preprocessing`
   data::Transform eval_transform = {};   ///< alike, for validation and test
   data::Transform early_transform = {};  ///< train_transform of the first `early_epochs`: to smaller images, say
   int64_t early_epochs = 0;
@@ -55,11 +58,12 @@ struct FitOptions {
   int workers = 1;               ///< background threads that read and augment
   bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
-  nlohmann::json config = {};    ///< object of the caller's own options, kept in config.json
-  bool curves = true;            ///< draw curves.svg (with gnuplot)
-  bool tensorboard = false;      ///< event files of scalars in the folder `run`
-  int64_t histograms_every = 0;  ///< epochs between histograms of weights and gradients in them; 0: none
-  bool progress = false;         ///< show it on standard error as the command line does: see TerminalProgress
+  nlohmann::json config = {};      ///< object of the caller's own options, kept in config.json
+  nlohmann::json about_data = {};  ///< object on what is trained on, kept in the checkpoints (Description::data)
+  bool curves = true;              ///< draw curves.svg (with gnuplot)
+  bool tensorboard = false;        ///< event files of scalars in the folder `run`
+  int64_t histograms_every = 0;    ///< epochs between histograms of weights and gradients in them; 0: none
+  bool progress = false;           ///< show it on standard error as the command line does: see TerminalProgress
   TrainListener* listener = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< becomes true: finish the update, write last.ckpt, return
 };

@@ -95,7 +95,8 @@ void read_checkpoint(const std::string& path, OptionResult& result) {
     auto& part = entry.name.starts_with(kStatePrefix) ? result.state : result.weights;
     part[entry.name] = bytes.substr(static_cast<size_t>(entry.offset), static_cast<size_t>(entry.bytes));
   }
-  for (const auto& [name, text] : file.metadata()) result.state["metadata " + name] = text;
+  for (const auto& [name, text] : file.metadata())
+    if (name != "description") result.state["metadata " + name] = text;  // which tells options, effect or none
   result.state.erase(std::string(kStatePrefix) + "run/metrics_lines");  // as many as were written beside it
 }
 

@@ -1,0 +1,151 @@
+// Naming what is on pictures.
+#include <kindling/train/classifier.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include <kindling/autograd/ops/softmax.h>
+#include <kindling/io/atomic_file.h>
+#include <kindling/io/checkpoint.h>
+#include <kindling/io/weights.h>
+#include <kindling/models/lenet.h>
+#include <kindling/models/squeezenet.h>
+#include <kindling/optim/sgd.h>
+#include <kindling/tensor/softmax.h>
+#include <kindling/train/trainer.h>
+
+#include <kindling/tests/support/bmp.h>
+#include <kindling/tests/support/temporary_folder.h>
+#include <kindling/tests/train/small_problem.h>
+
+using namespace kindling;
+
+namespace {
+
+Tensor picture(int64_t height, int64_t width, uint64_t seed, int64_t channels = 3) {
+  Rng rng(seed);
+  Tensor image = Tensor::empty({height, width, channels}, DType::u8);
+  for (int64_t i = 0; i < image.numel(); ++i) image.data<uint8_t>()[i] = static_cast<uint8_t>(rng.next_below(256));
+  return image;
+}
+
+SqueezeNet make_net(uint64_t seed = 1) {
+  Rng rng(seed);
+  return squeezenet_cifar({.classes = 7, .norm = Norm::batch}, rng);
+}
+
+/// What the network says of one picture, computed step by step.
+std::vector<double> expected_probabilities(Module& net, const Tensor& image, const data::Preprocessing& preprocessing) {
+  const EvaluationMode evaluation(net);
+  const NoGrad no_grad;
+  Rng rng(0);
+  const Tensor input = data::preprocess(preprocessing)(image, rng);
+  const Tensor batch = input.reshape(input.shape().with_inserted(0, 1));
+  return softmax(net(batch).value().to(DType::f64)).to_vector<double>();
+}
+
+const data::Preprocessing kPreprocessing{.size = 16, .shorter = 18, .mean = {120, 110, 100}, .std = {60, 61, 62}};
+
+Classifier make_classifier(uint64_t seed = 1) {
+  SqueezeNet net = make_net(seed);
+  const Description description{
+      .model = net.definition(), .classes = {"a", "b", "c", "d", "e"}, .preprocessing = kPreprocessing};
+  return Classifier(std::make_unique<SqueezeNet>(std::move(net)), description);
+}
+
+}  // namespace
+
+TEST_CASE("a classifier says what the network does, the most probable first", "[model]") {
+  SqueezeNet net = make_net();
+  Classifier classify = make_classifier();
+  const Tensor image = picture(30, 40, 2);
+  const std::vector<double> expected = expected_probabilities(net, image, kPreprocessing);
+  const Predictions all = classify(image, 100);
+  REQUIRE(all.size() == 7);
+  double sum = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto& [index, label, probability] = all[i];
+    CHECK_THAT(probability, Catch::WithinRel(expected[static_cast<size_t>(index)], 1e-5));
+    CHECK(label == (index < 5 ? std::string(1, static_cast<char>('a' + index)) : "class " + std::to_string(index)));
+    if (i > 0) CHECK(probability <= all[i - 1].probability);
+    sum += probability;
+  }
+  CHECK_THAT(sum, Catch::WithinAbs(1, 1e-9));
+  const Predictions two = classify(image, 2);
+  REQUIRE(two.size() == 2);
+  CHECK(two[1].index == all[1].index);
+}
+
+TEST_CASE("several pictures at once give what one at a time gives, for any number of threads", "[model]") {
+  Classifier classify = make_classifier();
+  std::vector<Tensor> pictures;
+  for (uint64_t i = 0; i < 11; ++i) pictures.push_back(picture(16 + static_cast<int64_t>(i), 20, i));
+  std::vector<std::vector<Predictions>> answers;
+  for (const int threads : {1, 2, 4}) {
+    const ThreadsGuard with(threads);
+    answers.push_back(classify(pictures, 3));
+  }
+  REQUIRE(answers[0].size() == pictures.size());
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const Predictions alone = classify(pictures[i], 3);
+    for (size_t k = 0; k < alone.size(); ++k) {
+      CHECK(answers[0][i][k].index == alone[k].index);
+      CHECK_THAT(answers[0][i][k].probability, Catch::WithinRel(alone[k].probability, 1e-5));
+      CHECK(answers[1][i][k].probability == answers[0][i][k].probability);
+      CHECK(answers[2][i][k].probability == answers[0][i][k].probability);
+    }
+  }
+  CHECK(classify(std::vector<Tensor>{}).empty());
+}
+
+TEST_CASE("a file is decoded and named by a checkpoint that lies alone", "[model]") {
+  const TemporaryFolder folder;
+  SqueezeNet net = make_net();
+  save_checkpoint(folder / "best.ckpt", net, {},
+                  to_metadata({.model = net.definition(), .classes = {"x", "y"}, .preprocessing = kPreprocessing}));
+  write_file(folder / "photo.bmp",
+             testing::make_bmp(24, [](int y, int x, int c) { return static_cast<uint8_t>(10 * y + 3 * x + c); }));
+  Classifier classify(folder / "best.ckpt");
+  const Predictions top = classify(folder / "photo.bmp", 1);
+  REQUIRE(top.size() == 1);
+  Tensor image = Tensor::empty({24, 24, 3}, DType::u8);  // rows of a bitmap come from the bottom, in blue, green, red
+  for (int64_t y = 0; y < 24; ++y)
+    for (int64_t x = 0; x < 24; ++x)
+      for (int64_t c = 0; c < 3; ++c)
+        image.at<uint8_t>({y, x, c}) = static_cast<uint8_t>(10 * (23 - y) + 3 * x + 2 - c);
+  CHECK(top[0].probability == classify(image, 1)[0].probability);
+  CHECK(classify.description().classes == std::vector<std::string>{"x", "y"});
+  CHECK_THROWS_WITH(classify(folder / "none.jpg"), Catch::StartsWith((folder / "none.jpg") + ": "));
+}
+
+TEST_CASE("models of grey pictures get colours as grey", "[model]") {
+  Rng rng(1);
+  Sequential net = lenet({.size = 16}, rng);
+  const Description description{
+      .model = net.definition(), .classes = {}, .preprocessing = data::Preprocessing{.size = 16}};
+  Classifier classify(std::make_unique<Sequential>(std::move(net)), description);
+  const Tensor colours = picture(16, 16, 3);
+  Tensor grey = Tensor::empty({16, 16, 1}, DType::u8);
+  for (int64_t i = 0; i < grey.numel(); ++i) {
+    const uint8_t* rgb = colours.data<uint8_t>() + 3 * i;
+    grey.data<uint8_t>()[i] = static_cast<uint8_t>(std::lround(0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]));
+  }
+  CHECK(classify(colours)[0].probability == classify(grey)[0].probability);
+  CHECK_THROWS_WITH(classify(picture(16, 16, 1, 2)),
+                    "Classifier: the model takes pictures of 1 channels, got [16, 16, 2]");
+}
+
+TEST_CASE("what a classifier lacks is named", "[model]") {
+  const TemporaryFolder folder;
+  SqueezeNet net = make_net();
+  const std::string path = folder / "x";
+  save(net, path);
+  CHECK_THROWS_WITH(Classifier(path), Catch::StartsWith(path + ": does not say what model it holds"));
+  save_checkpoint(path, net, {}, to_metadata({.model = net.definition()}));
+  CHECK_THROWS_WITH(Classifier(path), Catch::StartsWith(path + ": does not say how a picture becomes an input"));
+  CHECK_THROWS_WITH(Classifier(std::make_unique<SqueezeNet>(make_net()), {}),
+                    "Classifier: the description has no preprocessing");
+  Classifier classify = make_classifier();
+  CHECK_THROWS_WITH(classify(picture(20, 20, 1), 0), "Classifier: top must be above 0, got 0");
+  CHECK_THROWS_WITH(classify(Tensor::zeros({4})), "Classifier: a picture is [H, W, C], not [4]");
+}

@@ -1,0 +1,133 @@
+#include <kindling/train/classifier.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <kindling/data/image.h>
+#include <kindling/models/definition.h>
+#include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/softmax.h>
+#include <kindling/train/step.h>
+
+namespace kindling {
+namespace {
+
+/// u8 [H,W,3] to [H,W,1]: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded.
+Tensor to_grey(const Tensor& picture) {
+  const Tensor colours = picture.contiguous();
+  Tensor grey = Tensor::empty({colours.size(0), colours.size(1), 1}, DType::u8);
+  const uint8_t* in = colours.data<uint8_t>();
+  uint8_t* out = grey.data<uint8_t>();
+  for (int64_t i = 0; i < grey.numel(); ++i, in += 3)
+    out[i] = static_cast<uint8_t>(std::lround(0.299 * in[0] + 0.587 * in[1] + 0.114 * in[2]));
+  return grey;
+}
+
+data::Transform make_transform(const Description& description) {
+  const data::Transform fit = data::preprocess(*description.preprocessing);
+  const int64_t channels = description.model.model.empty() ? 0 : channels_of(description.model);
+  return [fit, channels](const Tensor& picture, Rng& rng) {
+    check(picture.rank() == 3, "Classifier", "a picture is [H, W, C], not ", picture.shape());
+    const bool to_be_grey = channels == 1 && picture.size(2) == 3 && picture.dtype() == DType::u8;
+    const Tensor image = to_be_grey ? to_grey(picture) : picture;
+    check(channels == 0 || image.size(2) == channels, "Classifier", "the model takes pictures of ", channels,
+          " channels, got ", picture.shape());
+    return fit(image, rng);
+  };
+}
+
+Tensor join(const std::vector<Tensor>& inputs) {
+  const Shape shape = inputs[0].shape();
+  Tensor batch = Tensor::empty(shape.with_inserted(0, static_cast<int64_t>(inputs.size())), inputs[0].dtype());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    check(inputs[i].shape() == shape, "Classifier", "pictures of one call must become inputs of one shape, got ", shape,
+          " and ", inputs[i].shape());
+    batch.select(0, static_cast<int64_t>(i)).copy_(inputs[i]);
+  }
+  return batch;
+}
+
+}  // namespace
+
+Classifier::Classifier(const std::string& checkpoint) {
+  const SafetensorsFile file(checkpoint);
+  description_ = read_description(file);
+  model_ = load_model(file);
+  if (!description_.preprocessing)
+    throw FileError(checkpoint +
+                    ": does not say how a picture becomes an input: train with TrainerOptions::preprocessing, or give "
+                    "Classifier a model and a Description that has it");
+  prepare();
+}
+
+Classifier::Classifier(std::unique_ptr<Module> model, Description description)
+    : description_(std::move(description)), model_(std::move(model)) {
+  check(model_ != nullptr, "Classifier", "no model");
+  check(description_.preprocessing.has_value(), "Classifier", "the description has no preprocessing");
+  prepare();
+}
+
+void Classifier::prepare() {
+  transform_ = make_transform(description_);
+  model_->eval();
+  model_->name_parts();  // a first call from several threads must not do it
+}
+
+Predictions Classifier::operator()(const std::filesystem::path& file, int64_t top) {
+  return (*this)(data::decode_image(file), top);
+}
+
+Predictions Classifier::operator()(const Tensor& picture, int64_t top) {
+  return (*this)(std::vector<Tensor>{picture}, top).front();
+}
+
+std::vector<Predictions> Classifier::operator()(const std::vector<Tensor>& pictures, int64_t top) {
+  if (pictures.empty()) return {};
+  Rng unused(0);  // nothing in it is random
+  std::vector<Tensor> inputs;
+  for (const Tensor& picture : pictures) inputs.push_back(transform_(picture, unused));
+  return predict(join(inputs), top);
+}
+
+std::vector<Predictions> Classifier::predict(const Tensor& inputs, int64_t top) {
+  check(top > 0, "Classifier", "top must be above 0, got ", top);
+  check(inputs.rank() == 4 && inputs.size(0) > 0, "Classifier", "inputs are [N, H, W, C], not ", inputs.shape());
+  const ConstantWeights constant;
+  const StepPlan plan = plan_step(*model_, inputs.select(0, 0), inputs.size(0));
+  std::vector<Predictions> result(static_cast<size_t>(inputs.size(0)));
+  for_each_part(plan, inputs.size(0), [&](int64_t, int64_t begin, int64_t end) {
+    const NoGrad no_grad;
+    const Tensor logits = (*model_)(inputs.slice(0, begin, end)).value();
+    check(logits.rank() == 2 && logits.size(0) == end - begin, "Classifier", "the model gives ", logits.shape(),
+          " for ", end - begin, " pictures: it is no classifier");
+    const Tensor probabilities = softmax(logits.to(DType::f64));
+    const int64_t classes = logits.size(1);
+    for (int64_t i = begin; i < end; ++i)
+      result[static_cast<size_t>(i)] = best_of(probabilities.data<double>() + (i - begin) * classes, classes, top);
+  });
+  return result;
+}
+
+Predictions Classifier::best_of(const double* probabilities, int64_t classes, int64_t top) const {
+  std::vector<int64_t> order(static_cast<size_t>(classes));
+  std::iota(order.begin(), order.end(), 0);
+  const auto before = [&](int64_t a, int64_t b) {  // a NaN comes last
+    const double pa = std::isnan(probabilities[a]) ? -1 : probabilities[a];
+    const double pb = std::isnan(probabilities[b]) ? -1 : probabilities[b];
+    return pa != pb ? pa > pb : a < b;
+  };
+  const auto wanted = static_cast<std::ptrdiff_t>(std::min(top, classes));
+  std::partial_sort(order.begin(), order.begin() + wanted, order.end(), before);
+  Predictions result;
+  for (auto index = order.begin(); index != order.begin() + wanted; ++index) {
+    const auto named = static_cast<size_t>(*index) < description_.classes.size();
+    result.push_back(
+        {.index = *index,
+         .label = named ? description_.classes[static_cast<size_t>(*index)] : "class " + std::to_string(*index),
+         .probability = probabilities[*index]});
+  }
+  return result;
+}
+
+}  // namespace kindling

@@ -1,0 +1,60 @@
+// What is on a picture.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <kindling/data/transforms.h>
+#include <kindling/nn/module.h>
+#include <kindling/train/description.h>
+
+namespace kindling {
+
+struct Prediction {
+  int64_t index = 0;       ///< of the class, from 0
+  std::string label = {};  ///< its name; "class 7" where none is known
+  double probability = 0;  ///< in [0, 1]
+};
+
+/// The most probable first; among equals the lower index.
+using Predictions = std::vector<Prediction>;
+
+/// Names what is on pictures, by a checkpoint as Trainer writes it, which needs nothing beside it:
+///
+///     Classifier classify("runs/photos/best.ckpt");
+///     for (const auto& [index, label, probability] : classify("photo.jpg", 3))
+///       std::cout << label << ": " << 100 * probability << " %\n";
+///
+/// Calls use all threads by themselves; a Classifier serves one caller at a time.
+class Classifier {
+ public:
+  /// Throws FileError as load_model() does, and if the checkpoint does not say how a picture becomes an input.
+  explicit Classifier(const std::string& checkpoint);
+  /// For a model that no checkpoint can describe. Throws Error if `description` lacks the preprocessing.
+  Classifier(std::unique_ptr<Module> model, Description description);
+
+  /// A JPEG, PNG or BMP file. Throws FileError as data::decode_image does.
+  Predictions operator()(const std::filesystem::path& file, int64_t top = 5);
+  /// A decoded picture: u8 [H,W,C]. Colours become grey for models of grey pictures.
+  Predictions operator()(const Tensor& picture, int64_t top = 5);
+  /// Several at once, which is faster.
+  std::vector<Predictions> operator()(const std::vector<Tensor>& pictures, int64_t top = 5);
+
+  /// From a picture to an input, for loaders; and what the model says of inputs [N,H,W,C] that were made so.
+  const data::Transform& transform() const { return transform_; }
+  std::vector<Predictions> predict(const Tensor& inputs, int64_t top = 5);
+
+  const Description& description() const { return description_; }
+
+ private:
+  void prepare();
+  Predictions best_of(const double* probabilities, int64_t classes, int64_t top) const;
+
+  Description description_;
+  std::unique_ptr<Module> model_;
+  data::Transform transform_;
+};
+
+}  // namespace kindling

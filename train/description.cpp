@@ -1,0 +1,119 @@
+#include <kindling/train/description.h>
+
+#include <kindling/data/open.h>
+#include <kindling/io/weights.h>
+#include <kindling/models/definition.h>
+#include <kindling/train/trainer.h>
+
+namespace kindling {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kKey[] = "description";
+
+/// Height and width that the first pictures of a data set share if they are square; 0 if not, nothing if the samples
+/// are no pictures.
+std::optional<int64_t> picture_size(const data::Dataset& dataset) {
+  constexpr int64_t kLooks = 16;
+  for (int64_t i = 0; i < std::min(kLooks, dataset.size()); ++i) {
+    try {
+      const Tensor input = dataset.get(i).input;
+      if (input.dtype() != DType::u8 || input.rank() != 3) return std::nullopt;
+      const std::optional<Size2> size = data::describe_inputs(dataset).size;
+      return size && size->h == size->w ? size->h : 0;
+    } catch (const FileError&) {  // a damaged one, which the loader will name
+    }
+  }
+  return std::nullopt;
+}
+
+/// As a checkpoint tells it.
+std::optional<data::Preprocessing> preprocessing_of(const TrainerOptions& how, const data::Dataset& train) {
+  if (!how.preprocessing && how.eval_transform) return std::nullopt;
+  data::Preprocessing result = how.preprocessing.value_or(data::Preprocessing{});
+  if (result.size > 0) return result;
+  const std::optional<int64_t> size = picture_size(train);
+  if (size) result.size = *size;
+  return size || how.preprocessing ? std::optional(result) : std::nullopt;
+}
+
+Json to_json(const data::Preprocessing& p) {
+  return {{"size", p.size}, {"shorter", p.shorter}, {"mean", p.mean}, {"std", p.std}};
+}
+
+data::Preprocessing preprocessing_from(const Json& json) {
+  data::Preprocessing result{.size = json.at("size").get<int64_t>(),
+                             .shorter = json.at("shorter").get<int64_t>(),
+                             .mean = json.at("mean").get<std::vector<double>>(),
+                             .std = json.at("std").get<std::vector<double>>()};
+  static_cast<void>(data::preprocess(result));  // throws if it makes no sense
+  return result;
+}
+
+Description from_json(const Json& json) {
+  Description result;
+  if (const Json& model = json.at("model"); !model.is_null())
+    result.model = {model.at("name").get<std::string>(), model.at("options").get<std::map<std::string, std::string>>()};
+  result.classes = json.at("classes").get<std::vector<std::string>>();
+  if (const Json& p = json.at("preprocessing"); !p.is_null()) result.preprocessing = preprocessing_from(p);
+  result.data = json.at("data");
+  return result;
+}
+
+}  // namespace
+
+Description describe(const Module& model, const data::Dataset& train, const TrainerOptions& how,
+                     const FitOptions& options) {
+  return {.model = model.definition(),
+          .classes = train.classes(),
+          .preprocessing = preprocessing_of(how, train),
+          .data = options.about_data};
+}
+
+Metadata to_metadata(const Description& description) {
+  const Definition& model = description.model;
+  const auto& preprocessing = description.preprocessing;
+  const Json json{{"model", model.model.empty() ? Json() : Json{{"name", model.model}, {"options", model.options}}},
+                  {"classes", description.classes},
+                  {"preprocessing", preprocessing ? to_json(*preprocessing) : Json()},
+                  {"data", description.data}};
+  try {
+    return {{kKey, json.dump()}};
+  } catch (const Json::exception&) {
+    throw Error("a name of a class, or another text in the description of a checkpoint, is not UTF-8");
+  }
+}
+
+Description read_description(const SafetensorsFile& file) {
+  const auto entry = file.metadata().find(kKey);
+  if (entry == file.metadata().end()) return {};
+  try {
+    return from_json(Json::parse(entry->second));
+  } catch (const std::exception& error) {
+    throw FileError(file.path() + ": its description cannot be read: " + error.what());
+  }
+}
+
+Description read_description(const std::string& path) { return read_description(SafetensorsFile(path)); }
+
+std::unique_ptr<Module> load_model(const std::string& path) { return load_model(SafetensorsFile(path)); }
+
+std::unique_ptr<Module> load_model(const SafetensorsFile& file) {
+  const std::string& path = file.path();
+  const Definition definition = read_description(file).model;
+  if (definition.model.empty())
+    throw FileError(path + ": does not say what model it holds: make the model yourself and load() it");
+  std::unique_ptr<Module> model;
+  try {
+    Rng rng(0);
+    model = make_model(definition, rng);
+  } catch (const Error& error) {
+    throw FileError(path + ": describes a model that cannot be made here: " + error.what());
+  }
+  load(*model, file);
+  model->eval();
+  return model;
+}
+
+}  // namespace kindling
