@@ -34,11 +34,12 @@ void declare(EvalCommand& options, Settings& settings) {
 
 void complete(EvalCommand& options, const Settings& settings, const data::Dataset& dataset,
               const data::InputInfo& input, const std::optional<RunFacts>& facts) {
-  if (!facts && !settings.is_set("model"))
-    throw UsageError(options.model.weights +
-                     " lies in no run folder: say what model it is for by --model, --bypass, --norm and --classes");
+  options.model.require_model(settings);
   const RunFacts of_data{.channels = input.channels, .class_names = dataset.classes()};
-  if (facts) facts->check_same(of_data, options.data.data);
+  if (facts) {
+    facts->check_same(of_data, options.data.data);
+    options.images.described = facts->preprocessing;
+  }
   options.model.complete(static_cast<int64_t>(of_data.class_names.size()), input);
   options.images.complete(input.channels);
 }
@@ -49,7 +50,7 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
   const Interrupt interrupt;
   Evaluation result = evaluate(model, dataset,
                                {.batch_size = options.batch_size,
-                                .transform = eval_transform(options.model.size, input, options.images),
+                                .transform = data::preprocess(options.images.preprocessing(options.model.size, input)),
                                 .workers = options.data.workers,
                                 .strict = options.data.strict,
                                 .progress =

@@ -1,5 +1,8 @@
 // kindling info: what a model or a file of weights consists of.
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/output.h>
@@ -55,8 +58,25 @@ void add_row(Table& table, const LayerSummary& layer, const std::string& name) {
   table.add({name, layer.kind, image_text(layer.output_shape), count(layer.parameters), count(layer.macs)});
 }
 
+/// What a checkpoint tells besides its model.
+Json to_json(const data::Preprocessing& p) {
+  return {{"size", p.size}, {"shorter", p.shorter}, {"mean", p.mean}, {"std", p.std}};
+}
+
+void print_facts(const RunFacts& facts) {
+  constexpr size_t kShown = 10;
+  const auto& names = facts.class_names;
+  if (!names.empty())
+    print("classes: {}{}\n", fmt::join(names.begin(), names.begin() + std::min(names.size(), kShown), ", "),
+          names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "");
+  if (const auto& p = facts.preprocessing)
+    print("pictures: shorter side to {} pixels, the middle {} x {}; mean {}, std {}\n", std::max(p->shorter, p->size),
+          p->size, p->size, fmt::join(p->mean, ","), fmt::join(p->std, ","));
+}
+
 /// A model: the rows of Table 1 of the SqueezeNet paper, each followed by the layers in it.
-int describe_model(const InfoOptions& options, int64_t channels) {
+int describe_model(const InfoOptions& options, const std::optional<RunFacts>& facts) {
+  const int64_t channels = facts ? facts->channels : options.model.info().channels;
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.load(rng, channels);
   const int64_t size = options.model.input_size();
@@ -75,6 +95,8 @@ int describe_model(const InfoOptions& options, int64_t channels) {
                 {"parameters", rows.parameters},
                 {"macs", rows.macs},
                 {"bytes", bytes},
+                {"class_names", facts ? Json(facts->class_names) : Json()},
+                {"preprocessing", facts && facts->preprocessing ? to_json(*facts->preprocessing) : Json()},
                 {"layers", list}});
     return kDone;
   }
@@ -88,6 +110,7 @@ int describe_model(const InfoOptions& options, int64_t channels) {
   print("{}\n{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
         with_commas(rows.parameters), with_unit(static_cast<double>(bytes), "B"),
         with_unit(static_cast<double>(rows.macs), "MACs"));
+  if (facts) print_facts(*facts);
   return kDone;
 }
 
@@ -106,8 +129,11 @@ int describe_file(const InfoOptions& options) {
     const int64_t numbers = is_parameter(entry.name) ? entry.shape.numel() : 0;
     parameters += numbers;
     if (!entry.name.starts_with(kStatePrefix)) bytes += entry.bytes;
-    table.add({entry.name, entry.dtype, fmt::format("{}", fmt::join(sizes(entry.shape), " x ")),
-               with_commas(entry.shape.numel()), with_commas(entry.bytes)});
+    if (!options.everywhere.json) {
+      table.add({entry.name, entry.dtype, fmt::format("{}", fmt::join(sizes(entry.shape), " x ")),
+                 with_commas(entry.shape.numel()), with_commas(entry.bytes)});
+      continue;
+    }
     list.push_back({{"name", entry.name},
                     {"kind", entry.dtype},
                     {"output_shape", nullptr},
@@ -132,7 +158,7 @@ int describe_file(const InfoOptions& options) {
 int run(InfoOptions& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
   if (!options.model.weights.empty() && !settings.is_set("model")) return describe_file(options);
-  return describe_model(options, facts ? facts->channels : options.model.info().channels);
+  return describe_model(options, facts);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   Program program;
   add_train(program);
   add_eval(program);
+  add_classify(program);
   add_info(program);
   add_gradcheck(program);
   add_bench(program);

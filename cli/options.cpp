@@ -11,8 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include <kindling/io/weights.h>
+#include <kindling/models/definition.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/description.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -22,16 +24,11 @@ namespace fs = std::filesystem;
 
 /// Position of `word` in a list that its option has been checked against.
 template <class Enum>
-Enum choose(const std::string& word, std::initializer_list<const char*> words) {
+Enum choose(const std::string& word, const std::vector<std::string>& words) {
   return static_cast<Enum>(std::find(words.begin(), words.end(), word) - words.begin());
 }
 
-constexpr auto kBypasses = {"none", "simple", "complex"};
-constexpr auto kForms = {"torchvision", "caffe"};
-constexpr auto kNorms = {"none", "batch"};
-constexpr auto kConvs = {"auto", "direct", "im2col", "naive"};
-
-std::vector<std::string> words(std::initializer_list<const char*> list) { return {list.begin(), list.end()}; }
+const std::vector<std::string> kConvs{"auto", "direct", "im2col", "naive"};
 
 std::string check_data(const std::string& spec) {
   if (spec == "shapes") return "";
@@ -82,18 +79,23 @@ void Everywhere::use_threads() const {
 void ModelChoice::declare(Settings& settings) {
   settings.group("Model");
   settings.add("model", model, "NAME", fmt::format("{}", fmt::join(model_names(), ", ")))->check(one_of(model_names()));
-  settings.add("bypass", bypass, "KIND", "Of SqueezeNets: none, simple, complex")->check(one_of(words(kBypasses)));
-  settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(words(kNorms)));
+  settings.add("bypass", bypass, "KIND", "Of SqueezeNets: none, simple, complex")->check(one_of(bypass_words()));
+  settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(norm_words()));
   settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
       ->check(in_range(0, 1));
-  settings.add("form", form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(words(kForms)));
+  settings.add("form", form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(form_words()));
   settings.add("classes", classes, "N", "Outputs; 0: as many as the data or the model has")->check(at_least(0));
   settings.add("size", size, "PX", "Height and width of the input; 0: the data's or the model's")->check(at_least(0));
   settings.add("weights", weights, "FILE", "Weights or checkpoint (safetensors) to load");
-  settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(words(kConvs)));
+  settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(kConvs));
 }
 
-ModelInfo ModelChoice::info() const { return model_info(model, choose<Form>(form, kForms)); }
+void ModelChoice::require_model(const Settings& settings) const {
+  if (!settings.is_set("model"))
+    throw UsageError(weights + " does not say what model it is for: say it by --model, --bypass, --norm and --classes");
+}
+
+ModelInfo ModelChoice::info() const { return model_info(model, choose<Form>(form, form_words())); }
 
 void ModelChoice::check_size(const std::string& option, int64_t pixels) const {
   const int64_t smallest = info().smallest_size;
@@ -114,9 +116,9 @@ std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
   const ModelOptions options{.classes = classes,
                              .channels = channels,
                              .size = size,
-                             .bypass = choose<Bypass>(bypass, kBypasses),
-                             .form = choose<Form>(form, kForms),
-                             .norm = choose<Norm>(norm, kNorms),
+                             .bypass = choose<Bypass>(bypass, bypass_words()),
+                             .form = choose<Form>(form, form_words()),
+                             .norm = choose<Norm>(norm, norm_words()),
                              .dropout = dropout,
                              .conv10_bias = conv10_bias};
   try {
@@ -171,7 +173,10 @@ RunFacts RunFacts::take_from(nlohmann::json& config, const std::string& source) 
   if (!names.is_array() || !std::all_of(names.begin(), names.end(), is_name))
     throw FileError(source + ": \"class_names\" is no list of names");
   for (const char* key : {"channels", "class_names", "version", "machine"}) config.erase(key);
-  return {.channels = channels.get<int64_t>(), .class_names = names.get<std::vector<std::string>>()};
+  return {.channels = channels.get<int64_t>(),
+          .class_names = names.get<std::vector<std::string>>(),
+          .preprocessing = {},
+          .self_described = false};
 }
 
 void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) const {
@@ -185,15 +190,38 @@ void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) cons
         fmt::format("the images of {} have {} channels, those of the run {}", spec, of_data.channels, channels));
 }
 
+std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
+                                             const std::vector<std::string>& without) {
+  const Description description = read_description(weights);
+  if (description.model.model.empty()) return std::nullopt;
+  const int64_t channels = channels_of(description.model);
+  nlohmann::json values = description.model.options;
+  values["model"] = description.model.model;
+  if (const auto& p = description.preprocessing) {
+    const auto count = static_cast<size_t>(channels);
+    if (p->size > 0) values["size"] = p->size;
+    values["mean"] = p->mean.size() == 1 ? std::vector<double>(count, p->mean[0]) : p->mean;
+    values["std"] = p->std.size() == 1 ? std::vector<double>(count, p->std[0]) : p->std;
+  }
+  for (const std::string& name : without) values.erase(name);
+  settings.apply(values, weights, Layer::run, Settings::Unknown::pass_over);
+  return RunFacts{.channels = channels,
+                  .class_names = description.classes,
+                  .preprocessing = description.preprocessing,
+                  .self_described = true};
+}
+
 std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings) {
+  if (weights.empty()) return std::nullopt;
+  const std::optional<RunFacts> described = apply_description_of(weights, settings);
   const fs::path folder = fs::path(weights).parent_path(), run = folder.empty() ? "." : folder;
-  if (weights.empty() || !fs::exists(run / "config.json")) return std::nullopt;
+  if (!fs::exists(run / "config.json")) return described;
   const std::string source = (run / "config.json").string();
   nlohmann::json config = RunFolder::read_config(run.string());
   const RunFacts facts = RunFacts::take_from(config, source);
   config.erase("threads");  // of training
   settings.apply(config, source, Layer::run, Settings::Unknown::pass_over);
-  return facts;
+  return described ? described : facts;
 }
 
 }  // namespace kindling::cli

@@ -8,6 +8,7 @@
 
 #include <kindling/cli/settings.h>
 #include <kindling/data/open.h>
+#include <kindling/data/preprocessing.h>
 #include <kindling/models/registry.h>
 
 namespace kindling::cli {
@@ -36,6 +37,8 @@ struct ModelChoice {
   std::string weights;                ///< file to start from; empty: random
 
   void declare(Settings& settings);
+  /// Throws UsageError if nothing has set the model that `weights` is for.
+  void require_model(const Settings& settings) const;
   ModelInfo info() const;
   bool is_squeezenet() const { return model.starts_with("squeezenet"); }
   /// Pixels of the input: `size`, or what the model was published with.
@@ -67,10 +70,12 @@ struct DataChoice {
   void make_absolute();
 };
 
-/// What config.json holds beside options: facts about the run.
+/// What checkpoints and config.json hold beside options: facts about the run.
 struct RunFacts {
-  int64_t channels = 0;                  ///< of the images
-  std::vector<std::string> class_names;  ///< empty if the data gave none
+  int64_t channels = 0;                                   ///< of the images
+  std::vector<std::string> class_names = {};              ///< empty if the data gave none
+  std::optional<data::Preprocessing> preprocessing = {};  ///< nothing if not known, as config.json does not tell it
+  bool self_described = false;                            ///< by the checkpoint, not by config.json
 
   nlohmann::json to_json() const;
   /// Takes the facts (and "version" and "machine") out of `config`, so that options are left. Throws FileError
@@ -80,8 +85,12 @@ struct RunFacts {
   void check_same(const RunFacts& of_data, const std::string& spec) const;
 };
 
-/// The run that the checkpoint `weights` lies in: its model and data
-/// become the settings' next layer. Nothing if it lies in none.
+/// What the checkpoint `weights` says of its model, but for the options named in `without`, becomes the settings' next
+/// layer. Nothing if it describes no model.
+std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
+                                             const std::vector<std::string>& without = {});
+/// The same, and then the run that the checkpoint lies in as the layer below: its data, and all else of checkpoints
+/// that do not describe themselves. Nothing if there is neither.
 std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings);
 
 }  // namespace kindling::cli

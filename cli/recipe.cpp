@@ -29,6 +29,9 @@ void cycle_around(double momentum, OneCycleOptions& cycle) {
 
 bool is_square(const data::InputInfo& input) { return input.size && input.size->h == input.size->w; }
 
+/// torchvision's 256 for 224 pixels.
+int64_t an_eighth_larger(int64_t size) { return size * 8 / 7; }
+
 }  // namespace
 
 void Images::declare(Settings& settings) {
@@ -50,9 +53,15 @@ data::Transform Images::normalize() const {
   return data::normalize({mean.begin(), mean.end()}, {std.begin(), std.end()});
 }
 
+data::Preprocessing Images::preprocessing(int64_t size, const data::InputInfo& input) const {
+  int64_t shorter = is_square(input) ? size : an_eighth_larger(size);
+  if (described && described->size > 0) shorter = std::max(size, described->shorter * size / described->size);
+  return {.size = size, .shorter = shorter, .mean = mean, .std = std};
+}
+
 data::Transform fit_to_square(int64_t size, const data::InputInfo& input) {
   if (is_square(input)) return data::resize(size);
-  return data::resize_and_crop(size * 8 / 7, size);
+  return data::resize_and_crop(an_eighth_larger(size), size);
 }
 
 void Recipe::declare(Settings& settings) {
@@ -208,10 +217,6 @@ data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& inp
 data::Transform Recipe::early_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
   const data::Transform whole = train_transform(size, input, images);
   return early_size > 0 ? data::compose({whole, data::resize(early_size)}) : whole;
-}
-
-data::Transform eval_transform(int64_t size, const data::InputInfo& input, const Images& images) {
-  return data::compose({fit_to_square(size, input), images.normalize()});
 }
 
 }  // namespace kindling::cli

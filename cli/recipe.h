@@ -9,7 +9,7 @@
 
 #include <kindling/cli/settings.h>
 #include <kindling/data/open.h>
-#include <kindling/data/transforms.h>
+#include <kindling/data/preprocessing.h>
 #include <kindling/nn/module.h>
 #include <kindling/optim/optimizer.h>
 #include <kindling/optim/schedule.h>
@@ -18,13 +18,16 @@ namespace kindling::cli {
 
 /// How images become inputs.
 struct Images {
-  std::vector<double> mean, std;  ///< per channel, in 0..255; empty: complete() chooses
+  std::vector<double> mean, std;                 ///< per channel, in 0..255; empty: complete() chooses
+  std::optional<data::Preprocessing> described;  ///< what the checkpoint says that the command begins with
 
   void declare(Settings& settings);
   /// Fills what is open: ImageNet's mean and std for colours, 127.5 and 127.5 for other numbers of channels. Throws
   /// UsageError for other numbers of values than channels.
   void complete(int64_t channels);
   data::Transform normalize() const;
+  /// For inputs of `size` pixels: as the checkpoint says or else as fit_to_square().
+  data::Preprocessing preprocessing(int64_t size, const data::InputInfo& input) const;
 };
 
 /// What is done to images before they are normalised: to a square of `size` pixels.
@@ -75,7 +78,5 @@ struct Recipe {
  private:
   bool augments_by(const std::string& kind) const;
 };
-
-data::Transform eval_transform(int64_t size, const data::InputInfo& input, const Images& images);
 
 }  // namespace kindling::cli

@@ -90,6 +90,10 @@ void Settings::add_flag(const std::string& name, bool& variable, const std::stri
   command_.add_flag("--" + name, variable, help)->group(group_);
 }
 
+void Settings::add_words(std::vector<std::string>& variable, const std::string& placeholder, const std::string& help) {
+  command_.add_option(placeholder, variable, help)->option_text("...")->group(group_);
+}
+
 Option* Settings::add_switch(const std::string& name, bool& variable, const std::string& help) {
   CLI::Option* option = command_.add_flag(fmt::format("--{0},!--no-{0}", name), variable, help)->group(group_);
   return remember(name, Kind::yes_or_no, option, [&variable] { return nlohmann::json(variable); });

@@ -85,6 +85,8 @@ class Settings {
   }
   /// Adds the flag --`name`, of this call alone: no layer sets it.
   void add_flag(const std::string& name, bool& variable, const std::string& help);
+  /// Adds the words without a name, of this call alone: files to work on.
+  void add_words(std::vector<std::string>& variable, const std::string& placeholder, const std::string& help);
   /// Adds the switches --`name` and --no-`name`.
   Option* add_switch(const std::string& name, bool& variable, const std::string& help);
 

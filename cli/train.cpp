@@ -17,6 +17,7 @@
 #include <kindling/io/weights.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/description.h>
 #include <kindling/train/run_folder.h>
 #include <kindling/train/terminal_progress.h>
 #include <kindling/train/trainer.h>
@@ -89,6 +90,8 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   options.resumed = RunFacts::take_from(config, source);
   settings.apply(config, source, Layer::run);
   options.out = options.resume;
+  if (const std::string last = options.out + "/last.ckpt"; fs::exists(last))
+    options.images.described = read_description(last).preprocessing;
   if (const int64_t done = RunFolder::epochs_done(options.out); options.recipe.epochs < done)
     throw UsageError(fmt::format("--epochs {}: {} has done {} already", options.recipe.epochs, options.out, done));
 }
@@ -120,13 +123,20 @@ std::string default_preset(const TrainCommand& options, const Settings& settings
   return settings.is_set("model") || settings.is_set("data") ? "" : "shapes";
 }
 
-/// Command line over run or --config over --preset over defaults.
+/// What weights to begin with are for: the model and its inputs. The classes are those of the data.
+void apply_description(TrainCommand& options, Settings& settings) {
+  const std::optional<RunFacts> facts = apply_description_of(options.model.weights, settings, {"classes"});
+  if (facts) options.images.described = facts->preprocessing;
+}
+
+/// Command line over run or --config over the checkpoint of --weights over --preset over defaults.
 void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.resume.empty()) return apply_run_to_resume(options, settings);
   if (!options.config.empty()) apply_config_file(options, settings);
   options.preset = default_preset(options, settings);
-  if (options.preset.empty()) return;
   const std::vector<std::string> named = settings.names_set();
+  if (!options.model.weights.empty()) apply_description(options, settings);
+  if (options.preset.empty()) return;
   nlohmann::json values = find_preset(options.preset).values_beside(named);
   if (!options.model.is_squeezenet()) values.erase("conv10_bias");
   settings.apply(values, "preset " + options.preset, Layer::preset);
@@ -253,8 +263,8 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                    .clip_norm = recipe.clip_norm,
                    .loss = classification({.label_smoothing = recipe.label_smoothing}),
                    .drop_last = recipe.drop_last,
+                   .preprocessing = options.images.preprocessing(size, input),
                    .train_transform = train_transform,
-                   .eval_transform = eval_transform(size, input, options.images),
                    .early_transform = recipe.early_transform(size, input, options.images),
                    .early_epochs = recipe.early_epochs,
                    .seed = options.everywhere.seed});

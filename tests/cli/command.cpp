@@ -13,7 +13,10 @@
 #include <thread>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/safetensors.h>
 #include <kindling/tensor/rng.h>
+
+#include <kindling/tests/support/bmp.h>
 
 namespace kindling::testing {
 namespace {
@@ -45,28 +48,6 @@ void limit(__rlimit_resource_t resource, int64_t value) {
   words.push_back(nullptr);
   ::execv(options.program.c_str(), words.data());
   ::_exit(98);
-}
-
-// A 24-bit Windows bitmap, rows from the bottom, padded to four bytes.
-std::string make_bmp(int size, const std::function<uint8_t(int y, int x, int channel)>& pixel) {
-  const int row = (3 * size + 3) / 4 * 4;
-  std::string bytes(static_cast<size_t>(54 + row * size), '\0');
-  const auto put = [&](size_t at, uint32_t value) {
-    for (size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i));
-  };
-  bytes[0] = 'B';
-  bytes[1] = 'M';
-  put(2, static_cast<uint32_t>(bytes.size()));
-  put(10, 54);
-  put(14, 40);
-  put(18, static_cast<uint32_t>(size));
-  put(22, static_cast<uint32_t>(size));
-  put(26, 1 | 24 << 16);
-  for (int y = 0; y < size; ++y)
-    for (int x = 0; x < size; ++x)
-      for (int c = 0; c < 3; ++c)
-        bytes[static_cast<size_t>(54 + y * row + 3 * x + c)] = static_cast<char>(pixel(y, x, c));
-  return bytes;
 }
 
 }  // namespace
@@ -146,6 +127,14 @@ void write_images(const std::string& path, const std::vector<std::string>& class
       std::ofstream(folder + "/" + std::to_string(1000 + i) + ".bmp", std::ios::binary) << bmp;
     }
   }
+}
+
+void write_weights_alone(const std::string& checkpoint, const std::string& weights) {
+  const SafetensorsFile file(checkpoint);
+  std::vector<NamedTensor> tensors;
+  for (const TensorEntry& entry : file.entries())
+    if (!entry.name.starts_with("@")) tensors.push_back({entry.name, file.read(entry)});
+  write_safetensors(weights, tensors);
 }
 
 }  // namespace kindling::testing

@@ -66,4 +66,7 @@ std::vector<nlohmann::json> json_lines(const std::string& path);
 /// PATH/CLASS/N.bmp: `count` images of `size` pixels for each class, one colour a class with some noise.
 void write_images(const std::string& path, const std::vector<std::string>& classes, int count, int size = 16);
 
+/// The weights in a checkpoint and nothing else, as a file of another program.
+void write_weights_alone(const std::string& checkpoint, const std::string& weights);
+
 }  // namespace kindling::testing

@@ -392,14 +392,53 @@ TEST_CASE("eval: validation data of a split folder, with the accuracy that train
   CHECK_THAT(result["loss"].get<double>(), Catch::WithinRel(last["val_loss"].get<double>(), 1e-6));  // other batches
 }
 
+TEST_CASE("eval, info and train take the model from the checkpoint alone, and the command line is above it") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const std::string spec = "folder:" + (folder / "data");
+  REQUIRE(
+      kindling_command({"train",  "--data", spec,          "--model", "squeezenet_cifar", "--bypass", "simple",
+                        "--norm", "batch",  "--epochs",    "1",       "--batch-size",     "8",        "--size",
+                        "20",     "--mean", "100,110,120", "--std",   "50,60,70",         "--out",    folder / "run"})
+          .code == 0);
+  const json in_run =
+      kindling_command({"eval", "--weights", folder / "run/best.ckpt", "--data", spec, "--json"}).json();
+  std::filesystem::copy_file(folder / "run/best.ckpt", folder / "alone.ckpt");
+  std::filesystem::remove_all(folder / "run");
+  const std::vector<std::string> eval{"eval", "--weights", folder / "alone.ckpt", "--data", spec, "--json"};
+  const json alone = kindling_command(eval).json();
+  CHECK(alone["loss"] == in_run["loss"]);
+  CHECK(kindling_command(with(eval, {"--mean", "10,10,10"})).json()["loss"] != alone["loss"]);
+  CHECK_THAT(kindling_command(with(eval, {"--norm", "none"})).err, Contains("does not fit the model"));
+
+  const json info = kindling_command({"info", "--weights", folder / "alone.ckpt", "--json"}).json();
+  CHECK(info["model"] == "squeezenet_cifar");
+  CHECK(info["input_shape"] == std::vector<int64_t>{1, 20, 20, 3});
+  CHECK(info["class_names"] == json{"blue", "green", "red"});
+  CHECK(info["preprocessing"] == json{{"size", 20}, {"shorter", 20}, {"mean", {100, 110, 120}}, {"std", {50, 60, 70}}});
+  CHECK_THAT(kindling_command({"info", "--weights", folder / "alone.ckpt"}).out,
+             Contains("classes: blue, green, red\npictures: shorter side to 20 pixels, the middle 20 x 20; mean "
+                      "100,110,120, std 50,60,70\n"));
+
+  const Outcome tuned = kindling_command({"train", "--weights", folder / "alone.ckpt", "--data", spec, "--epochs", "1",
+                                          "--batch-size", "8", "--lr", "0", "--out", folder / "tuned"});
+  INFO(tuned.err);
+  CHECK(tuned.code == 0);
+  const json config = config_of(folder / "tuned");
+  CHECK(config["norm"] == "batch");
+  CHECK(config["bypass"] == "simple");
+  CHECK(config["size"] == 20);
+  CHECK(config["mean"] == json{100, 110, 120});
+}
+
 TEST_CASE("eval: weights without a run need to be explained, and classes must be those of the run") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
   REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--epochs=1"})).code == 0);
-  std::filesystem::copy_file(folder / "run/best.ckpt", folder / "weights.safetensors");
+  write_weights_alone(folder / "run/best.ckpt", folder / "weights.safetensors");
   const Outcome unknown = kindling_command({"eval", "--weights", folder / "weights.safetensors"});
   CHECK(unknown.code == 2);
-  CHECK_THAT(unknown.err, Contains("lies in no run folder: say what model it is for by --model"));
+  CHECK_THAT(unknown.err, Contains("does not say what model it is for: say it by --model"));
 
   const Outcome explained = kindling_command({"eval", "--weights", folder / "weights.safetensors", "--model", "lenet",
                                               "--size", "16", "--data", "folder:" + (folder / "data"), "--json"});

@@ -1,0 +1,235 @@
+// kindling classify: names what is on photographs.
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <kindling/cli/interrupt.h>
+#include <kindling/cli/output.h>
+#include <kindling/cli/program.h>
+#include <kindling/cli/recipe.h>
+#include <kindling/data/folder.h>
+#include <kindling/data/image.h>
+#include <kindling/data/loader.h>
+#include <kindling/train/classifier.h>
+
+namespace kindling::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct ClassifyCommand {
+  Everywhere everywhere;
+  ModelChoice model;
+  Images images;
+  std::vector<std::string> files;
+  std::string labels;
+  int64_t top = 5, batch_size = 32;
+  int workers = 1;
+};
+
+void declare(ClassifyCommand& options, Settings& settings) {
+  settings.group("Pictures");
+  settings.add_words(options.files, "FILE",
+                     "JPEG, PNG and BMP files, and folders, whose pictures are\n"
+                     "read at any depth (not through links, nor hidden ones)");
+  settings.group("Answers");
+  settings.add("top", options.top, "N", "Names for each picture, the most probable first")->check(at_least(1));
+  settings.add("labels", options.labels, "FILE", "Line i: folder name of class i, and what to call it");
+  options.model.declare(settings);
+  options.images.declare(settings);
+  settings.group("Data");
+  settings.add("batch-size", options.batch_size, "N", "Images per batch")->check(at_least(1));
+  settings.add("workers", options.workers, "N", "Background threads that read images")->check(in_range(0, 257));
+}
+
+/// The pictures that were asked for, as a data set without classes.
+class PictureFiles : public data::Dataset {
+ public:
+  std::vector<std::string> paths;
+
+  int64_t size() const override { return static_cast<int64_t>(paths.size()); }
+  data::Sample get(int64_t index) const override {
+    return {data::decode_image(describe(index)), Tensor::scalar(0, DType::i64)};
+  }
+  std::string describe(int64_t index) const override { return paths.at(static_cast<size_t>(index)); }
+};
+
+/// What was asked for, in order, and what cannot be read, ready to be shown.
+struct Wanted {
+  std::shared_ptr<PictureFiles> pictures = std::make_shared<PictureFiles>();
+  std::vector<std::string> skipped = {};
+};
+
+/// Reading a pipe would wait for its writer.
+void add_picture(const std::string& path, Wanted& wanted) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    wanted.skipped.push_back(path + ": is not a regular file");
+  else
+    wanted.pictures->paths.push_back(path);
+}
+
+void add_folder(const std::string& folder, Wanted& wanted) {
+  std::vector<std::string> found;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error), end;
+  for (; !error && entry != end; entry.increment(error)) {
+    const bool hidden = entry->path().filename().string().starts_with('.');
+    std::error_code ignored;
+    if (hidden && fs::is_directory(entry->symlink_status(ignored))) entry.disable_recursion_pending();
+    if (!hidden && !entry->is_directory(ignored) && data::is_image_name(entry->path())) found.push_back(entry->path());
+  }
+  if (error) wanted.skipped.push_back(fmt::format("{}: cannot be read as a folder: {}", folder, error.message()));
+  if (found.empty() && !error) wanted.skipped.push_back(folder + ": has no pictures in it (.jpg, .jpeg, .png, .bmp)");
+  std::sort(found.begin(), found.end());
+  for (const std::string& path : found) add_picture(path, wanted);
+}
+
+Wanted find_pictures(const std::vector<std::string>& files) {
+  Wanted wanted;
+  std::error_code ignored;
+  for (const std::string& file : files)
+    if (fs::is_directory(file, ignored))
+      add_folder(file, wanted);
+    else
+      add_picture(file, wanted);
+  return wanted;
+}
+
+/// The checkpoint's own description, with what the command line says otherwise.
+Description describe(const ClassifyCommand& options, const Settings& settings, const std::optional<RunFacts>& facts) {
+  Description description;
+  description.preprocessing = options.images.preprocessing(options.model.input_size(), {});
+  const bool as_they_are = facts && facts->preprocessing && facts->preprocessing->size == 0 && !settings.is_set("size");
+  if (as_they_are) description.preprocessing->size = description.preprocessing->shorter = 0;
+  description.classes = options.labels.empty() ? (facts ? facts->class_names : std::vector<std::string>())
+                                               : data::read_labels(options.labels).names;
+  return description;
+}
+
+Classifier make_classifier(ClassifyCommand& options, Settings& settings) {
+  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  options.model.require_model(settings);
+  if (facts) options.images.described = facts->preprocessing;
+  if (facts && facts->self_described && !facts->preprocessing && !settings.is_set("size"))
+    throw UsageError(options.model.weights +
+                     " does not say how a picture becomes an input: say it by --size, --mean and --std");
+  const int64_t channels = facts && facts->channels > 0 ? facts->channels : options.model.info().channels;
+  options.images.complete(channels);
+  Rng rng(options.everywhere.seed);
+  std::unique_ptr<Module> model = options.model.load(rng, channels);
+  Description description = describe(options, settings, facts);
+  description.model = model->definition();
+  return Classifier(std::move(model), std::move(description));
+}
+
+struct Answer {
+  std::string file;
+  Predictions top;
+};
+
+/// Shows answers as they come.
+class Reporter {
+ public:
+  explicit Reporter(const ClassifyCommand& options) : json_(options.everywhere.json) {}
+
+  void add(const Answer& answer) {
+    ++count_;
+    if (!json_) return show(answer);
+    Json top = Json::array();
+    for (const auto& [index, label, probability] : answer.top)
+      top.push_back({{"index", index}, {"label", label}, {"probability", probability}});
+    results_.push_back({{"file", answer.file}, {"top", top}});
+  }
+  void finish(const std::vector<std::string>& skipped) const {
+    if (json_) print_json({{"results", results_}, {"skipped", skipped}});
+  }
+  int64_t count() const { return count_; }
+
+ private:
+  /// A bar of 20 characters is a probability of 1.
+  void show(const Answer& answer) const {
+    constexpr int kBar = 20;
+    size_t width = 0;
+    for (const Prediction& prediction : answer.top) width = std::max(width, columns_of(prediction.label));
+    print("{}\n", Style(1).bold(answer.file));
+    for (const auto& [index, label, probability] : answer.top) {
+      const int filled = static_cast<int>(std::lround(probability * kBar));
+      print("  {}{:{}}  {:5.1f} %  {:#<{}}\n", label, "", width - columns_of(label), 100 * probability, "", filled);
+    }
+  }
+  /// Characters of UTF-8: bytes that do not go on from another.
+  static size_t columns_of(const std::string& text) {
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  }
+
+  bool json_;
+  int64_t count_ = 0;
+  Json results_ = Json::array();
+};
+
+void classify(const ClassifyCommand& options, Classifier& classifier, const Wanted& wanted, Reporter& reporter,
+              std::vector<std::string>& skipped) {
+  const int64_t total = wanted.pictures->size();
+  if (total == 0) return;
+  const bool one_size = classifier.description().preprocessing->size > 0;
+  data::Loader loader(wanted.pictures, {.batch_size = one_size ? options.batch_size : 1,
+                                        .transform = classifier.transform(),
+                                        .workers = options.workers,
+                                        .cache_bytes = 0});
+  StatusLine status(options.everywhere.quiet);
+  const Interrupt interrupt;
+  loader.start(0);
+  while (true) {
+    data::Batch batch;
+    try {
+      batch = loader.next();
+    } catch (const FileError&) {  // none could be read: each has been named
+    }
+    const std::vector<std::string> damaged = loader.stats().skipped;
+    for (size_t i = skipped.size() - wanted.skipped.size(); i < damaged.size(); ++i) {
+      status.warn("note: skipped: " + damaged[i]);
+      skipped.push_back(damaged[i]);
+    }
+    if (batch.size() == 0) break;
+    if (interrupt.requested()->load()) throw Stopped();
+    const std::vector<Predictions> answers = classifier.predict(batch.input, options.top);
+    status.clear();
+    for (size_t i = 0; i < answers.size(); ++i) reporter.add({wanted.pictures->describe(batch.indices[i]), answers[i]});
+    std::fflush(stdout);
+    const int64_t done = batch.indices.back() + 1;
+    if (done < total)
+      status.show("classify", static_cast<double>(done) / static_cast<double>(total), with_commas(done) + " pictures");
+  }
+  status.clear();
+}
+
+int run(ClassifyCommand& options, Settings& settings) {
+  if (options.files.empty()) throw UsageError("which pictures? Name files or folders");
+  if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint of a trained model");
+  Classifier classifier = make_classifier(options, settings);
+  const Wanted wanted = find_pictures(options.files);
+  std::vector<std::string> skipped = wanted.skipped;
+  for (const std::string& message : skipped) say("note: skipped: " + message + "\n");
+  Reporter reporter(options);
+  classify(options, classifier, wanted, reporter, skipped);
+  reporter.finish(skipped);
+  return reporter.count() > 0 ? kDone : kFailed;
+}
+
+}  // namespace
+
+void add_classify(Program& program) {
+  program.add<ClassifyCommand>(program.root(), "classify", "Names what is on photographs",
+                               "kindling classify photo.jpg --weights runs/photos/best.ckpt\n"
+                               "kindling classify holidays more/*.png --weights runs/photos/best.ckpt --top 1 --json",
+                               declare, run);
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,136 @@
+// kindling classify.
+#include <catch2/catch.hpp>
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "command.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+using nlohmann::json;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A checkpoint alone in a folder, of a network that tells blue, green and red pictures apart, and such pictures.
+struct Trained {
+  TemporaryFolder folder;
+  std::string checkpoint = folder / "colours.ckpt", pictures = folder / "data";
+
+  Trained() {
+    write_images(pictures, {"blue", "green", "red"}, 20);
+    const Outcome outcome = kindling_command({"train", "--data", "folder:" + pictures, "--model", "squeezenet_cifar",
+                                              "--norm", "batch", "--size", "16", "--epochs", "6", "--batch-size", "8",
+                                              "--augment", "none", "--lr", "0.05", "--out", folder / "run"});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    fs::rename(folder / "run/last.ckpt", checkpoint);
+    fs::remove_all(folder / "run");
+  }
+  std::vector<std::string> command(const std::vector<std::string>& more) const {
+    return with({"classify", "--weights", checkpoint}, more);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("classify: pictures in folders at any depth, by a checkpoint alone") {
+  const Trained trained;
+  fs::create_directories(trained.folder / "mine/deep");
+  fs::copy_file(trained.pictures + "/red/1000.bmp", trained.folder / "mine/deep/first.bmp");
+  fs::copy_file(trained.pictures + "/blue/1001.bmp", trained.folder / "mine/second.BMP");
+  std::ofstream(trained.folder / "mine/notes.txt") << "no picture";
+  const std::string green = trained.pictures + "/green/1002.bmp";
+
+  const Outcome outcome = kindling_command(trained.command({green, trained.folder / "mine", "--json"}));
+  INFO(outcome.err);
+  CHECK(outcome.code == 0);
+  const json document = outcome.json();
+  CHECK(document["skipped"].empty());
+  const json& results = document["results"];
+  REQUIRE(results.size() == 3);
+  const std::vector<std::pair<std::string, std::string>> expected{
+      {green, "green"}, {trained.folder / "mine/deep/first.bmp", "red"}, {trained.folder / "mine/second.BMP", "blue"}};
+  for (size_t i = 0; i < expected.size(); ++i) {
+    INFO(results[i]);
+    CHECK(results[i]["file"] == expected[i].first);
+    const json& top = results[i]["top"];
+    REQUIRE(top.size() == 3);
+    CHECK(top[0]["label"] == expected[i].second);
+    CHECK(top[0]["index"] == (expected[i].second == "blue" ? 0 : expected[i].second == "green" ? 1 : 2));
+    CHECK(top[0]["probability"] >= top[1]["probability"]);
+    double sum = 0;
+    for (const json& answer : top) sum += answer["probability"].get<double>();
+    CHECK_THAT(sum, Catch::WithinAbs(1, 1e-6));
+  }
+}
+
+TEST_CASE("classify: names, probabilities and bars for a person") {
+  const Trained trained;
+  const std::string red = trained.pictures + "/red/1000.bmp";
+  const Outcome outcome = kindling_command(trained.command({red, "--top", "2"}));
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, StartsWith(red + "\n  red  ") && Contains(" %  ##"));
+  CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') == 3);
+}
+
+TEST_CASE("classify: what cannot be read is named and passed over") {
+  const Trained trained;
+  const std::string folder = trained.folder / "odd";
+  fs::create_directories(folder);
+  std::ofstream(folder + "/broken.jpg") << "no picture";
+  REQUIRE(::mkfifo((folder + "/pipe.jpg").c_str(), 0600) == 0);
+  fs::create_symlink("loop.png", folder + "/loop.png");
+  const std::vector<std::string> arguments{folder, folder + "/missing.jpg", "--json"};
+
+  const Outcome none = kindling_command(trained.command(arguments));
+  CHECK(none.code == 1);
+  CHECK(none.json()["results"].empty());
+  CHECK(none.json()["skipped"].size() == 4);
+
+  fs::copy_file(trained.pictures + "/red/1000.bmp", folder + "/good.bmp");
+  const Outcome some = kindling_command(trained.command(arguments));
+  CHECK(some.code == 0);
+  CHECK(some.json()["results"].size() == 1);
+  const json skipped = some.json()["skipped"];
+  CHECK(skipped.size() == 4);
+  for (const std::string name : {"broken.jpg", "pipe.jpg", "loop.png", "missing.jpg"}) {
+    INFO(name << " in " << skipped);
+    CHECK(std::any_of(skipped.begin(), skipped.end(), [&](const json& message) {
+      return message.get<std::string>().starts_with(folder + "/" + name + ": ");
+    }));
+    CHECK_THAT(some.err, Contains("note: skipped: " + folder + "/" + name + ": "));
+  }
+  const Outcome empty = kindling_command(trained.command({trained.folder / "none"}));
+  CHECK(empty.code == 1);
+}
+
+TEST_CASE("classify: files that do not describe themselves need the command line") {
+  const Trained trained;
+  const std::string weights = trained.folder / "weights.safetensors", red = trained.pictures + "/red/1000.bmp";
+  write_weights_alone(trained.checkpoint, weights);
+  const Outcome unknown = kindling_command({"classify", red, "--weights", weights});
+  CHECK(unknown.code == 2);
+  CHECK_THAT(unknown.err, Contains("does not say what model it is for: say it by --model"));
+
+  std::ofstream(trained.folder / "labels") << "b sky\ng grass\nr rose red\n";
+  const Outcome explained =
+      kindling_command({"classify", red, "--weights", weights, "--model", "squeezenet_cifar", "--norm", "batch",
+                        "--classes", "3", "--size", "16", "--labels", trained.folder / "labels", "--json"});
+  INFO(explained.err);
+  CHECK(explained.code == 0);
+  CHECK(explained.json()["results"][0]["top"][0]["label"] == "rose red");
+}
+
+TEST_CASE("classify: wrong usage") {
+  CHECK_THAT(kindling_command({"classify", "--weights", "x"}).err, Contains("which pictures? Name files or folders"));
+  const Outcome weightless = kindling_command({"classify", "x.jpg"});
+  CHECK(weightless.code == 2);
+  CHECK_THAT(weightless.err, Contains("--weights FILE is needed"));
+}
