@@ -7,6 +7,7 @@
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
+#include <kindling/cli/trained_on.h>
 #include <kindling/train/evaluate.h>
 #include <kindling/train/printable.h>
 
@@ -92,11 +93,29 @@ Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Ev
   return document;
 }
 
+data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_labels) {
+  const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
+  if (trained_on) {
+    if (!settings.is_set("data") && trained_on->kind != options.data.data)
+      throw UsageError(
+          fmt::format("--data SPEC is needed: {} was trained on {}:PATH and lies in no run folder that says "
+                      "where that is",
+                      options.model.weights, trained_on->kind));
+    settings.apply({{"seed", trained_on->seed}}, options.model.weights, Layer::run);
+    if (!names_labels) options.data.labels.clear();
+  }
+  std::string note;
+  data::EvalSet measured =
+      choose_for_eval(options.data.data, options.data.open_options(options.everywhere.seed), trained_on, note);
+  if (!note.empty()) say(fmt::format("note: {}; measured: {}\n", printable(note), measured.part));
+  return measured;
+}
+
 int run(EvalCommand& options, Settings& settings) {
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint or weights to measure");
+  const bool names_labels = settings.is_set("labels");  // on the command line, not by the run
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
-  const data::EvalSet measured =
-      data::open_for_eval(options.data.data, options.data.open_options(options.everywhere.seed));
+  const data::EvalSet measured = choose_images(options, settings, names_labels);
   const data::InputInfo input = data::describe_inputs(*measured.images);
   complete(options, settings, *measured.images, input, facts);
 

@@ -13,6 +13,7 @@
 #include <kindling/cli/presets.h>
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
+#include <kindling/cli/trained_on.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/weights.h>
 #include <kindling/tensor/kernels/isa.h>
@@ -38,6 +39,7 @@ struct TrainCommand {
   int64_t checkpoint_every = 0, log_every = 100, patience = 0, histograms_every = 0;
   bool tensorboard = false;
   std::optional<RunFacts> resumed;                         ///< of the run that goes on
+  bool moved = false;                                      ///< its data, as the command line says
   bool chooses_model = false, chooses_batch_size = false;  ///< as neither the person nor the preset has named one
 };
 
@@ -74,11 +76,12 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
 }
 
 /// What may be said anew when a run is resumed: nothing that changes what has been trained so far.
-const std::vector<std::string> kResumable{"resume",      "threads",         "workers",          "strict",
-                                          "epochs",      "patience",        "checkpoint-every", "log-every",
-                                          "tensorboard", "histograms-every"};
+const std::vector<std::string> kResumable{
+    "resume",           "threads",   "workers",     "strict",           "epochs", "patience",
+    "checkpoint-every", "log-every", "tensorboard", "histograms-every", "data"};
 
 void apply_run_to_resume(TrainCommand& options, Settings& settings) {
+  const bool data_is_named = settings.is_set("data");  // on the command line
   for (const std::string& name : settings.names_set())
     if (!contains(kResumable, name))
       throw UsageError(fmt::format("--{} cannot be changed when a run is resumed; only --{} can", name,
@@ -92,6 +95,7 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   options.out = options.resume;
   if (const std::string last = options.out + "/last.ckpt"; fs::exists(last))
     options.images.described = read_description(last).preprocessing;
+  options.moved = data_is_named;
   if (const int64_t done = RunFolder::epochs_done(options.out); options.recipe.epochs < done)
     throw UsageError(fmt::format("--epochs {}: {} has done {} already", options.recipe.epochs, options.out, done));
 }
@@ -246,8 +250,37 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
   return advice.empty() ? text : text + "\nnote: " + advice;
 }
 
+/// What a run that goes on was trained on so far; nothing for a new one, and if its checkpoint does not say.
+std::optional<TrainedOn> trained_on_so_far(const TrainCommand& options) {
+  const std::string checkpoint = options.out + "/last.ckpt";
+  if (options.resume.empty() || !fs::exists(checkpoint)) return std::nullopt;
+  return read_trained_on(checkpoint);
+}
+
+/// Data that has moved must be the same; data that has changed where it lies is told.
+void check_same_data(const TrainCommand& options, const std::optional<TrainedOn>& before, const TrainedOn& now,
+                     TerminalProgress& progress) {
+  if (options.moved && !before)
+    throw UsageError(
+        fmt::format("--data: {}/last.ckpt does not say what it was trained on, so it cannot be told whether "
+                    "{} is the same; move the data back to where it was",
+                    options.out, options.data.data));
+  const std::string changed = before ? difference(*before, now) : "";
+  if (changed.empty()) return;
+  if (options.moved)
+    throw Error(fmt::format("--data {}: is not the data of the run {}: {}", options.data.data, options.out, changed));
+  progress.on_note(fmt::format("{} has changed since the run began, so it goes on otherwise than it would have: {}",
+                               options.data.data, changed));
+}
+
 TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgress& progress) {
-  const data::Splits data = data::open_dataset(options.data.data, options.data.open_options(options.everywhere.seed));
+  const std::optional<TrainedOn> before = trained_on_so_far(options);
+  data::OpenOptions how = options.data.open_options(options.everywhere.seed);
+  if (before && before->folder && !how.labels.empty())
+    how.classes = before->folder->classes;  // the file may have moved
+  const data::Splits data = data::open_dataset(options.data.data, how);
+  const TrainedOn now = describe_data(options.data.data, how, data);
+  check_same_data(options, before, now, progress);
   const data::InputInfo input = data::describe_inputs(*data.train);
   const RunFacts facts = complete(options, settings, data, input);
   const std::unique_ptr<Module> model = make_model(options, input.channels);
@@ -282,6 +315,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                       .workers = options.data.workers,
                       .strict = options.data.strict,
                       .config = config_of(settings, facts),
+                      .about_data = now.to_json(),
                       .tensorboard = options.tensorboard,
                       .histograms_every = options.histograms_every,
                       .listener = &progress,

@@ -92,7 +92,7 @@ HeldOut held_out_of(const fs::path& path, const FolderRecord& record, const Deco
   try {
     splits = folder(path, options);
     difference = data::difference(record, record_folder(path, options, splits));
-  } catch (const FileError& error) {
+  } catch (const Error& error) {
     difference = error.what();
   }
   if (!difference.empty()) return {{}, difference};

@@ -1,0 +1,66 @@
+#include <kindling/cli/trained_on.h>
+
+#include <fmt/format.h>
+
+#include <kindling/train/description.h>
+
+namespace kindling::cli {
+namespace {
+
+std::string kind_of(const std::string& spec) { return spec.substr(0, spec.find(':')); }
+
+}  // namespace
+
+nlohmann::json TrainedOn::to_json() const {
+  nlohmann::json result{{"kind", kind}, {"seed", seed}};
+  if (folder) result["folder"] = data::to_json(*folder);
+  return result;
+}
+
+TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Splits& splits) {
+  TrainedOn result{.kind = kind_of(spec), .seed = options.seed, .folder = {}};
+  if (const auto path = data::path_of_folder(spec))
+    result.folder = data::record_folder(*path, data::folder_options(options), splits);
+  return result;
+}
+
+std::optional<TrainedOn> read_trained_on(const std::string& checkpoint) {
+  const nlohmann::json about = read_description(checkpoint).data;
+  if (about.is_null() || !about.contains("kind")) return std::nullopt;
+  try {
+    TrainedOn result{
+        .kind = about.at("kind").get<std::string>(), .seed = about.at("seed").get<uint64_t>(), .folder = {}};
+    if (about.contains("folder")) result.folder = data::folder_record_from(about["folder"]);
+    return result;
+  } catch (const nlohmann::json::exception&) {
+    throw FileError(checkpoint + ": what it says of the data that it was trained on is damaged");
+  } catch (const FileError&) {
+    throw;
+  } catch (const Error& error) {
+    throw FileError(checkpoint + ": what it says of the folder that it was trained on " + error.what());
+  }
+}
+
+std::string difference(const TrainedOn& before, const TrainedOn& now) {
+  if (before.kind != now.kind) return fmt::format("it is {}, the run began with {}", now.kind, before.kind);
+  return before.folder && now.folder ? data::difference(*before.folder, *now.folder) : "";
+}
+
+data::EvalSet choose_for_eval(const std::string& spec, data::OpenOptions options,
+                              const std::optional<TrainedOn>& trained_on, std::string& note) {
+  const std::optional<std::string> path = data::path_of_folder(spec);
+  if (!path || !trained_on || !trained_on->folder) return data::open_for_eval(spec, options);
+  data::HeldOut held_out = data::held_out_of(*path, *trained_on->folder, options.decode);
+  if (held_out.set.images) return held_out.set;
+  note = fmt::format("{} is not the folder of the training as it was then: {}", *path, held_out.difference);
+  if (!options.labels.empty()) return data::open_for_eval(spec, options);
+  try {
+    options.classes = trained_on->folder->classes;
+    return data::open_for_eval(spec, options);
+  } catch (const FileError&) {  // it has other classes
+    options.classes = {};
+    return data::open_for_eval(spec, options);
+  }
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,38 @@
+// What a checkpoint says of the data that it was trained on, and what follows from it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include <kindling/data/folder_record.h>
+#include <kindling/data/open.h>
+
+namespace kindling::cli {
+
+/// It holds no path, so that the data may move.
+struct TrainedOn {
+  std::string kind;                          ///< "shapes", "cifar10", "mnist", "folder"
+  uint64_t seed = 0;                         ///< of the held-out share
+  std::optional<data::FolderRecord> folder;  ///< of a folder
+
+  nlohmann::json to_json() const;
+};
+
+/// `splits` is what open_dataset(spec, options) gave.
+TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Splits& splits);
+/// Nothing if the checkpoint says nothing of it, as older ones do. Throws FileError if what it says is damaged.
+std::optional<TrainedOn> read_trained_on(const std::string& checkpoint);
+
+/// What differs between the data `before` and `now`, in words; "" if nothing does.
+std::string difference(const TrainedOn& before, const TrainedOn& now);
+
+/// What to measure a model on: of the folder that it was trained on, what training held out; of all else, what
+/// data::open_for_eval offers. Without options.labels, the classes of another folder are numbered as in training if
+/// they are all among those. `note` becomes what the user should know of the choice, if anything.
+data::EvalSet choose_for_eval(const std::string& spec, data::OpenOptions options,
+                              const std::optional<TrainedOn>& trained_on, std::string& note);
+
+}  // namespace kindling::cli
