@@ -82,7 +82,8 @@ TEST_CASE("the README's way from a clone to a named photograph", "[slow]") {
   const std::string script = commands_under("Your own photographs");
   INFO(script);
   REQUIRE(script.find("--data folder:photos") != std::string::npos);
-  CHECK(run_in(folder.path(), script) == 0);
+  CHECK(run_in(folder.path(), "(" + script + ") > out.txt") == 0);
+  for (const std::string& name : kClasses) CHECK(read_file(folder / "out.txt").find(name) != std::string::npos);
   CHECK(last_loss(folder / "runs/photos") < 0.75 * std::log(kClasses.size()));
 }
 
@@ -93,6 +94,8 @@ TEST_CASE("the README's program learns photographs", "[slow]") {
   REQUIRE(fs::exists(folder / "runs"));
   for (const auto& run : fs::directory_iterator(folder / "runs"))
     CHECK(last_loss(run.path()) < 0.75 * std::log(kClasses.size()));
+  CHECK(run_in(folder.path(), "readme_2 > names.txt") == 0);
+  for (const std::string& name : kClasses) CHECK(read_file(folder / "names.txt").find(name) != std::string::npos);
   // A second time it says what to do, and ends as a program should.
   CHECK(run_in(folder.path(), "readme_1 2> error.txt || exit 3") == 3 << 8);
   CHECK(read_file(folder / "error.txt").find("FitOptions.resume = true") != std::string::npos);
