@@ -15,6 +15,7 @@
 #include <kindling/data/image.h>
 #include <kindling/data/loader.h>
 #include <kindling/train/classifier.h>
+#include <kindling/train/evaluate.h>
 
 namespace kindling::cli {
 namespace {

@@ -19,6 +19,7 @@
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/description.h>
+#include <kindling/train/printable.h>
 #include <kindling/train/run_folder.h>
 #include <kindling/train/terminal_progress.h>
 #include <kindling/train/trainer.h>
@@ -217,16 +218,20 @@ nlohmann::json config_of(const Settings& settings, const RunFacts& facts) {
   return config;
 }
 
+/// Whether the run goes on from a checkpoint: one that died before its first begins as a new one does.
+bool has_checkpoint(const TrainCommand& options) {
+  return !options.resume.empty() && fs::exists(options.out + "/last.ckpt");
+}
+
 std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels) {
   Rng rng(options.everywhere.seed);
-  const bool has_checkpoint = !options.resume.empty() && fs::exists(options.out + "/last.ckpt");
-  return has_checkpoint ? options.model.make(rng, channels) : options.model.load(rng, channels);
+  return has_checkpoint(options) ? options.model.make(rng, channels) : options.model.load(rng, channels);
 }
 
 /// Has the first weights fit the first images, where the recipe says so and they come from nowhere else.
 void initialize(const TrainCommand& options, Module& model, const data::Splits& data,
                 const data::Transform& transform) {
-  if (options.recipe.init == "model" || options.resumed || !options.model.weights.empty()) return;
+  if (options.recipe.init == "model" || has_checkpoint(options) || !options.model.weights.empty()) return;
   const int64_t images = std::min(options.recipe.batch_size, data.train->size());
   data::Loader loader(data.train, {.batch_size = images,
                                    .shuffle = true,
@@ -241,11 +246,13 @@ void initialize(const TrainCommand& options, Module& model, const data::Splits& 
 
 std::string introduction(const TrainCommand& options, Module& model, const data::Splits& data) {
   const auto count = [](const data::DatasetPtr& set) { return with_commas(set ? set->size() : 0); };
-  std::string text = fmt::format("{} ({} parameters) on {}: {} images of {} classes, {} for validation",
-                                 options.model.model, with_commas(model.parameter_count()), options.data.data,
-                                 count(data.train), options.model.classes, data.val ? count(data.val) : "none");
+  std::string text =
+      fmt::format("{} ({} parameters) on {}: {} images of {} classes, {} for validation", options.model.model,
+                  with_commas(model.parameter_count()), printable(options.data.data), count(data.train),
+                  options.model.classes, data.val ? count(data.val) : "none");
   if (data.test) text += fmt::format(", {} for the test", count(data.test));
-  text += fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), options.out);
+  text +=
+      fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), printable(options.out));
   const std::string advice = blas_advice();
   return advice.empty() ? text : text + "\nnote: " + advice;
 }
