@@ -67,11 +67,11 @@ void print_facts(const RunFacts& facts) {
   constexpr size_t kShown = 10;
   const auto& names = facts.class_names;
   if (!names.empty())
-    print("classes: {}{}\n", fmt::join(names.begin(), names.begin() + std::min(names.size(), kShown), ", "),
-          names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "");
+    cli::print("classes: {}{}\n", fmt::join(names.begin(), names.begin() + std::min(names.size(), kShown), ", "),
+               names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "");
   if (const auto& p = facts.preprocessing)
-    print("pictures: shorter side to {} pixels, the middle {} x {}; mean {}, std {}\n", std::max(p->shorter, p->size),
-          p->size, p->size, fmt::join(p->mean, ","), fmt::join(p->std, ","));
+    cli::print("pictures: shorter side to {} pixels, the middle {} x {}; mean {}, std {}\n",
+               std::max(p->shorter, p->size), p->size, p->size, fmt::join(p->mean, ","), fmt::join(p->std, ","));
 }
 
 /// A model: the rows of Table 1 of the SqueezeNet paper, each followed by the layers in it.
