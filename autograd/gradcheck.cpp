@@ -216,8 +216,8 @@ Checker::Verdict Checker::compare(size_t input, const Tensor& direction, const S
     const double distance = std::abs(analytic - numeric);
     const double least = noise / options_.tolerance;  // below, the tolerance would be less than rounding
     const double larger = std::max({scale, std::abs(numeric), least});
-    const double error = larger > 0 ? distance / larger : 0;
-    const bool agrees = error <= options_.tolerance;  // false for NaN
+    const double error = distance == 0 ? 0 : distance / larger;  // NaN if any of them is
+    const bool agrees = error <= options_.tolerance;             // false for NaN
     if (shrinkings == 0) {
       first.numeric = numeric;
       first.error = error;

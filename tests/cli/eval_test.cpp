@@ -68,10 +68,11 @@ TEST_CASE("eval: accuracy of each class and the confusion matrix, which add up")
                            !Contains("taken for"));
   CHECK_THAT(kindling_command(eval(folder / "run/best.ckpt", folder / "other", {"--confusion"})).out,
              Contains("class \\ taken for  0  1  2\n") && Contains("2 red              7  0  0\n"));
-  CHECK_FALSE(kindling_command(eval(folder / "run/best.ckpt", folder / "other", {"--json"})).json().contains("confusion"));
+  CHECK_FALSE(
+      kindling_command(eval(folder / "run/best.ckpt", folder / "other", {"--json"})).json().contains("confusion"));
 }
 
-TEST_CASE("eval: of many classes the lowest and the most frequent mistakes are shown; --json has all") {
+TEST_CASE("eval: of many classes the lowest and the most frequent mistakes are shown, and --json has all") {
   const TemporaryFolder folder;
   write_images(folder / "data", numbered_classes(40), 3);
   const Outcome trained =

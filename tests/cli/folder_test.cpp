@@ -60,8 +60,8 @@ TEST_CASE("pictures of other formats are named once, with their number") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green"}, 20);
   for (const char* name : {"blue/a.webp", "green/b.webp", "green/c.gif"}) write_file(folder / "data/" + name, "bytes");
-  const std::string note = "note: skipped: " + (folder / "data") +
-                           ": GIF (1 file), WebP (2 files): not read; convert them to JPEG or PNG";
+  const std::string note =
+      "note: skipped: " + (folder / "data") + ": GIF (1 file), WebP (2 files): not read; convert them to JPEG or PNG";
   const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run"));
   CHECK(outcome.code == 0);
   CHECK(times(outcome.err, note) == 1);
@@ -71,10 +71,11 @@ TEST_CASE("pictures of other formats are named once, with their number") {
   write_file(folder / "data/red/a.webp", "bytes");
   const Outcome refused = kindling_command(small_run(folder / "data", folder / "refused"));
   CHECK(refused.code == 1);
-  CHECK_THAT(refused.err, Contains((folder / "data/red") + ": has no images in it (.jpg, .jpeg, .png, .bmp), but WebP"));
+  CHECK_THAT(refused.err,
+             Contains((folder / "data/red") + ": has no images in it (.jpg, .jpeg, .png, .bmp), but WebP"));
 }
 
-TEST_CASE("--max-pixels: larger images are damaged ones") {
+TEST_CASE("images larger than --max-pixels are damaged ones") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green"}, 20);
   write_images(folder / "data", {"blue"}, 1, 32);  // the first of them is larger
@@ -89,7 +90,7 @@ TEST_CASE("--max-pixels: larger images are damaged ones") {
             .code == 1);
 }
 
-TEST_CASE("--val-share 0 trains on everything, and says that nothing was held out") {
+TEST_CASE("train: --val-share 0 trains on everything, and says that nothing was held out") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green"}, 20);
   const Outcome outcome = kindling_command(small_run(folder / "data", folder / "run", {"--val-share", "0"}));

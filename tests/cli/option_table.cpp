@@ -97,7 +97,7 @@ void read_checkpoint(const std::string& path, OptionResult& result) {
   }
   for (const auto& [name, text] : file.metadata())
     if (name != "description") result.state["metadata " + name] = text;  // which tells options, effect or none
-  result.state.erase(std::string(kStatePrefix) + "run/metrics_lines");  // as many as were written beside it
+  result.state.erase(std::string(kStatePrefix) + "run/metrics_lines");   // as many as were written beside it
 }
 
 OptionResult run(const std::vector<std::string>& arguments, bool writes_run) {

@@ -55,7 +55,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
   };
   const std::vector<Mistake> mistakes{
       {{},
-       "kindling: a command is needed: train, eval, info, gradcheck, bench, doctor, graph\nTry 'kindling --help'.\n"},
+       "kindling: a command is needed: train, eval, classify, info, gradcheck, bench, doctor, graph\nTry 'kindling "
+       "--help'.\n"},
       {{"trian"}, "kindling: there is no command \"trian\"; did you mean train?\nTry 'kindling --help'.\n"},
       {{"trian", "--help"}, "kindling: there is no command \"trian\"; did you mean train?\nTry 'kindling --help'.\n"},
       {{"bench", "trian", "--help"},
@@ -73,7 +74,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
        "kindling info: --model: there is no \"resnet\"; choose one of lenet, alexnet, squeezenet1_0, squeezenet1_1, "
        "squeezenet_cifar\nTry 'kindling info --help'.\n"},
       {{"train", "--preset", "imagenet"},
-       "kindling train: --preset: there is no \"imagenet\"; choose one of shapes, cifar, cifar-best, photos\nTry 'kindling "
+       "kindling train: --preset: there is no \"imagenet\"; choose one of shapes, cifar, cifar-best, photos\nTry "
+       "'kindling "
        "train "
        "--help'.\n"},
       {{"train", "--data", "cifar"},

@@ -155,7 +155,7 @@ TEST_CASE("held_out_of: with classes from a list, which need not be there any mo
   CHECK(held_out.set.images->classes() == Strings{"dog", "cat"});
 }
 
-TEST_CASE("held_out_of: val/ where there is one; where nothing is held out, test/, or else everything") {
+TEST_CASE("held_out_of: val/ where there is one, and where nothing is held out, test/, or else everything") {
   const TempFolder root;
   add_images(root, "train/", {"cat", "dog"}, 20);
   const FolderOptions everything{.val_share = 0};

@@ -138,7 +138,7 @@ TEST_CASE("twenty healthy trainings are not called dead", "[model]") {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     INFO("seed " << seed);
     Sequential net = small_net(seed, /*batch_norm=*/seed % 2 == 0);
-    Trainer trainer(net, SGD(net.parameters(), {.lr = 0.05, .momentum = 0.9}), {.batch_size = 4, .seed = seed});
+    Trainer trainer(net, SGD(net.parameters(), {.lr = 0.005, .momentum = 0.9}), {.batch_size = 4, .seed = seed});
     CHECK_NOTHROW(trainer.fit(quarters(32, seed), nullptr, {.epochs = 40}));
   }
 }
