@@ -10,7 +10,7 @@
 namespace {
 
 // What follows works by environment variables, which libgomp and OpenBLAS read before main(): the program sets them and
-// starts itself again, once, as then they are set.
+// starts itself again. As then they are set, that comes to an end.
 
 /// Threads that wait for each other spin for some microseconds only, then sleep. libgomp's own setting is to spin for
 /// milliseconds, which keeps the processor from the very thread that is waited for as soon as anything else runs on the
@@ -25,11 +25,13 @@ bool spin_briefly_while_waiting() {
 /// OpenBLAS gets kernels for this processor where it does not know it: SkylakeX does 38 GFLOP/s where Prescott does 7
 /// (one core of a Xeon of 2023). That is safe: the instructions that these kernels need are asked of the processor and
 /// the system, not guessed; they are what OpenBLAS takes on the models that it knows; `doctor` and the tests compare
-/// their products with plain loops; and what the user has set stays. True if the variable was not set.
+/// their products with plain loops; and what the user has set stays. True if the variable has changed.
 bool choose_blas_kernels() {
-  const char* set = std::getenv("OPENBLAS_CORETYPE");
-  const char* better = set == nullptr || *set == '\0' ? kindling::cli::better_blas_core() : nullptr;
-  return better != nullptr && ::setenv("OPENBLAS_CORETYPE", better, /*overwrite=*/1) == 0;
+  constexpr const char* kVariable = "OPENBLAS_CORETYPE";
+  const char* set = std::getenv(kVariable);
+  if (set != nullptr && *set == '\0') return ::unsetenv(kVariable) == 0;  // OpenBLAS takes "" for the last in its list
+  const char* better = set == nullptr ? kindling::cli::better_blas_core() : nullptr;
+  return better != nullptr && ::setenv(kVariable, better, /*overwrite=*/1) == 0;
 }
 
 /// If that fails, all works as before, if more slowly.
