@@ -66,7 +66,7 @@ const std::vector<Preset>& presets() {
         {"mean", {125.3, 123.0, 113.9}},
         {"std", {63.0, 62.1, 66.7}},
         {"val_share", 0.05}}},
-      // docs/results.md: what was tried. The model, the images' size and their augmentation follow from the pictures
+      // docs/photographs.md: why, and what it reaches. The model, the images' size and their augmentation follow from the pictures
       // (choose_by_pictures).
       {"photos",
        "folders of pictures of one's own, 15 epochs; chosen by --data folder:PATH.\n"
