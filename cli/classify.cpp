@@ -16,6 +16,7 @@
 #include <kindling/data/loader.h>
 #include <kindling/train/classifier.h>
 #include <kindling/train/evaluate.h>
+#include <kindling/train/printable.h>
 
 namespace kindling::cli {
 namespace {
@@ -80,14 +81,22 @@ void add_folder(const std::string& folder, Wanted& wanted) {
   std::vector<std::string> found;
   std::error_code error;
   fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error), end;
+  data::OtherFormats others;
   for (; !error && entry != end; entry.increment(error)) {
-    const bool hidden = entry->path().filename().string().starts_with('.');
+    const std::string name = entry->path().filename().string();
+    const bool hidden = name.starts_with('.');
     std::error_code ignored;
     if (hidden && fs::is_directory(entry->symlink_status(ignored))) entry.disable_recursion_pending();
-    if (!hidden && !entry->is_directory(ignored) && data::is_image_name(entry->path())) found.push_back(entry->path());
+    if (hidden || entry->is_directory(ignored)) continue;
+    if (data::is_image_name(name))
+      found.push_back(entry->path());
+    else
+      data::count_other_format(name, others);
   }
   if (error) wanted.skipped.push_back(fmt::format("{}: cannot be read as a folder: {}", folder, error.message()));
-  if (found.empty() && !error) wanted.skipped.push_back(folder + ": has no pictures in it (.jpg, .jpeg, .png, .bmp)");
+  if (!others.empty()) wanted.skipped.push_back(folder + ": " + data::describe(others));
+  if (found.empty() && others.empty() && !error)
+    wanted.skipped.push_back(folder + ": has no pictures in it (.jpg, .jpeg, .png, .bmp)");
   std::sort(found.begin(), found.end());
   for (const std::string& path : found) add_picture(path, wanted);
 }
@@ -127,6 +136,9 @@ Classifier make_classifier(ClassifyCommand& options, Settings& settings) {
   std::unique_ptr<Module> model = options.model.load(rng, channels);
   Description description = describe(options, settings, facts);
   description.model = model->definition();
+  const int64_t classes = options.model.classes > 0 ? options.model.classes : options.model.info().classes;
+  if (const auto named = std::ssize(description.classes); !options.labels.empty() && named != classes)
+    throw UsageError(fmt::format("--labels {}: names {} classes, the model has {}", options.labels, named, classes));
   return Classifier(std::move(model), std::move(description));
 }
 
@@ -158,9 +170,10 @@ class Reporter {
   void show(const Answer& answer) const {
     constexpr int kBar = 20;
     size_t width = 0;
-    for (const Prediction& prediction : answer.top) width = std::max(width, columns_of(prediction.label));
-    print("{}\n", Style(1).bold(answer.file));
-    for (const auto& [index, label, probability] : answer.top) {
+    for (const Prediction& prediction : answer.top) width = std::max(width, columns_of(printable(prediction.label)));
+    print("{}\n", Style(1).bold(printable(answer.file)));
+    for (const auto& [index, name, probability] : answer.top) {
+      const std::string label = printable(name);
       const int filled = static_cast<int>(std::lround(probability * kBar));
       print("  {}{:{}}  {:5.1f} %  {:#<{}}\n", label, "", width - columns_of(label), 100 * probability, "", filled);
     }
@@ -195,7 +208,7 @@ void classify(const ClassifyCommand& options, Classifier& classifier, const Want
     }
     const std::vector<std::string> damaged = loader.stats().skipped;
     for (size_t i = skipped.size() - wanted.skipped.size(); i < damaged.size(); ++i) {
-      status.warn("note: skipped: " + damaged[i]);
+      status.warn("note: skipped: " + printable(damaged[i]));
       skipped.push_back(damaged[i]);
     }
     if (batch.size() == 0) break;
@@ -217,7 +230,7 @@ int run(ClassifyCommand& options, Settings& settings) {
   Classifier classifier = make_classifier(options, settings);
   const Wanted wanted = find_pictures(options.files);
   std::vector<std::string> skipped = wanted.skipped;
-  for (const std::string& message : skipped) say("note: skipped: " + message + "\n");
+  for (const std::string& message : skipped) say("note: skipped: " + printable(message) + "\n");
   Reporter reporter(options);
   classify(options, classifier, wanted, reporter, skipped);
   reporter.finish(skipped);

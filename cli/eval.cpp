@@ -93,7 +93,8 @@ Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Ev
   return document;
 }
 
-data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_labels) {
+/// What the command line does not name comes from the run that the checkpoint lies in.
+data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_data, bool names_labels) {
   const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
   if (trained_on) {
     if (!settings.is_set("data") && trained_on->kind != options.data.data)
@@ -104,18 +105,25 @@ data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names
     settings.apply({{"seed", trained_on->seed}}, options.model.weights, Layer::run);
     if (!names_labels) options.data.labels.clear();
   }
-  std::string note;
-  data::EvalSet measured =
-      choose_for_eval(options.data.data, options.data.open_options(options.everywhere.seed), trained_on, note);
-  if (!note.empty()) say(fmt::format("note: {}; measured: {}\n", printable(note), measured.part));
-  return measured;
+  if (!names_data) check_not_moved(options.data.data);
+  const uint64_t seed = options.everywhere.seed;
+  const std::optional<double> share = options.data.val_share;
+  EvalChoice choice = choose_for_eval(options.data.data, options.data.open_options(seed), trained_on);
+  if (choice.by_record) {
+    const data::FolderRecord& record = *trained_on->folder;
+    const std::string why =
+        fmt::format("on the folder that {} was trained on: it says what training held out", options.model.weights);
+    settings.check_effects({{"val-share", share == record.val_share, why}, {"seed", seed == record.seed, why}});
+  }
+  if (!choice.note.empty()) say(fmt::format("note: {}; measured: {}\n", printable(choice.note), choice.set.part));
+  return choice.set;
 }
 
 int run(EvalCommand& options, Settings& settings) {
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint or weights to measure");
-  const bool names_labels = settings.is_set("labels");  // on the command line, not by the run
+  const bool names_data = settings.is_set("data"), names_labels = settings.is_set("labels");  // not by the run
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
-  const data::EvalSet measured = choose_images(options, settings, names_labels);
+  const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
   const data::InputInfo input = data::describe_inputs(*measured.images);
   complete(options, settings, *measured.images, input, facts);
 

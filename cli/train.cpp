@@ -285,6 +285,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
   data::OpenOptions how = options.data.open_options(options.everywhere.seed);
   if (before && before->folder && !how.labels.empty())
     how.classes = before->folder->classes;  // the file may have moved
+  if (!options.resume.empty() && !options.moved) check_not_moved(options.data.data);
   const data::Splits data = data::open_dataset(options.data.data, how);
   const TrainedOn now = describe_data(options.data.data, how, data);
   check_same_data(options, before, now, progress);

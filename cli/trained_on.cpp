@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <kindling/data/files.h>
+#include <kindling/data/folder.h>
 #include <kindling/train/description.h>
 
 namespace kindling::cli {
@@ -46,21 +48,32 @@ std::string difference(const TrainedOn& before, const TrainedOn& now) {
   return before.folder && now.folder ? data::difference(*before.folder, *now.folder) : "";
 }
 
-data::EvalSet choose_for_eval(const std::string& spec, data::OpenOptions options,
-                              const std::optional<TrainedOn>& trained_on, std::string& note) {
+EvalChoice choose_for_eval(const std::string& spec, data::OpenOptions options,
+                           const std::optional<TrainedOn>& trained_on) {
   const std::optional<std::string> path = data::path_of_folder(spec);
-  if (!path || !trained_on || !trained_on->folder) return data::open_for_eval(spec, options);
-  data::HeldOut held_out = data::held_out_of(*path, *trained_on->folder, options.decode);
-  if (held_out.set.images) return held_out.set;
-  note = fmt::format("{} is not the folder of the training as it was then: {}", *path, held_out.difference);
-  if (!options.labels.empty()) return data::open_for_eval(spec, options);
+  if (!path || !trained_on || !trained_on->folder) return {data::open_for_eval(spec, options)};
+  const data::FolderRecord& record = *trained_on->folder;
+  if (!options.labels.empty() && data::read_labels(options.labels) != record.classes)
+    return {.set = data::open_for_eval(spec, options),
+            .note = options.labels + " names other classes than training had, or in another order"};
+  data::HeldOut held_out = data::held_out_of(*path, record, options.decode);
+  if (held_out.set.images) return {.set = held_out.set, .by_record = true};
+  const std::string note =
+      fmt::format("{} is not the folder of the training as it was then: {}", *path, held_out.difference);
+  if (!options.labels.empty()) return {.set = data::open_for_eval(spec, options), .note = note};
   try {
-    options.classes = trained_on->folder->classes;
-    return data::open_for_eval(spec, options);
+    options.classes = record.classes;
+    return {.set = data::open_for_eval(spec, options), .note = note};
   } catch (const FileError&) {  // it has other classes
     options.classes = {};
-    return data::open_for_eval(spec, options);
+    return {.set = data::open_for_eval(spec, options), .note = note};
   }
+}
+
+void check_not_moved(const std::string& spec) {
+  const std::optional<std::string> path = data::path_of_folder(spec);
+  if (path && !data::is_folder(*path))
+    throw FileError(*path + ": there is no such folder; if it has moved, say where it is by --data folder:PATH");
 }
 
 }  // namespace kindling::cli

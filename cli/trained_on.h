@@ -29,10 +29,20 @@ std::optional<TrainedOn> read_trained_on(const std::string& checkpoint);
 /// What differs between the data `before` and `now`, in words; "" if nothing does.
 std::string difference(const TrainedOn& before, const TrainedOn& now);
 
-/// What to measure a model on: of the folder that it was trained on, what training held out; of all else, what
-/// data::open_for_eval offers. Without options.labels, the classes of another folder are numbered as in training if
-/// they are all among those. `note` becomes what the user should know of the choice, if anything.
-data::EvalSet choose_for_eval(const std::string& spec, data::OpenOptions options,
-                              const std::optional<TrainedOn>& trained_on, std::string& note);
+/// What to measure a model on.
+struct EvalChoice {
+  data::EvalSet set;
+  bool by_record = false;  ///< by what the checkpoint says of its folder; options.seed and .val_share had no part in it
+  std::string note = {};   ///< what the user should know of the choice, if anything
+};
+
+/// Of the folder that the model was trained on, what training held out; of all else, what data::open_for_eval offers.
+/// Without options.labels, the classes of another folder are numbered as in training if they are all among those.
+EvalChoice choose_for_eval(const std::string& spec, data::OpenOptions options,
+                           const std::optional<TrainedOn>& trained_on);
+
+/// Throws FileError if `spec` is a folder that is not there. It is for data that a run names, which may have moved: the
+/// message says how to tell where it is now.
+void check_not_moved(const std::string& spec);
 
 }  // namespace kindling::cli

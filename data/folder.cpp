@@ -37,15 +37,6 @@ const char* other_format(const std::string& extension) {
   return found == formats.end() ? nullptr : found->second;
 }
 
-// "GIF (1 file), WebP (12 files): these formats are not read; ..."
-std::string not_read(const std::map<std::string, int64_t>& formats) {
-  std::ostringstream text;
-  for (const auto& [format, files] : formats)
-    text << (text.tellp() > 0 ? ", " : "") << format << " (" << files << (files == 1 ? " file)" : " files)");
-  text << ": not read; convert them to JPEG or PNG";
-  return text.str();
-}
-
 std::vector<std::string> sub_folders(const fs::path& path) {
   std::vector<std::string> names = list_folder(path);
   std::erase_if(names, [&](const std::string& name) { return !is_folder(path / name); });
@@ -121,6 +112,18 @@ class PhotoFolder {
 
 bool is_image_name(const std::string& name) { return is_image(extension_of(name)); }
 
+void count_other_format(const std::string& name, OtherFormats& counts) {
+  if (const char* format = other_format(extension_of(name))) ++counts[format];
+}
+
+std::string describe(const OtherFormats& counts) {
+  std::ostringstream text;
+  for (const auto& [format, files] : counts)
+    text << (text.tellp() > 0 ? ", " : "") << format << " (" << files << (files == 1 ? " file)" : " files)");
+  text << ": not read; convert them to JPEG or PNG";
+  return text.str();
+}
+
 ClassList list_classes(const fs::path& path) {
   const std::vector<std::string> folders = sub_folders(path);
   if (folders.empty())
@@ -169,25 +172,24 @@ ImageFolder::ImageFolder(const fs::path& path, ClassList classes, DecodeOptions 
   }
   if (labels.empty()) file_error(path, "has no class folders in it");
   std::sort(labels.begin(), labels.end());
-  Counts other_formats;
+  OtherFormats other_formats;
   for (const int64_t label : labels) add_class(label, other_formats);
-  if (!other_formats.empty()) notes_.push_back("skipped: " + path.string() + ": " + not_read(other_formats));
+  if (!other_formats.empty()) notes_.push_back("skipped: " + path.string() + ": " + data::describe(other_formats));
 }
 
-void ImageFolder::add_class(int64_t label, Counts& other_formats) {
+void ImageFolder::add_class(int64_t label, OtherFormats& other_formats) {
   const fs::path folder = root_ / classes_.folders[static_cast<size_t>(label)];
   const size_t before = files_.size();
-  Counts others;
+  OtherFormats others;
   for (std::string& name : list_folder(folder)) {
-    const std::string extension = extension_of(name);
-    if (is_image(extension))
+    if (is_image_name(name))
       files_.push_back({std::move(name), label});
-    else if (const char* format = other_format(extension))
-      ++others[format];
+    else
+      count_other_format(name, others);
   }
   if (files_.size() == before)
     file_error(folder, "has no images in it (.jpg, .jpeg, .png, .bmp)", others.empty() ? "" : ", but ",
-               others.empty() ? "" : not_read(others));
+               others.empty() ? "" : data::describe(others));
   for (const auto& [format, files] : others) other_formats[format] += files;
 }
 

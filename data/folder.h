@@ -15,9 +15,17 @@ namespace kindling::data {
 /// Whether a file of this name is taken for an image: .jpg, .jpeg, .png or .bmp, in small letters or large.
 bool is_image_name(const std::string& name);
 
+/// Numbers of pictures in formats that are not read, by format.
+using OtherFormats = std::map<std::string, int64_t>;
+/// Counts a file with a name like those of WebP, GIF, ... and passes over others.
+void count_other_format(const std::string& name, OtherFormats& counts);
+/// "GIF (1 file), WebP (12 files): not read; ..."
+std::string describe(const OtherFormats& counts);
+
 /// The classes of a folder: class i is the folder `folders[i]`, shown to people as `names[i]`.
 struct ClassList {
   std::vector<std::string> folders, names;
+  bool operator==(const ClassList&) const = default;
 };
 
 /// The sub-folders of `path` in order of their names, each named as itself.
@@ -47,8 +55,7 @@ class ImageFolder : public Dataset {
     std::string name;
     int64_t label;
   };
-  using Counts = std::map<std::string, int64_t>;
-  void add_class(int64_t label, Counts& other_formats);
+  void add_class(int64_t label, OtherFormats& other_formats);
 
   std::filesystem::path root_;
   ClassList classes_;

@@ -111,6 +111,45 @@ TEST_CASE("classify: what cannot be read is named and passed over") {
   CHECK(empty.code == 1);
 }
 
+TEST_CASE("classify: pictures of other formats are counted") {
+  const Trained trained;
+  const std::string folder = trained.folder / "formats";
+  fs::create_directories(folder + "/deep");
+  for (const char* name : {"/a.webp", "/deep/b.WEBP", "/c.gif"}) std::ofstream(folder + name) << "bytes";
+  const std::string message = folder + ": GIF (1 file), WebP (2 files): not read; convert them to JPEG or PNG";
+  const Outcome none = kindling_command(trained.command({folder, "--json"}));
+  CHECK(none.code == 1);
+  CHECK(none.json()["skipped"] == json{message});
+  fs::copy_file(trained.pictures + "/red/1000.bmp", folder + "/good.bmp");
+  const Outcome some = kindling_command(trained.command({folder}));
+  CHECK(some.code == 0);
+  CHECK(some.err == "note: skipped: " + message + "\n");
+  CHECK_THAT(kindling_command(trained.command({folder + "/a.webp"})).err,
+             Contains(folder + "/a.webp: not a JPEG, PNG or BMP file"));
+}
+
+TEST_CASE("classify: control characters in names do not reach the terminal") {
+  const Trained trained;
+  const std::string folder = trained.folder / "names";
+  fs::create_directories(folder);
+  fs::copy_file(trained.pictures + "/red/1000.bmp", folder + "/a\x1b[31m\n.bmp");
+  std::ofstream(folder + "/b\x1b[31m\n.bmp") << "no picture";
+  std::ofstream(trained.folder / "labels") << "b\ng\nr rose\x1b[31m red\n";
+  const Outcome outcome = kindling_command(trained.command({folder, "--labels", trained.folder / "labels"}));
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, StartsWith(folder + "/a\\x1b[31m\\x0a.bmp\n  rose\\x1b[31m red  "));
+  CHECK_THAT(outcome.err, Contains("note: skipped: " + folder + "/b\\x1b[31m\\x0a.bmp: not a JPEG"));
+}
+
+TEST_CASE("classify: --labels must name every class") {
+  const Trained trained;
+  const std::string red = trained.pictures + "/red/1000.bmp", labels = trained.folder / "labels";
+  std::ofstream(labels) << "b\ng\n";
+  const Outcome outcome = kindling_command(trained.command({red, "--labels", labels}));
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, Contains("--labels " + labels + ": names 2 classes, the model has 3"));
+}
+
 TEST_CASE("classify: files that do not describe themselves need the command line") {
   const Trained trained;
   const std::string weights = trained.folder / "weights.safetensors", red = trained.pictures + "/red/1000.bmp";

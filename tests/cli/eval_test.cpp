@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+using Strings = std::vector<std::string>;
+
 std::vector<std::string> small_run(const std::string& data, const std::string& run,
                                    const std::vector<std::string>& more = {}) {
   return with({"train", "--data", "folder:" + data, "--model", "lenet", "--out", run, "--batch-size", "8", "--epochs",
@@ -26,6 +28,39 @@ std::vector<std::string> eval(const std::string& weights, const std::string& dat
                               const std::vector<std::string>& more = {}) {
   return with({"eval", "--weights", weights, "--data", "folder:" + data}, more);
 }
+
+/// A flat folder, and a checkpoint that was trained on it, alone beside its run.
+struct Measured {
+  TemporaryFolder folder;
+  std::string data = folder / "data", run = folder / "run", checkpoint = folder / "alone.ckpt";
+
+  explicit Measured(const std::vector<std::string>& more = {}) {
+    write_images(data, {"blue", "green", "red"}, 20);
+    train(more);
+  }
+  void train(const std::vector<std::string>& more) {
+    const Outcome outcome = kindling_command(small_run(data, run, more));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    fs::copy_file(run + "/last.ckpt", checkpoint);
+  }
+  /// `options` behind --weights with the checkpoint that lies alone.
+  Outcome eval(const std::vector<std::string>& options) const {
+    return kindling_command(with({"eval", "--weights", checkpoint}, options));
+  }
+  Outcome eval_on(const std::string& path, const std::vector<std::string>& more = {}) const {
+    return eval(with({"--data", "folder:" + path, "--json"}, more));
+  }
+};
+
+void check_measured(const Outcome& outcome, int64_t images, const std::string& part) {
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json()["images"] == images);
+  CHECK(outcome.json()["measured"] == part);
+}
+
+const std::string kHeldOut = "what training held out";
 
 std::vector<std::string> numbered_classes(int count) {
   std::vector<std::string> names;
@@ -90,4 +125,129 @@ TEST_CASE("eval: of many classes the lowest and the most frequent mistakes are s
   CHECK(result["confusion"].size() == 40);
   CHECK(result["confusion"][39].size() == 40);
   CHECK(result["top5"].is_number());
+}
+
+TEST_CASE("eval: of a flat folder the fifth that training held out, wherever folder and checkpoint lie") {
+  const Measured measured;
+  check_measured(kindling_command({"eval", "--weights", measured.run + "/last.ckpt", "--json"}), 12, kHeldOut);
+  CHECK_THAT(measured.eval_on(measured.data).err, !Contains("note"));
+  const Outcome homeless = measured.eval({});
+  CHECK(homeless.code == 2);
+  CHECK_THAT(homeless.err, Contains("--data SPEC is needed: " + measured.checkpoint + " was trained on folder:PATH"));
+
+  const json lines = json_lines(measured.run + "/metrics.jsonl").back();
+  const json here = measured.eval_on(measured.data).json();
+  CHECK(here["top1"] == lines["val_top1"]);
+  CHECK_THAT(here["loss"].get<double>(), Catch::WithinRel(lines["val_loss"].get<double>(), 1e-5));  // float sums
+
+  const std::string moved = measured.folder / "moved";
+  fs::rename(measured.data, moved);
+  const Outcome gone = kindling_command({"eval", "--weights", measured.run + "/last.ckpt"});
+  CHECK(gone.code == 1);
+  CHECK_THAT(gone.err,
+             Contains(measured.data + ": there is no such folder; if it has moved, say where it is by --data"));
+  const Outcome there = measured.eval_on(moved + "/");
+  check_measured(there, 12, kHeldOut);
+  CHECK(there.json()["classes"] == here["classes"]);
+  CHECK(there.json()["loss"] == here["loss"]);
+}
+
+TEST_CASE("eval: of a folder that is not as training had it, what is measured and why") {
+  const Measured measured;
+  const std::string changed = measured.folder / "changed";
+  const auto check_note = [&](const std::string& difference, int64_t images) {
+    const Outcome outcome = measured.eval_on(changed);
+    check_measured(outcome, images, "all images");
+    CHECK_THAT(outcome.err, Contains("note: " + changed + " is not the folder of the training as it was then: " +
+                                     difference + "; measured: all images\n"));
+  };
+  fs::copy(measured.data, changed, fs::copy_options::recursive);
+  fs::copy_file(changed + "/red/1000.bmp", changed + "/red/2000.bmp");
+  check_note("red/ has 21 images, training had 20", 61);
+  fs::remove(changed + "/red/2000.bmp");
+  fs::remove(changed + "/blue/1000.bmp");
+  check_note("blue/ has 19 images, training had 20", 59);
+  fs::copy_file(measured.data + "/blue/1001.bmp", changed + "/blue/1000.bmp");
+  CHECK(measured.eval_on(changed).json()["images"] == 12);  // other pixels in as many bytes
+  write_file(changed + "/blue/1000.bmp", contents(changed + "/blue/1001.bmp") + "more");
+  check_note("images in blue/ have other names or sizes than in training", 60);
+  fs::remove_all(changed + "/blue");
+  check_note("there is no blue/, which training had", 40);  // numbered as in training
+
+  const json classes = measured.eval_on(changed).json()["classes"];
+  REQUIRE(classes.size() == 3);
+  CHECK(classes[0]["images"] == 0);
+  CHECK(classes[2]["name"] == "red");
+
+  write_images(changed, {"yellow"}, 4);
+  const Outcome unknown = measured.eval_on(changed);
+  CHECK(unknown.code == 1);
+  CHECK_THAT(unknown.err, Contains("are not those of the run (green red yellow here, blue green red there)"));
+}
+
+TEST_CASE("eval: of a folder in parts val/, or what was held out of train/, or test/") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", run = folder / "run";
+  const std::vector<std::string> command{"eval", "--weights", run + "/best.ckpt", "--json"};
+  write_images(data + "/train", {"blue", "green"}, 20);
+  write_images(data + "/val", {"blue", "green"}, 3);
+  write_images(data + "/test", {"blue", "green"}, 2);
+  REQUIRE(kindling_command(small_run(data, run)).code == 0);
+  check_measured(kindling_command(command), 6, "val/, which training held out");
+  fs::remove(data + "/val/blue/1000.bmp");
+  const Outcome changed = kindling_command(command);
+  check_measured(changed, 5, "val/");
+  CHECK_THAT(changed.err, Contains("val/blue/ has 2 images, training had 3; measured: val/"));
+
+  fs::remove_all(data + "/val");
+  fs::remove_all(run);
+  REQUIRE(kindling_command(small_run(data, run, {"--val-share", "0.25"})).code == 0);
+  check_measured(kindling_command(command), 10, kHeldOut);
+  fs::remove_all(run);
+  REQUIRE(kindling_command(small_run(data, run, {"--val-share", "0"})).code == 0);
+  check_measured(kindling_command(command), 4, "test/; training held nothing out of train/");
+}
+
+TEST_CASE("eval: --val-share 0 leaves all images of a flat folder, which is said") {
+  const Measured measured({"--val-share", "0"});
+  check_measured(measured.eval_on(measured.data), 60,
+                 "all images, which are those that it was trained on: training held nothing out");
+}
+
+TEST_CASE("eval: options that the checkpoint has settled are refused where they say otherwise") {
+  const Measured measured({"--seed", "5", "--val-share", "0.25"});
+  check_measured(measured.eval_on(measured.data), 15, kHeldOut);
+  check_measured(measured.eval_on(measured.data, {"--seed", "5", "--val-share", "0.25"}), 15, kHeldOut);
+  for (const Strings& option : {Strings{"--seed", "6"}, Strings{"--val-share", "0.5"}}) {
+    const Outcome refused = measured.eval_on(measured.data, option);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, Contains(option[0] + " has no effect on the folder that " + measured.checkpoint +
+                                     " was trained on: it says what training held out"));
+  }
+  write_file(measured.folder / "same", "blue\ngreen\nred\n");
+  check_measured(measured.eval_on(measured.data, {"--labels", measured.folder / "same"}), 15, kHeldOut);
+  write_file(measured.folder / "other", "red\nblue\ngreen\n");
+  const Outcome refused = measured.eval_on(measured.data, {"--labels", measured.folder / "other"});
+  CHECK(refused.code == 1);
+  CHECK_THAT(refused.err, Contains((measured.folder / "other") + " names other classes than training had") &&
+                              Contains("are not those of the run (red blue green here, blue green red there)"));
+}
+
+TEST_CASE("eval: classes that --labels ordered in training keep their order without the file") {
+  Measured measured;
+  fs::remove_all(measured.run);
+  fs::remove(measured.checkpoint);
+  write_file(measured.folder / "labels", "red\nblue the sky\ngreen\n");
+  measured.train({"--labels", measured.folder / "labels"});
+  fs::remove(measured.folder / "labels");
+  write_images(measured.folder / "other", {"blue", "green"}, 4);
+  for (const std::string& path : {measured.data, measured.folder / "other"}) {
+    const Outcome outcome = measured.eval_on(path);
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    CHECK(outcome.json()["classes"][0]["name"] == "red");
+    CHECK(outcome.json()["classes"][1]["name"] == "the sky");
+  }
+  CHECK(measured.eval_on(measured.folder / "other").json()["classes"][0]["images"] == 0);
+  check_measured(kindling_command({"eval", "--weights", measured.run + "/best.ckpt", "--json"}), 12, kHeldOut);
 }

@@ -1,4 +1,4 @@
-// Every option of kindling eval, gradcheck and bench has the effect that it is there for, or none.
+// Every option of kindling eval, classify, gradcheck and bench has the effect that it is there for, or none.
 #include <catch2/catch.hpp>
 #include <limits>
 
@@ -56,6 +56,33 @@ const Table kEvalTable = with_everywhere({
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
     {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},
     {"std", "--std 64,64,64", "--std 64,64,32", "", other_figures},
+});
+
+const std::string kClassify =
+    "classify @/flat --json --threads 1 --weights @/squeezenet.safetensors --model squeezenet_cifar --classes 3 "
+    "--size 16";
+const std::string kLeNet = "--weights @/lenet.safetensors --model lenet ";
+
+const Table kClassifyTable = with_everywhere({
+    {"quiet", "", "--quiet", "", same},
+    {"threads", "--threads 1", "--threads 3", "", same},
+    {"seed", "--seed 1", "--seed 2", "", same},
+    {"top", "--top 3", "--top 2", "", other_figures},
+    {"labels", "", "--labels @/labels.txt", "", other_figures},
+    {"model", "--model squeezenet_cifar", "--model lenet", "", refused},
+    {"bypass", "--bypass none", "--bypass simple", "", other_figures},
+    {"norm", "--norm none", "--norm batch", "", refused},
+    {"dropout", "--dropout 0", "--dropout 0.5", "", same},
+    {"form", "--form torchvision", "--form caffe", "--model squeezenet1_0 --weights @/v1.safetensors --size 32",
+     other_figures},
+    {"classes", "--classes 3", "--classes 5", kLeNet, refused},
+    {"size", "--size 16", "--size 20", "", other_figures},
+    {"weights", "--weights @/lenet.safetensors", "--weights @/other.safetensors", "--model lenet", other_figures},
+    {"conv", "--conv auto", "--conv naive", "", other_bits},
+    {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", kLeNet, other_figures},
+    {"std", "--std 64,64,64", "--std 64,64,32", kLeNet, other_figures},
+    {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
+    {"workers", "--workers 0", "--workers 3", "", same},
 });
 
 const std::string kGradcheck = "gradcheck --json --threads 1";
@@ -126,6 +153,11 @@ Table kernel_table(const std::string& shape) {
 TEST_CASE("options of eval: each has its effect and its row") {
   check_options(kEval, kEvalTable);
   check_complete("eval", kEvalTable);
+}
+
+TEST_CASE("options of classify: each has its effect and its row") {
+  check_options(kClassify, kClassifyTable);
+  check_complete("classify", kClassifyTable);
 }
 
 TEST_CASE("options of gradcheck: each has its effect and its row") {

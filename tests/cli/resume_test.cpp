@@ -195,3 +195,64 @@ TEST_CASE("train --resume does not go on with other classes") {
     CHECK_THAT(refused.err, Contains((folder / "run/config.json") + ": \"" + key + "\" is no "));
   }
 }
+
+TEST_CASE("train --resume --data: data that has moved, with the same bytes as without moving") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "stayed", "2")).code == 0);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "moved", "2")).code == 0);
+  REQUIRE(kindling_command({"train", "--resume", folder / "stayed", "--epochs", "4"}).code == 0);
+
+  std::filesystem::rename(folder / "data", folder / "elsewhere");
+  const Outcome gone = kindling_command({"train", "--resume", folder / "moved", "--epochs", "4"});
+  CHECK(gone.code == 1);
+  CHECK_THAT(gone.err, Contains((folder / "data") + ": there is no such folder; if it has moved, say where it is by"));
+  const Outcome resumed = kindling_command(
+      {"train", "--resume", folder / "moved", "--epochs", "4", "--data", "folder:" + (folder / "elsewhere")});
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  CHECK_THAT(resumed.err, !Contains("note"));
+  CHECK(contents(folder / "moved/last.ckpt") == contents(folder / "stayed/last.ckpt"));
+  CHECK(contents(folder / "moved/best.ckpt") == contents(folder / "stayed/best.ckpt"));
+  CHECK(timeless(folder / "moved") == timeless(folder / "stayed"));
+  CHECK(json::parse(contents(folder / "moved/config.json"))["data"] == "folder:" + (folder / "elsewhere"));
+  CHECK(kindling_command({"train", "--resume", folder / "moved", "--epochs", "5"}).code ==
+        0);  // it is known from now on
+}
+
+TEST_CASE("train --resume --data: other data is refused with what differs, and the run stays as it is") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "1")).code == 0);
+  const std::string config = contents(folder / "run/config.json"), last = contents(folder / "run/last.ckpt");
+  const auto check_refused = [&](const std::string& spec, const std::string& difference) {
+    const Outcome outcome = kindling_command({"train", "--resume", folder / "run", "--epochs", "2", "--data", spec});
+    CHECK(outcome.code == 1);
+    CHECK(outcome.err == "kindling train: --data " + spec + ": is not the data of the run " + (folder / "run") + ": " +
+                             difference + "\n");
+    CHECK(contents(folder / "run/config.json") == config);
+    CHECK(contents(folder / "run/last.ckpt") == last);
+  };
+  check_refused("shapes", "it is shapes, the run began with folder");
+  const std::string other = folder / "other";
+  std::filesystem::copy(folder / "data", other, std::filesystem::copy_options::recursive);
+  write_file(other + "/green/1000.bmp", contents(other + "/green/1000.bmp") + "more");
+  check_refused("folder:" + other, "images in green/ have other names or sizes than in training");
+  std::filesystem::rename(other + "/green/1000.bmp", other + "/green/9999.bmp");
+  check_refused("folder:" + other, "images in green/ have other names or sizes than in training");
+  std::filesystem::remove(other + "/green/9999.bmp");
+  check_refused("folder:" + other, "green/ has 19 images, training had 20");
+  std::filesystem::remove_all(other + "/green");
+  check_refused("folder:" + other, "there is no green/, which training had");
+}
+
+TEST_CASE("train --resume tells that the data has changed where it lies") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "1")).code == 0);
+  std::filesystem::rename(folder / "data/red/1000.bmp", folder / "data/red/9999.bmp");
+  const Outcome outcome = kindling_command({"train", "--resume", folder / "run", "--epochs", "2"});
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("has changed since the run began, so it goes on otherwise than it would have: "
+                                   "images in red/ have other names or sizes than in training"));
+}
