@@ -61,7 +61,6 @@ const Table kEvalTable = with_everywhere({
 const std::string kClassify =
     "classify @/flat --json --threads 1 --weights @/squeezenet.safetensors --model squeezenet_cifar --classes 3 "
     "--size 16";
-const std::string kLeNet = "--weights @/lenet.safetensors --model lenet ";
 
 const Table kClassifyTable = with_everywhere({
     {"quiet", "", "--quiet", "", same},
@@ -75,12 +74,12 @@ const Table kClassifyTable = with_everywhere({
     {"dropout", "--dropout 0", "--dropout 0.5", "", same},
     {"form", "--form torchvision", "--form caffe", "--model squeezenet1_0 --weights @/v1.safetensors --size 32",
      other_figures},
-    {"classes", "--classes 3", "--classes 5", kLeNet, refused},
+    {"classes", "--classes 3", "--classes 5", "", refused},
     {"size", "--size 16", "--size 20", "", other_figures},
-    {"weights", "--weights @/lenet.safetensors", "--weights @/other.safetensors", "--model lenet", other_figures},
+    {"weights", "--weights @/squeezenet.safetensors", "--weights @/lenet.safetensors", "", refused},
     {"conv", "--conv auto", "--conv naive", "", other_bits},
-    {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", kLeNet, other_figures},
-    {"std", "--std 64,64,64", "--std 64,64,32", kLeNet, other_figures},
+    {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},
+    {"std", "--std 64,64,64", "--std 64,64,32", "", other_figures},
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
     {"workers", "--workers 0", "--workers 3", "", same},
 });
