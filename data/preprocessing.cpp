@@ -6,8 +6,9 @@ namespace kindling::data {
 namespace {
 
 void check_numbers(const Preprocessing& p) {
-  check(p.size >= 0 && (p.shorter == 0 || p.shorter >= p.size), "preprocess",
-        "needs sizes of at least 0 and shorter >= size, got size ", p.size, " and shorter ", p.shorter);
+  check(p.size >= 0 && (p.shorter == 0 || (p.size > 0 && p.shorter >= p.size)), "preprocess",
+        "needs a size of at least 0 and shorter >= size (0 without a size), got size ", p.size, " and shorter ",
+        p.shorter);
   check(!p.mean.empty() && p.mean.size() == p.std.size(), "preprocess", "needs as many means as stds, got ",
         p.mean.size(), " and ", p.std.size());
   for (const double value : p.std) check(value > 0, "preprocess", "needs stds above 0, got ", value);

@@ -13,7 +13,7 @@ namespace kindling::data {
 /// a deviation near 1.
 struct Preprocessing {
   int64_t size = 0;                             ///< pixels, height and width; 0: those of the picture
-  int64_t shorter = 0;                          ///< pixels, at least `size`; 0: `size`
+  int64_t shorter = 0;                          ///< pixels, at least `size`, 0 without one; 0: `size`
   std::vector<double> mean{127.5}, std{63.75};  ///< one for each channel, or one for all
   friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
 };

@@ -48,7 +48,10 @@ TEST_CASE("what is no picture stays as it is") {
 
 TEST_CASE("preprocessing that makes no sense is refused") {
   CHECK_THROWS_WITH(preprocess({.size = 24, .shorter = 23}),
-                    "preprocess: needs sizes of at least 0 and shorter >= size, got size 24 and shorter 23");
+                    "preprocess: needs a size of at least 0 and shorter >= size (0 without a size), got size 24 and "
+                    "shorter 23");
+  CHECK_THROWS_WITH(preprocess({.size = 0, .shorter = 256}), Catch::EndsWith("got size 0 and shorter 256"));
+  CHECK_NOTHROW(preprocess({.size = 24, .shorter = 24}));
   CHECK_THROWS_WITH(preprocess({.mean = {1, 2}, .std = {1}}), "preprocess: needs as many means as stds, got 2 and 1");
   CHECK_THROWS_WITH(preprocess({.mean = {1}, .std = {0}}), "preprocess: needs stds above 0, got 0");
 }

@@ -71,6 +71,13 @@ TEST_CASE("explicit preprocessing is used and told", "[model]") {
   CHECK(seen[1] == 8);
 }
 
+TEST_CASE("preprocessing that no checkpoint can tell is refused, also beside own transforms") {
+  Sequential net = small_net(1);
+  const TrainerOptions how{.preprocessing = data::Preprocessing{.size = 0, .shorter = 256},
+                           .eval_transform = standardize_pixels};
+  CHECK_THROWS_WITH(describe(net, *quarters(4, 1), how, {}), Catch::Contains("got size 0 and shorter 256"));
+}
+
 TEST_CASE("what is not known is not told") {
   const TemporaryFolder folder;
   Sequential net = small_net(1);
