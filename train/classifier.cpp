@@ -8,7 +8,6 @@
 #include <kindling/models/definition.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/softmax.h>
-#include <kindling/train/step.h>
 
 namespace kindling {
 namespace {
@@ -94,9 +93,12 @@ std::vector<Predictions> Classifier::predict(const Tensor& inputs, int64_t top) 
   check(top > 0, "Classifier", "top must be above 0, got ", top);
   check(inputs.rank() == 4 && inputs.size(0) > 0, "Classifier", "inputs are [N, H, W, C], not ", inputs.shape());
   const ConstantWeights constant;
-  const StepPlan plan = plan_step(*model_, inputs.select(0, 0), inputs.size(0));
+  if (inputs.shape() != planned_) {  // a plan costs a pass through the network
+    plan_ = plan_step(*model_, inputs.select(0, 0), inputs.size(0));
+    planned_ = inputs.shape();
+  }
   std::vector<Predictions> result(static_cast<size_t>(inputs.size(0)));
-  for_each_part(plan, inputs.size(0), [&](int64_t, int64_t begin, int64_t end) {
+  for_each_part(plan_, inputs.size(0), [&](int64_t, int64_t begin, int64_t end) {
     const NoGrad no_grad;
     const Tensor logits = (*model_)(inputs.slice(0, begin, end)).value();
     check(logits.rank() == 2 && logits.size(0) == end - begin, "Classifier", "the model gives ", logits.shape(),

@@ -9,6 +9,7 @@
 #include <kindling/data/transforms.h>
 #include <kindling/nn/module.h>
 #include <kindling/train/description.h>
+#include <kindling/train/step.h>
 
 namespace kindling {
 
@@ -55,6 +56,8 @@ class Classifier {
   Description description_;
   std::unique_ptr<Module> model_;
   data::Transform transform_;
+  Shape planned_;  ///< of the inputs for which plan_ was made
+  StepPlan plan_;
 };
 
 }  // namespace kindling

@@ -74,7 +74,7 @@ StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int6
           " is computed from: leave micro_batch at 0");
     return cut(batch_size, std::min(micro_batch, batch_size), kSlots);
   }
-  if (whole_only) return whole;
+  if (whole_only || batch_size == 1) return whole;
 
   const int64_t activations = activation_bytes(model, sample);
   const double most_gradients = kMostGradient * static_cast<double>(batch_size * activations) /
@@ -90,7 +90,7 @@ GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
       loss_(std::move(loss)),
       plan_(plan),
       sums_(static_cast<size_t>(plan.slots)),
-      outputs_(static_cast<size_t>(plan.slots)) {
+      lanes_(static_cast<size_t>(plan.slots)) {
   for (Variable& parameter : model.parameters())
     if (parameter.requires_grad()) parameters_.push_back(parameter);
   check(!parameters_.empty(), "GradientStep", "no parameter requires a gradient");
@@ -100,7 +100,7 @@ GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
 
 void GradientStep::reset() {
   for (auto& sums : sums_) sums.assign(parameters_.size(), Tensor());
-  for (Outputs& outputs : outputs_) outputs = {};
+  for (Lane& lane : lanes_) lane = {};
   unit_ = weight_ = 0;
 }
 
@@ -185,37 +185,46 @@ Totals GradientStep::run_part(int64_t part, const Batch& batch) {
   const int64_t begin = part * plan_.micro_batch, end = std::min(begin + plan_.micro_batch, batch.input.size(0));
   const RandomStep random(batch.number, begin);
   const Tensor target = batch.target.slice(0, begin, end);
-  const Variable output = model_(batch.input.slice(0, begin, end));
+  const Tensor input = batch.input.slice(0, begin, end);
+  const Variable output = model_(input);
   const Variable loss = loss_(output, target);
   check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
   const double weight = loss_.weight(target);
-  compare_outputs(static_cast<size_t>(part % plan_.slots), output.value());
+  compare(static_cast<size_t>(part % plan_.slots), input, output.value());
   const Totals totals = measure(output.value(), target, loss.item(), weight);
   add_grad(loss, parameters_, sums_[static_cast<size_t>(part % plan_.slots)],
            Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
   return totals;
 }
 
-void GradientStep::compare_outputs(size_t slot, const Tensor& output) {
-  Outputs& seen = outputs_[slot];
-  seen.samples += output.size(0);
-  for (int64_t i = 0; i < output.size(0) && !seen.differ; ++i) {
-    const Tensor row = output.select(0, i);
-    if (!seen.first.defined()) seen.first = row.clone();
-    seen.differ = !bitwise_equal(row, seen.first);
+void GradientStep::Seen::add(const Tensor& samples) {
+  for (int64_t i = 0; i < samples.size(0) && !differ; ++i) {
+    const Tensor sample = samples.select(0, i);
+    if (!first.defined()) first = sample.clone();
+    differ = !bitwise_equal(sample, first);
   }
+}
+
+void GradientStep::Seen::add(const Seen& other) {
+  if (!other.first.defined()) return;
+  if (!first.defined()) first = other.first;
+  differ = differ || other.differ || !bitwise_equal(first, other.first);
+}
+
+void GradientStep::compare(size_t slot, const Tensor& input, const Tensor& output) {
+  Lane& lane = lanes_[slot];
+  lane.outputs.add(output);
+  if (!lane.outputs.differ) lane.inputs.add(input);
 }
 
 void GradientStep::finish() {
   check(weight_ > 0, "GradientStep", "finish() without add()");
-  int64_t samples = 0;
-  same_output_ = true;
-  for (const Outputs& seen : outputs_) {
-    samples += seen.samples;
-    if (seen.samples > 0)
-      same_output_ = same_output_ && !seen.differ && bitwise_equal(seen.first, outputs_.front().first);
+  Lane all;
+  for (const Lane& lane : lanes_) {
+    all.inputs.add(lane.inputs);
+    all.outputs.add(lane.outputs);
   }
-  same_output_ = same_output_ && samples > 1;
+  same_output_ = all.inputs.differ && !all.outputs.differ;
   const double scale = unit_ / weight_;
   List<size_t> order(parameters_.size());  // largest first, so that the threads end together
   std::iota(order.begin(), order.end(), size_t{0});

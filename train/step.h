@@ -48,7 +48,8 @@ class GradientStep {
   /// Sets each parameter's grad() to the gradient of the mean loss over all samples since the last finish(). A
   /// parameter that the loss does not depend on gets none.
   void finish();
-  /// Whether all samples between the last two calls of finish(), if they were several, had the same output to the bit.
+  /// Whether all samples between the last two calls of finish() had the same output to the bit, though at least two of
+  /// them differed.
   bool same_output() const { return same_output_; }
   /// Forgets the batches added since the last finish().
   void reset();
@@ -68,13 +69,18 @@ class GradientStep {
   Totals run_parts(const Batch& batch);
   int64_t rehearse(const Batch& batch, FunctionRef<void(int64_t part)> run);
   Totals run_part(int64_t part, const Batch& batch);
-  void compare_outputs(size_t slot, const Tensor& output);
+  void compare(size_t slot, const Tensor& input, const Tensor& output);
 
-  /// What a lane has seen of the network's outputs.
-  struct Outputs {
-    Tensor first;  ///< of its first sample
-    int64_t samples = 0;
+  /// Samples, of which only the first and whether others differ is kept.
+  struct Seen {
+    Tensor first;  ///< undefined: none yet
     bool differ = false;
+    void add(const Tensor& samples);
+    void add(const Seen& other);
+  };
+  /// What a lane has seen. Inputs are looked at only as long as outputs are the same.
+  struct Lane {
+    Seen inputs, outputs;
   };
 
   Module& model_;
@@ -82,7 +88,7 @@ class GradientStep {
   StepPlan plan_;
   Variables parameters_;
   std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
-  std::vector<Outputs> outputs_;           ///< [slot]
+  std::vector<Lane> lanes_;                ///< [slot]
   bool same_output_ = false;
   Shape rehearsed_;  ///< of the parts that rehearse() has seen, with so many threads
   int rehearsed_threads_ = 1;

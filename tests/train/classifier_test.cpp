@@ -1,6 +1,7 @@
 // Naming what is on pictures.
 #include <kindling/train/classifier.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -96,6 +97,26 @@ TEST_CASE("several pictures at once give what one at a time gives, for any numbe
     }
   }
   CHECK(classify(std::vector<Tensor>{}).empty());
+}
+
+TEST_CASE("a second batch of the same shape costs no plan") {
+  struct Counting : Module {
+    std::shared_ptr<std::atomic<int64_t>> seen = std::make_shared<std::atomic<int64_t>>(0);
+    void visit(Visitor& /*visitor*/) override {}
+    std::string kind() const override { return "Counting"; }
+    Variable forward(const Variable& x) override {
+      *seen += x.shape()[0];
+      return Variable(Tensor::zeros({x.shape()[0], 3}));
+    }
+  };
+  auto net = std::make_unique<Counting>();
+  const auto seen = net->seen;
+  Classifier classify(std::move(net), {.preprocessing = kPreprocessing});
+  classify.predict(Tensor::zeros({4, 16, 16, 3}));
+  *seen = 0;
+  classify.predict(Tensor::zeros({4, 16, 16, 3}));
+  CHECK(*seen == 4);
+  CHECK(classify.predict(Tensor::zeros({5, 16, 16, 3})).size() == 5);
 }
 
 TEST_CASE("a file is decoded and named by a checkpoint that lies alone", "[model]") {

@@ -85,7 +85,8 @@ TEST_CASE("outputs that are the same for all samples are noticed", "[model]") {
   for (const char* name : {"conv1/bias", "conv2/bias"}) parameter(net, name).value().fill_(1);
   for (const char* name : {"conv1/weight", "conv1/bias", "conv2/weight", "conv2/bias"})
     parameter(net, name).set_requires_grad(false);  // fc learns, but its inputs are the same for all samples
-  CHECK_THAT(train(net, kUpdates), Catch::Contains("the same output for 200 updates"));
+  const int64_t micro_batch = GENERATE(0, 1, 2);
+  CHECK_THAT(train(net, kUpdates, {.micro_batch = micro_batch}), Catch::Contains("the same output for 200 updates"));
 }
 
 TEST_CASE("what lives is left alone", "[model]") {
@@ -112,6 +113,16 @@ TEST_CASE("what lives is left alone", "[model]") {
     Sequential net = small_net(1);
     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.01}), {.batch_size = 1});
     CHECK_NOTHROW(trainer.fit(quarters(1, 1), nullptr, {.epochs = kUpdates + 50}));
+  }
+  SECTION("copies of one sample, which cannot but have the same output") {
+    Sequential net = small_net(1, /*batch_norm=*/false, /*dropout=*/0);
+    const Tensor one = quarters(1, 1)->get(0).input;
+    Tensor copies = Tensor::empty(one.shape().with_inserted(0, 4));
+    for (int64_t i = 0; i < 4; ++i) copies.select(0, i).copy_(one);
+    const auto set = std::make_shared<data::TensorDataset>(copies, Tensor::from<int64_t>({1, 1, 1, 2}));
+    const int64_t micro_batch = GENERATE(0, 1, 2);
+    Trainer trainer(net, SGD(net.parameters(), {.lr = 0.01}), {.batch_size = 4, .micro_batch = micro_batch});
+    CHECK_NOTHROW(trainer.fit(set, nullptr, {.epochs = kUpdates + 50}));
   }
   SECTION("gradients that are 0 since everything is learned by heart") {
     Sequential net = small_net(1);

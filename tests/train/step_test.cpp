@@ -95,6 +95,14 @@ TEST_CASE("the plan follows from the model and the batch") {
     CHECK(plan.slots == 3);
     CHECK(plan.micro_batch == 1);
   }
+  SECTION("one sample is whole, whatever the network, which is not run for it") {
+    SqueezeNet net = squeezenet_cifar({}, rng);
+    int64_t calls = 0;
+    const CallObserver count([&](Module&, const std::string&, const Variable&, const Variable&) { ++calls; });
+    CHECK(plan_step(net, Tensor::zeros({32, 32, 3}), 1).slots == 1);
+    CHECK(plan_step(net, Tensor::zeros({32, 32, 3}), 1).micro_batch == 1);
+    CHECK(calls == 0);
+  }
   SECTION("where weights outweigh activations there are fewer lanes, or the batch stays whole") {
     Sequential net = lenet({}, rng);
     const Tensor sample = Tensor::zeros({28, 28, 1});
