@@ -9,6 +9,7 @@
 #include <kindling/cli/program.h>
 #include <kindling/io/weights.h>
 #include <kindling/nn/summary.h>
+#include <kindling/train/description.h>
 
 namespace kindling::cli {
 namespace {
@@ -59,10 +60,6 @@ void add_row(Table& table, const LayerSummary& layer, const std::string& name) {
 }
 
 /// What a checkpoint tells besides its model.
-Json to_json(const data::Preprocessing& p) {
-  return {{"size", p.size}, {"shorter", p.shorter}, {"mean", p.mean}, {"std", p.std}};
-}
-
 void print_facts(const RunFacts& facts) {
   constexpr size_t kShown = 10;
   const auto& names = facts.class_names;
@@ -96,7 +93,7 @@ int describe_model(const InfoOptions& options, const std::optional<RunFacts>& fa
                 {"macs", rows.macs},
                 {"bytes", bytes},
                 {"class_names", facts ? Json(facts->class_names) : Json()},
-                {"preprocessing", facts && facts->preprocessing ? to_json(*facts->preprocessing) : Json()},
+                {"preprocessing", facts && facts->preprocessing ? kindling::to_json(*facts->preprocessing) : Json()},
                 {"layers", list}});
     return kDone;
   }

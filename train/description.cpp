@@ -32,14 +32,11 @@ std::optional<int64_t> picture_size(const data::Dataset& dataset) {
 std::optional<data::Preprocessing> preprocessing_of(const TrainerOptions& how, const data::Dataset& train) {
   if (!how.preprocessing && how.eval_transform) return std::nullopt;
   data::Preprocessing result = how.preprocessing.value_or(data::Preprocessing{});
+  static_cast<void>(data::preprocess(result));  // throws if it makes no sense, also where own transforms are used
   if (result.size > 0) return result;
   const std::optional<int64_t> size = picture_size(train);
   if (size) result.size = *size;
   return size || how.preprocessing ? std::optional(result) : std::nullopt;
-}
-
-Json to_json(const data::Preprocessing& p) {
-  return {{"size", p.size}, {"shorter", p.shorter}, {"mean", p.mean}, {"std", p.std}};
 }
 
 data::Preprocessing preprocessing_from(const Json& json) {
@@ -71,12 +68,16 @@ Description describe(const Module& model, const data::Dataset& train, const Trai
           .data = options.about_data};
 }
 
+nlohmann::ordered_json to_json(const data::Preprocessing& p) {
+  return {{"size", p.size}, {"shorter", p.shorter}, {"mean", p.mean}, {"std", p.std}};
+}
+
 Metadata to_metadata(const Description& description) {
   const Definition& model = description.model;
   const auto& preprocessing = description.preprocessing;
   const Json json{{"model", model.model.empty() ? Json() : Json{{"name", model.model}, {"options", model.options}}},
                   {"classes", description.classes},
-                  {"preprocessing", preprocessing ? to_json(*preprocessing) : Json()},
+                  {"preprocessing", preprocessing ? Json(to_json(*preprocessing)) : Json()},
                   {"data", description.data}};
   try {
     return {{kKey, json.dump()}};

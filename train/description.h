@@ -31,6 +31,9 @@ struct Description {
 Description describe(const Module& model, const data::Dataset& train, const TrainerOptions& how,
                      const FitOptions& options);
 
+/// An object with an entry of the same name for every member.
+nlohmann::ordered_json to_json(const data::Preprocessing& preprocessing);
+
 /// One entry, "description": JSON. Throws Error if a text in it is not UTF-8.
 Metadata to_metadata(const Description& description);
 

@@ -1,11 +1,9 @@
 #include <kindling/train/evaluate.h>
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/step.h>
 
 namespace kindling {
@@ -47,15 +45,11 @@ Part measure_part(Module& model, const EvaluateOptions& options, const Tensor& i
 }
 
 Part measure_batch(Module& model, const EvaluateOptions& options, const data::Batch& batch, const StepPlan& plan) {
-  const int64_t samples = batch.size();
-  const auto part = [&](int64_t begin) {
-    const int64_t end = std::min(begin + plan.micro_batch, samples);
-    return measure_part(model, options, batch.input.slice(0, begin, end), batch.target.slice(0, begin, end));
-  };
-  if (plan.slots == 1) return part(0);
-  std::vector<Part> parts(static_cast<size_t>((samples + plan.micro_batch - 1) / plan.micro_batch));
-  parallel_for(static_cast<int64_t>(parts.size()), 1,
-               [&](int64_t i, int64_t) { parts[static_cast<size_t>(i)] = part(i * plan.micro_batch); });
+  std::vector<Part> parts(static_cast<size_t>(part_count(plan, batch.size())));
+  for_each_part(plan, batch.size(), [&](int64_t i, int64_t begin, int64_t end) {
+    parts[static_cast<size_t>(i)] =
+        measure_part(model, options, batch.input.slice(0, begin, end), batch.target.slice(0, begin, end));
+  });
   for (size_t i = 1; i < parts.size(); ++i) parts[0].add(parts[i]);
   return parts[0];
 }
