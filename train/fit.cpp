@@ -1,6 +1,7 @@
 #include <kindling/train/fit.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include <kindling/optim/gradients.h>
 #include <kindling/tensor/kernels/parallel.h>
@@ -163,6 +164,8 @@ void Fit::died(int64_t first_batch) {
 }
 
 void Fit::finish_epoch() {
+  // Before all else that tells of an epoch: a run that dies from here on goes on from it.
+  if (folder_ && !std::filesystem::exists(folder_->last_checkpoint())) save_last();
   if (validator_) {
     validate();
     speed_.add_validation();
@@ -180,7 +183,7 @@ void Fit::finish_epoch() {
   state_.batch = 0;
   state_.epoch_totals = state_.logged_totals = {};
   // What counts as the best is what best.ckpt holds; without validation that is the last.
-  if (folder_ && (best || !validator_) && !save_to(folder_->best_checkpoint())) {
+  if ((best || !validator_) && !save_best()) {
     state_.best = best_before;
     state_.best_epoch = best_epoch_before;
   }

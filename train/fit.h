@@ -51,6 +51,7 @@ class Fit {
   // when it is next due. Only what is still missing at the end is an error.
   bool save_to(const std::string& path);
   void save_last();
+  bool save_best();
   void write(const nlohmann::ordered_json& line);
   void write_events();
   void check_all_written();
@@ -95,7 +96,7 @@ class Fit {
   SpeedMeter speed_;
   std::chrono::steady_clock::time_point drawn_ = std::chrono::steady_clock::now();
   size_t known_train_skips_ = 0, known_val_skips_ = 0;
-  bool last_saved_ = true;  ///< last.ckpt is what it should be by now
+  bool last_saved_ = true, best_saved_ = true;  ///< last.ckpt and best.ckpt are what they should be by now
   bool metrics_written_ = true, events_written_ = true;
   std::string save_error_;  ///< of the last checkpoint that could not be written
 };

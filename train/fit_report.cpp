@@ -49,6 +49,12 @@ void Fit::save_last() {
   if (folder_) last_saved_ = save_to(folder_->last_checkpoint());
 }
 
+/// False, after a note, if it cannot be written.
+bool Fit::save_best() {
+  if (folder_) best_saved_ = save_to(folder_->best_checkpoint());
+  return best_saved_;
+}
+
 void Fit::write(const Json& line) {
   try {
     folder_->append_metrics(line);
@@ -75,6 +81,9 @@ void Fit::check_all_written() {
   if (!folder_) return;
   if (!last_saved_) save_last();
   if (!last_saved_) throw FileError(save_error_ + "; what was trained since the last checkpoint is lost");
+  // With validation the next best epoch writes it; without, it is what was trained.
+  if (!validator_ && !best_saved_ && !save_best())
+    throw FileError(save_error_ + "; what was trained is in " + folder_->last_checkpoint() + " alone");
   folder_->write_waiting_metrics();
   if (events_) events_->flush();
 }

@@ -51,10 +51,12 @@ void Fit::resume(nlohmann::json& machine) {
   }
 }
 
-/// A run without last.ckpt starts from the beginning, unless that would overwrite what it has come to.
+/// A run without last.ckpt starts from the beginning, unless it has come to the end of an epoch, before which
+/// finish_epoch() writes one: then it is lost, and what was trained would be overwritten.
 void Fit::begin_anew() {
   const std::string metrics = read_file(options_.run + "/metrics.jsonl");
-  const auto lines = std::count(metrics.begin(), metrics.end(), '\n');
+  const bool ended_epoch = metrics.find("\"val_loss\"") != std::string::npos;
+  const auto lines = ended_epoch ? std::count(metrics.begin(), metrics.end(), '\n') : 0;
   const bool has_best = std::filesystem::exists(folder_->best_checkpoint());
   if (has_best || lines > 0)
     throw FileError(
@@ -71,7 +73,7 @@ void Fit::check_space() const {
   int64_t bytes = kRest + optimizer_.moment_bytes();
   for (const NamedTensor& tensor : named_tensors(model_)) bytes += tensor.value.numel() * size_of(tensor.value.dtype());
   const bool makes_last = !std::filesystem::exists(folder_->last_checkpoint());
-  const bool makes_best = validator_ && !std::filesystem::exists(folder_->best_checkpoint());
+  const bool makes_best = !std::filesystem::exists(folder_->best_checkpoint());
   folder_->check_space(bytes, 1 + (makes_last ? 1 : 0) + (makes_best ? 1 : 0));
 }
 

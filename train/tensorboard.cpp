@@ -153,8 +153,9 @@ EventWriter::EventWriter(const std::string& folder, int64_t first_step) : state_
   char number[32];
   std::snprintf(number, sizeof number, "%010lld", static_cast<long long>(first_step));
   state_->path = folder + "/" + kFileName + number;
-  state_->descriptor = ::open(state_->path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+  state_->descriptor = ::open(state_->path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (state_->descriptor < 0) throw FileError(state_->path + ": cannot be made: " + reason());
+  if (::lseek(state_->descriptor, 0, SEEK_END) > 0) return;  // goes on behind what cut_events() has left
   tensorboard::Event version;
   version.set_file_version("brain.Event:2");
   state_->add(version, first_step);

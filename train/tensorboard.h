@@ -20,7 +20,7 @@ void cut_events(const std::string& folder,
 class EventWriter {
  public:
   /// Events of `first_step` and later that older files in the folder hold are declared void (a resumed run repeats
-  /// them). Throws FileError if the file cannot be written.
+  /// them). A file of this name is continued; cut_events() before. Throws FileError if the file cannot be written.
   EventWriter(const std::string& folder, int64_t first_step);
   ~EventWriter();
   EventWriter(const EventWriter&) = delete;

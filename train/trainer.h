@@ -48,8 +48,8 @@ struct FitOptions {
   /// and best.ckpt; made if needed. Empty: nothing is written.
   std::string run = {};
   /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped, if the model is made as it was for the
-  /// beginning (dropout draws from the Rng that made it). Where there is none, nor best.ckpt or lines of metrics.jsonl,
-  /// from the beginning. Without it a folder that holds a run already is refused.
+  /// beginning (dropout draws from the Rng that made it). Where there is none, nor best.ckpt or an epoch in
+  /// metrics.jsonl, from the beginning. Without it a folder that holds a run already is refused.
   bool resume = false;
   int64_t checkpoint_every = 0;  ///< updates between checkpoints inside an epoch; 0: only at its end
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end

@@ -84,16 +84,15 @@ void check_same_run(const std::string& a, const std::string& b) {
   CHECK(metrics_of(a) == metrics_of(b));
 }
 
-/// Runs the problem in a child process that kills itself after update `step`.
-void run_and_kill(const Problem& problem, FitOptions options, int64_t step) {
+void kill_myself() { ::kill(::getpid(), SIGKILL); }
+
+/// Runs the problem in a child process, which `killer` kills.
+void run_and_kill(const Problem& problem, FitOptions options, TrainListener& killer) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     set_num_threads(1);  // OpenMP's other threads have not come along
     options.workers = 0;
-    AfterStep killer([step](int64_t now) {
-      if (now == step) ::kill(::getpid(), SIGKILL);
-    });
     options.listener = &killer;
     problem.run(options);
     ::_exit(0);
@@ -102,6 +101,19 @@ void run_and_kill(const Problem& problem, FitOptions options, int64_t step) {
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(WIFSIGNALED(status));
 }
+
+/// After update `step`.
+void run_and_kill(const Problem& problem, const FitOptions& options, int64_t step) {
+  AfterStep killer([step](int64_t now) {
+    if (now == step) kill_myself();
+  });
+  run_and_kill(problem, options, killer);
+}
+
+/// Kills the process when the first epoch's line is written, and its checkpoints are not.
+struct KillAtEpoch : TrainListener {
+  void on_epoch(const EpochReport& /*report*/) override { kill_myself(); }
+};
 
 /// How often each "TAG STEP" is in the event files of a folder, read as TFRecords are: 8 bytes of length, 4 of its
 /// checksum, the event, 4 of its checksum.
@@ -142,11 +154,24 @@ TEST_CASE("20 updates are 10, a kill and 10 more, bit for bit", "[model]") {
 TEST_CASE("a run killed before its first checkpoint begins anew when it is resumed") {
   const TemporaryFolder folder;
   const Problem problem;
-  run_and_kill(problem, {.run = folder / "killed"}, 2);
+  const int64_t step = GENERATE(2, 7);  // without and with lines in metrics.jsonl
+  run_and_kill(problem, {.run = folder / "killed"}, step);
   AfterStep listener([](int64_t) {});
   problem.run({.run = folder / "killed", .resume = true, .listener = &listener});
   REQUIRE(listener.notes.size() == 1);
   CHECK(listener.notes[0] == (folder / "killed") + ": has no checkpoint yet, so training starts from the beginning");
+  problem.run({.run = folder / "straight"});
+  check_same_run(folder / "killed", folder / "straight");
+}
+
+TEST_CASE("a run killed between the end of its first epoch and best.ckpt goes on from there") {
+  const TemporaryFolder folder;
+  const Problem problem{.val = GENERATE(data::DatasetPtr(), data::DatasetPtr(quarters(20, 2)))};
+  KillAtEpoch killer;
+  run_and_kill(problem, {.run = folder / "killed"}, killer);
+  CHECK(metrics_of(folder / "killed").back().contains("val_loss"));
+  CHECK(!std::filesystem::exists(folder / "killed/best.ckpt"));
+  CHECK(problem.run({.run = folder / "killed", .resume = true}).steps == 20);
   problem.run({.run = folder / "straight"});
   check_same_run(folder / "killed", folder / "straight");
 }
@@ -160,13 +185,14 @@ TEST_CASE("a run without last.ckpt does not begin anew over what it has come to"
                           ": put last.ckpt back, train in another folder, or move these files away to begin anew in "
                           "this one");
   };
-  run_and_kill(problem, {.run = run}, 7);  // of 10 in the first epoch
-  CHECK_THROWS_MATCHES(problem.run({.run = run, .resume = true}), FileError, refusal("metrics.jsonl with 2 lines"));
-  write_file(run + "/best.ckpt", "x");
+  run_and_kill(problem, {.run = run}, 11);  // the first epoch has 10
+  std::filesystem::remove(run + "/last.ckpt");
   CHECK_THROWS_MATCHES(problem.run({.run = run, .resume = true}), FileError,
-                       refusal("best.ckpt and metrics.jsonl with 2 lines"));
-  CHECK(read_file(run + "/best.ckpt") == "x");
-  CHECK(read_metrics(run).size() == 2);
+                       refusal("best.ckpt and metrics.jsonl with 4 lines"));
+  CHECK(std::filesystem::exists(run + "/best.ckpt"));
+  CHECK(read_metrics(run).size() == 4);
+  std::filesystem::remove(run + "/best.ckpt");
+  CHECK_THROWS_MATCHES(problem.run({.run = run, .resume = true}), FileError, refusal("metrics.jsonl with 4 lines"));
 }
 
 TEST_CASE("a killed and resumed run has every event once", "[model]") {
@@ -186,6 +212,22 @@ TEST_CASE("a killed and resumed run has every event once", "[model]") {
         CHECK(seen.at(tag + " " + std::to_string(step)) == 1);
     for (const auto& [event, count] : seen) CHECK(count == 1);
   }
+}
+
+TEST_CASE("events of a validation that came after a stop are kept when the run goes on from there again") {
+  const TemporaryFolder folder;
+  const Problem problem;
+  std::atomic<bool> stop{false};
+  AfterStep stopper([&](int64_t step) { stop = step == 10; });
+  FitOptions options{.run = folder.path(), .tensorboard = true, .listener = &stopper, .stop = &stop};
+  CHECK(problem.run(options).steps == 10);
+  stop = false;
+  options.resume = true;
+  options.listener = nullptr;
+  run_and_kill(problem, options, 12);  // has validated, and its checkpoint is of step 10 too
+  problem.run(options);
+  for (const auto& [event, count] : count_events(folder.path())) CHECK(count == 1);
+  CHECK(count_events(folder.path()).count("val/loss 10") == 1);
 }
 
 TEST_CASE("a checkpoint that cannot be written is told and tried again") {
@@ -232,6 +274,20 @@ TEST_CASE("a best epoch whose checkpoint cannot be written does not count as the
   CHECK(listener.notes.size() == 1);
   CHECK(result.best_epoch == 2);
   CHECK(std::filesystem::is_regular_file(best));
+}
+
+TEST_CASE("without validation a run fails if best.ckpt is missing at its end") {
+  const TemporaryFolder folder;
+  const std::string best = folder / "run/best.ckpt";
+  const Problem problem{.val = nullptr};
+  AfterStep listener([&](int64_t step) {
+    if (step == 1) std::filesystem::create_directories(best + "/in-the-way");
+  });
+  CHECK_THROWS_MATCHES(problem.run({.run = folder / "run", .listener = &listener}), FileError,
+                       Catch::Message(best + ": cannot be put in place: Is a directory; what was trained is in " +
+                                      (folder / "run/last.ckpt") + " alone"));
+  std::filesystem::remove_all(best);
+  CHECK(std::filesystem::is_regular_file(folder / "run/last.ckpt"));
 }
 
 TEST_CASE("a run that is asked to stop finishes its update, writes last.ckpt and can go on") {

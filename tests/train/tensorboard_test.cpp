@@ -122,6 +122,7 @@ TEST_CASE("what comes again, and what is damaged, is cut from event files") {
   const TemporaryFolder folder;
   const std::string file = folder / "events.out.tfevents.0000000001";
   const auto write = [&] {
+    std::filesystem::remove(file);
     EventWriter writer(folder.path(), 1);
     for (int64_t step = 1; step <= 3; ++step) writer.add_scalar("train/loss", 0.5, step);
     writer.add_scalar("val/loss", 0.5, 3);
@@ -145,6 +146,15 @@ TEST_CASE("what comes again, and what is damaged, is cut from event files") {
   write_file(file, std::string(40, '\xFF'));  // a length beyond all files
   cut_events(folder.path(), nothing);
   CHECK(read_file(file).empty());
+}
+
+TEST_CASE("a file that is there is continued") {
+  const TemporaryFolder folder;
+  for (int64_t step = 1; step <= 2; ++step) EventWriter(folder.path(), 1).add_scalar("train/loss", 0.5, step);
+  const std::vector<Event> events = read_events(folder / "events.out.tfevents.0000000001");
+  REQUIRE(events.size() == 4);  // the version and the start are there once
+  CHECK(events[2].step() == 1);
+  CHECK(events[3].step() == 2);
 }
 
 TEST_CASE("events that do not fit on the disk wait until they do") {
