@@ -34,7 +34,10 @@ std::string check_data(const std::string& spec) {
   if (spec == "shapes") return "";
   const std::string kind = spec.substr(0, spec.find(':'));
   if (kind != "cifar10" && kind != "mnist" && kind != "folder")
-    return fmt::format("there is no \"{}\"; choose one of shapes, cifar10:PATH, mnist:PATH, folder:PATH", spec);
+    return fmt::format("there is no \"{}\"; {}", spec,
+                       fs::is_directory(fs::path(spec))
+                           ? "did you mean folder:" + spec + "?"
+                           : "choose one of shapes, cifar10:PATH, mnist:PATH, folder:PATH");
   if (kind.size() + 1 >= spec.size()) return fmt::format("\"{}\" needs a path: {}:PATH", spec, kind);
   return "";
 }

@@ -111,7 +111,7 @@ void Recipe::declare(Settings& settings) {
   settings
       .add("augment", augment, "KIND,KIND",
            "pad-crop, resized-crop, flip, color, cutout, or none (default resized-crop,flip\n"
-           "for photographs of different sizes, else none)")
+           "for photographs of different sizes, else none; of preset photos also pad-crop)")
       ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color", "cutout"}));
   settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side (default an eighth of the image)")
       ->check(at_least(0));

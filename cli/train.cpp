@@ -246,10 +246,10 @@ void initialize(const TrainCommand& options, Module& model, const data::Splits& 
 
 std::string introduction(const TrainCommand& options, Module& model, const data::Splits& data) {
   const auto count = [](const data::DatasetPtr& set) { return with_commas(set ? set->size() : 0); };
-  std::string text =
-      fmt::format("{} ({} parameters) on {}: {} images of {} classes, {} for validation", options.model.model,
-                  with_commas(model.parameter_count()), printable(options.data.data), count(data.train),
-                  options.model.classes, data.val ? count(data.val) : "none");
+  std::string text = fmt::format(
+      "{} ({} parameters), images of {} pixels (--size)\n{}: {} images of {} classes, {} for validation",
+      options.model.model, with_commas(model.parameter_count()), options.model.size, printable(options.data.data),
+      count(data.train), options.model.classes, data.val ? count(data.val) : "none");
   if (data.test) text += fmt::format(", {} for the test", count(data.test));
   text +=
       fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), printable(options.out));
@@ -362,15 +362,18 @@ std::string advice(const TrainCommand& options, const TrainResult& result) {
 
 void print_result(const TrainCommand& options, const TrainResult& result) {
   const Style style(1);
-  const auto accuracy = [&](const char* set, const std::optional<double>& top1, const std::optional<double>& top5) {
-    if (top1) print("{} top-1 {}{}\n", set, style.bold(percent(top1)), top5 ? ", top-5 " + percent(top5) : "");
-  };
+  const auto top5 = [](const std::optional<double>& value) { return value ? ", top-5 " + percent(value) : ""; };
   if (result.end == TrainEnd::early_stopped) print("stopped early: no better epoch since {}\n", result.best_epoch);
-  accuracy("validation", result.val_top1, result.val_top5);
-  if (result.best) print("best       top-1 {} after epoch {}\n", percent(result.best), result.best_epoch);
-  accuracy("test      ", result.test_top1, result.test_top5);
-  print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
-  print("curves are in {}/curves.svg; {}\n", result.run, advice(options, result));
+  if (result.val_top1 && result.best)
+    print("best.ckpt  epoch {}: validation top-1 {}\n", result.best_epoch, style.bold(percent(result.best)));
+  if (result.val_top1)
+    print("last.ckpt  epoch {}: validation top-1 {}{}\n", result.epochs, percent(result.val_top1),
+          top5(result.val_top5));
+  if (result.test_top1)
+    print("           on test/: top-1 {}{}\n", style.bold(percent(result.test_top1)), top5(result.test_top5));
+  if (result.images_per_second > 0)
+    print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
+  print("curves are in {}/curves.svg\n{}\n", result.run, advice(options, result));
 }
 
 /// What keeps networks alive, as far as it has not been tried.

@@ -23,7 +23,10 @@ std::string TerminalProgress::epoch_label(int64_t epoch, int64_t epochs) const {
 
 void TerminalProgress::on_start(int64_t epoch, int64_t epochs, int64_t step, int64_t steps) {
   label_ = epoch_label(std::min(epoch + 1, epochs), epochs);
-  if (step > 0) status_.print(fmt::format("going on after step {} of {}, in epoch {}", step, steps, epoch + 1));
+  if (step > 0 && epoch >= epochs)
+    status_.print(fmt::format("all {} epochs are done already; more go on from here", epochs));
+  else if (step > 0)
+    status_.print(fmt::format("going on after step {} of {}, in epoch {}", step, steps, epoch + 1));
 }
 
 void TerminalProgress::on_step(const StepReport& report) {
