@@ -8,7 +8,8 @@
 namespace {
 
 /// OpenBLAS 0.3.21 takes two blocks of 128 MB when it is loaded, whatever the number of threads, and tries for ever
-/// where it gets none (ulimit -v 300000). The rest is for libraries' own memory and the stacks of threads.
+/// where it gets none (ulimit -v 300000): about 300 MB, with
+/// libraries' own memory and the stacks of threads.
 constexpr size_t kNeeded = (2 * 128 + 48) * (size_t{1} << 20);
 
 /// Runs before the constructors of all libraries, so it calls the system alone.

@@ -67,16 +67,6 @@ struct Wanted {
   std::vector<std::string> skipped = {};
 };
 
-/// Reading a pipe would wait for its writer.
-void add_picture(const std::string& path, Wanted& wanted) {
-  std::error_code ignored;
-  const fs::file_status status = fs::status(path, ignored);
-  if (fs::exists(status) && !fs::is_regular_file(status))
-    wanted.skipped.push_back(path + ": is not a regular file");
-  else
-    wanted.pictures->paths.push_back(path);
-}
-
 void add_folder(const std::string& folder, Wanted& wanted) {
   std::vector<std::string> found;
   std::error_code error;
@@ -98,7 +88,7 @@ void add_folder(const std::string& folder, Wanted& wanted) {
   if (found.empty() && others.empty() && !error)
     wanted.skipped.push_back(folder + ": has no pictures in it (.jpg, .jpeg, .png, .bmp)");
   std::sort(found.begin(), found.end());
-  for (const std::string& path : found) add_picture(path, wanted);
+  for (std::string& path : found) wanted.pictures->paths.push_back(std::move(path));
 }
 
 Wanted find_pictures(const std::vector<std::string>& files) {
@@ -108,7 +98,7 @@ Wanted find_pictures(const std::vector<std::string>& files) {
     if (fs::is_directory(file, ignored))
       add_folder(file, wanted);
     else
-      add_picture(file, wanted);
+      wanted.pictures->paths.push_back(file);
   return wanted;
 }
 
@@ -125,6 +115,7 @@ Description describe(const ClassifyCommand& options, const Settings& settings, c
 
 Classifier make_classifier(ClassifyCommand& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  if (!settings.is_named("labels")) options.labels.clear();  // the run's file may have moved, and the facts have them
   options.model.require_model(settings);
   if (facts) options.images.described = facts->preprocessing;
   if (facts && facts->self_described && !facts->preprocessing && !settings.is_set("size"))
@@ -216,7 +207,7 @@ void classify(const ClassifyCommand& options, Classifier& classifier, const Want
     const std::vector<Predictions> answers = classifier.predict(batch.input, options.top);
     status.clear();
     for (size_t i = 0; i < answers.size(); ++i) reporter.add({wanted.pictures->describe(batch.indices[i]), answers[i]});
-    std::fflush(stdout);
+    if (!flush_output()) break;
     const int64_t done = batch.indices.back() + 1;
     if (done < total)
       status.show("classify", static_cast<double>(done) / static_cast<double>(total), with_commas(done) + " pictures");

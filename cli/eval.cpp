@@ -1,4 +1,6 @@
 // kindling eval: accuracy of a checkpoint or weights on a data set.
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +10,7 @@
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
 #include <kindling/cli/trained_on.h>
+#include <kindling/data/files.h>
 #include <kindling/train/evaluate.h>
 #include <kindling/train/printable.h>
 
@@ -68,7 +71,7 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
 void print_result(const EvalCommand& options, const data::EvalSet& measured, const Evaluation& result) {
   const Style style(1);
   print("{} images of {} ({}): top-1 {}{}, loss {:.4f}\n{:.0f} images/s\n", with_commas(result.samples),
-        options.data.data, measured.part, style.bold(percent(result.top1)),
+        printable(options.data.data), printable(measured.part), style.bold(percent(result.top1)),
         result.top5 ? ", top-5 " + percent(result.top5) : "", result.loss, result.images_per_second);
   if (!result.confusion) return;
   const ClassReport report(*result.confusion, measured.images->classes());
@@ -93,6 +96,13 @@ Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Ev
   return document;
 }
 
+/// Whether a share of what `spec` names is held out, as it has no part to measure on.
+bool holds_out(const std::string& spec) {
+  const std::optional<std::string> path = data::path_of_folder(spec);
+  const auto has = [&](const char* part) { return data::is_folder(std::filesystem::path(*path) / part); };
+  return path && has("train") && !has("val") && !has("test");
+}
+
 /// What the command line does not name comes from the run that the checkpoint lies in.
 data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_data, bool names_labels) {
   const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
@@ -106,6 +116,7 @@ data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names
     if (!names_labels) options.data.labels.clear();
   }
   if (!names_data) check_not_moved(options.data.data);
+  settings.check_effects(options.data.effects());
   const uint64_t seed = options.everywhere.seed;
   const std::optional<double> share = options.data.val_share;
   EvalChoice choice = choose_for_eval(options.data.data, options.data.open_options(seed), trained_on);
@@ -114,6 +125,9 @@ data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names
     const std::string why =
         fmt::format("on the folder that {} was trained on: it says what training held out", options.model.weights);
     settings.check_effects({{"val-share", share == record.val_share, why}, {"seed", seed == record.seed, why}});
+  } else {
+    const std::string why = fmt::format("with --data {}: measured is {}", options.data.data, choice.set.part);
+    settings.check_effects({{"val-share", holds_out(options.data.data), why}});
   }
   if (!choice.note.empty()) say(fmt::format("note: {}; measured: {}\n", printable(choice.note), choice.set.part));
   return choice.set;

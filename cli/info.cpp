@@ -10,6 +10,7 @@
 #include <kindling/io/weights.h>
 #include <kindling/nn/summary.h>
 #include <kindling/train/description.h>
+#include <kindling/train/printable.h>
 
 namespace kindling::cli {
 namespace {
@@ -62,18 +63,22 @@ void add_row(Table& table, const LayerSummary& layer, const std::string& name) {
 /// What a checkpoint tells besides its model.
 void print_facts(const RunFacts& facts) {
   constexpr size_t kShown = 10;
-  const auto& names = facts.class_names;
+  std::vector<std::string> names;
+  for (const std::string& name : facts.class_names) names.push_back(printable(name));
   if (!names.empty())
     cli::print("classes: {}{}\n", fmt::join(names.begin(), names.begin() + std::min(names.size(), kShown), ", "),
                names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "");
-  if (const auto& p = facts.preprocessing)
-    cli::print("pictures: shorter side to {} pixels, the middle {} x {}; mean {}, std {}\n",
-               std::max(p->shorter, p->size), p->size, p->size, fmt::join(p->mean, ","), fmt::join(p->std, ","));
+  if (!facts.preprocessing) return;
+  const data::Preprocessing& p = *facts.preprocessing;
+  const std::string size =
+      fmt::format("shorter side to {} pixels, the middle {} x {}", std::max(p.shorter, p.size), p.size, p.size);
+  cli::print("pictures: {}; mean {}, std {}\n", p.size > 0 ? size : "in their own size", fmt::join(p.mean, ","),
+             fmt::join(p.std, ","));
 }
 
 /// A model: the rows of Table 1 of the SqueezeNet paper, each followed by the layers in it.
 int describe_model(const InfoOptions& options, const std::optional<RunFacts>& facts) {
-  const int64_t channels = facts ? facts->channels : options.model.info().channels;
+  const int64_t channels = facts && facts->channels > 0 ? facts->channels : options.model.info().channels;
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.load(rng, channels);
   const int64_t size = options.model.input_size();
@@ -147,7 +152,7 @@ int describe_file(const InfoOptions& options) {
                 {"layers", list}});
     return kDone;
   }
-  print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), file.path(), with_commas(parameters),
+  print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), printable(file.path()), with_commas(parameters),
         with_unit(static_cast<double>(bytes), "B"));
   return kDone;
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <string_view>
 
@@ -21,7 +22,7 @@ constexpr std::string_view notice(int signal) {
   return "\nstopping; Ctrl-C again quits at once\n";
 }
 
-void on_signal(int signal) {
+void stop_or_quit(int signal) {
   if (interrupted.exchange(true)) {
     if (signal == SIGHUP) return;
     ::_exit(kStoppedBySignal + signal);
@@ -30,14 +31,33 @@ void on_signal(int signal) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, notice(signal).data(), notice(signal).size());
 }
 
+/// What it interrupts may be about to look at errno.
+void on_signal(int signal) {
+  const int error = errno;
+  stop_or_quit(signal);
+  errno = error;
+}
+
+/// Returns what was done about `signal` before. What was ignored stays so: nohup has SIGHUP ignored, a script SIGINT
+/// for what it starts in the background.
+auto listen_to(int signal) {
+  struct sigaction before {};
+  ::sigaction(signal, nullptr, &before);
+  if (before.sa_handler == SIG_IGN) return before.sa_handler;
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(signal, &action, nullptr);
+  return before.sa_handler;
+}
+
 }  // namespace
 
 Interrupt::Interrupt() {
   interrupted = false;
-  interrupt_before_ = std::signal(SIGINT, on_signal);
-  terminate_before_ = std::signal(SIGTERM, on_signal);
-  hang_up_before_ = std::signal(SIGHUP, on_signal);
-  if (hang_up_before_ == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  interrupt_before_ = listen_to(SIGINT);
+  terminate_before_ = listen_to(SIGTERM);
+  hang_up_before_ = listen_to(SIGHUP);
   pipe_before_ = std::signal(SIGPIPE, SIG_IGN);
 }
 

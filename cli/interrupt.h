@@ -5,10 +5,10 @@
 
 namespace kindling::cli {
 
-/// While it lives, Ctrl-C (SIGINT), SIGTERM and SIGHUP set `requested()`; a second one ends the process. A SIGHUP that
-/// the caller has ignored (nohup) stays so, and none ends the process as the second signal: where a terminal closes,
-/// the shell and the kernel both send one. What reads our output may end by the same Ctrl-C: that is no reason to end
-/// too (SIGPIPE).
+/// While it lives, Ctrl-C (SIGINT), SIGTERM and SIGHUP set `requested()`; a second one ends the process. Those
+/// that the caller has ignored (nohup, a script's background jobs) stay so. No SIGHUP ends the process as the second
+/// signal: where a terminal closes, the shell and the kernel both send one. What reads our output may end by the same
+/// Ctrl-C: that is no reason to end too (SIGPIPE).
 class Interrupt {
  public:
   Interrupt();

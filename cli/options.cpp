@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/data/files.h>
 #include <kindling/io/weights.h>
 #include <kindling/models/definition.h>
 #include <kindling/tensor/conv.h>
@@ -151,8 +152,11 @@ void DataChoice::declare(Settings& settings) {
 }
 
 std::vector<Effect> DataChoice::effects() const {
+  const std::optional<std::string> folder = data::path_of_folder(data);
+  const bool has_val = folder && data::is_folder(fs::path(*folder) / "val");
   return {{"labels", data.starts_with("folder:"), fmt::format("with --data {}: it is for folder:PATH", data)},
-          {"val-share", data != "shapes", "with --data shapes, which draws its validation images"}};
+          {"val-share", data != "shapes", "with --data shapes, which draws its validation images"},
+          {"val-share", !has_val, fmt::format("with --data {}: it has val/", data)}};
 }
 
 data::OpenOptions DataChoice::open_options(uint64_t seed) const {
@@ -193,11 +197,29 @@ void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) cons
         fmt::format("the images of {} have {} channels, those of the run {}", spec, of_data.channels, channels));
 }
 
+/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the description makes no sense.
+int64_t channels_in(const std::string& weights, const Description& description) {
+  int64_t channels = 0;
+  try {
+    channels = channels_of(description.model);
+  } catch (const Error& error) {
+    throw FileError(fmt::format("{}: what it says of its model: {}", weights, error.what()));
+  }
+  if (const auto& p = description.preprocessing)
+    for (const size_t count : {p->mean.size(), p->std.size()})
+      if (count != 1 && count != static_cast<size_t>(channels))
+        throw FileError(
+            fmt::format("{}: what it says of pictures: the mean and std of {} channels, but its model "
+                        "takes {}",
+                        weights, count, channels));
+  return channels;
+}
+
 std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
                                              const std::vector<std::string>& without) {
   const Description description = read_description(weights);
   if (description.model.model.empty()) return std::nullopt;
-  const int64_t channels = channels_of(description.model);
+  const int64_t channels = channels_in(weights, description);
   nlohmann::json values = description.model.options;
   values["model"] = description.model.model;
   if (const auto& p = description.preprocessing) {

@@ -1,7 +1,9 @@
 #include <kindling/cli/output.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstdio>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +11,23 @@
 #include <kindling/train/printable.h>
 
 namespace kindling::cli {
+namespace {
+
+int first_output_error = 0;
+
+}  // namespace
+
+void note_output_error() {
+  if (first_output_error == 0 && std::ferror(stdout) != 0) first_output_error = errno;
+}
+
+int output_error() { return first_output_error; }
+
+bool flush_output() {
+  if (std::fflush(stdout) != 0 && first_output_error == 0) first_output_error = errno;
+  note_output_error();
+  return first_output_error == 0;
+}
 
 Table::Table(std::vector<std::string> headings, std::vector<size_t> left) : left_(std::move(left)) {
   rows_.push_back(std::move(headings));

@@ -41,11 +41,19 @@ std::string with_unit(double number, const std::string& unit);
 /// As one word of a command line: in quotes where a shell would read it otherwise.
 std::string shell_word(const std::string& text);
 
-/// Formats, and writes to standard output what a terminal can be shown: see put(). All that commands print, but for
-/// JSON, goes through here.
+/// Remembers the reason (errno) of the first failure to write to standard output, at once behind the attempt.
+void note_output_error();
+/// That reason; 0 if there was no failure.
+int output_error();
+/// Writes what is buffered; false if that or anything before could not be written to standard output.
+bool flush_output();
+
+/// Formats, and writes to standard output what a terminal can be shown: see put(). All that commands print goes
+/// through here.
 template <class... Args>
 void print(fmt::format_string<Args...> format, Args&&... args) {
   put(fmt::format(format, std::forward<Args>(args)...));
+  note_output_error();
 }
 
 /// Writes the document as the only thing on standard output. What is not UTF-8 becomes U+FFFD, and

@@ -162,8 +162,8 @@ int Program::run(int argc, const char* const* argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the largest size of files (ulimit -f) then fails, as on a full disk
   int code = parse(argc, argv);
   if (code == kDone && run_) code = run_command();
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  report_failure("standard output cannot be written: " + std::generic_category().message(errno));
+  if (flush_output()) return code;
+  report_failure("standard output cannot be written: " + std::generic_category().message(output_error()));
   return code == kDone ? kFailed : code;
 }
 

@@ -59,11 +59,6 @@ data::Preprocessing Images::preprocessing(int64_t size, const data::InputInfo& i
   return {.size = size, .shorter = shorter, .mean = mean, .std = std};
 }
 
-data::Transform fit_to_square(int64_t size, const data::InputInfo& input) {
-  if (is_square(input)) return data::resize(size);
-  return data::resize_and_crop(an_eighth_larger(size), size);
-}
-
 void Recipe::declare(Settings& settings) {
   settings.group("Training");
   settings.add("epochs", epochs, "N", "Times through the training set")->check(at_least(1));
@@ -205,7 +200,7 @@ Schedule Recipe::make_schedule(int64_t samples) const {
 data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
   std::vector<data::Transform> steps;
   steps.push_back(augments_by("resized-crop") ? data::random_resized_crop(size, {.scale = {crop_scale, 1.0}})
-                                              : fit_to_square(size, input));
+                                              : data::resize_and_crop(images.preprocessing(size, input).shorter, size));
   if (augments_by("color")) steps.push_back(data::color_jitter());
   if (augments_by("flip")) steps.push_back(data::random_flip());
   steps.push_back(images.normalize());

@@ -26,21 +26,17 @@ struct Images {
   /// UsageError for other numbers of values than channels.
   void complete(int64_t channels);
   data::Transform normalize() const;
-  /// For inputs of `size` pixels: as the checkpoint says or else as fit_to_square().
+  /// For inputs of `size` pixels: as the checkpoint says, or else squares are resized and of others the
+  /// middle is cut out, an eighth larger beforehand (torchvision's 256 to 224).
   data::Preprocessing preprocessing(int64_t size, const data::InputInfo& input) const;
 };
-
-/// What is done to images before they are normalised: to a square of `size` pixels.
-/// Images of that size stay as they are; square ones are resized; of others the
-/// middle is cut out, an eighth larger beforehand (torchvision's 256 to 224).
-data::Transform fit_to_square(int64_t size, const data::InputInfo& input);
 
 struct Recipe {
   int64_t epochs = 10, batch_size = 32, accumulate = 1, micro_batch = 0;
   bool drop_last = false;
   std::string optimizer = "sgd", momentum_form = "pytorch";
   std::optional<double> lr;  ///< complete() chooses
-  double momentum = 0.9;     ///< the middle of onecycle's, see momentum_range()
+  double momentum = 0.9;     ///< the middle of onecycle's, see cycle_around() in recipe.cpp
   bool nesterov = false;
   double weight_decay = 0.0002, clip_norm = 1.0, label_smoothing = 0.0;
   std::string schedule = "poly";

@@ -139,8 +139,8 @@ void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.resume.empty()) return apply_run_to_resume(options, settings);
   if (!options.config.empty()) apply_config_file(options, settings);
   options.preset = default_preset(options, settings);
-  const std::vector<std::string> named = settings.names_set();
   if (!options.model.weights.empty()) apply_description(options, settings);
+  const std::vector<std::string> named = settings.names_set();
   if (options.preset.empty()) return;
   nlohmann::json values = find_preset(options.preset).values_beside(named);
   if (!options.model.is_squeezenet()) values.erase("conv10_bias");
@@ -170,6 +170,9 @@ void check_effects(const TrainCommand& options, const Settings& settings) {
   settings.check_effects({{"histograms-every", histograms, "without --tensorboard: they are part of its event files"}});
   settings.check_effects(options.data.effects());
   settings.check_effects(options.recipe.effects());
+  const bool new_weights = options.model.weights.empty();
+  const std::string why = "beside --weights, which says what to begin with";
+  settings.check_effects({{"init", new_weights, why}, {"conv10-bias", new_weights, why}});
 }
 
 /// Makes runs/<date>-<time>, or the same with a number: another run may begin in the same second.
@@ -259,14 +262,17 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
 
 /// What a run that goes on was trained on so far; nothing for a new one, and if its checkpoint does not say.
 std::optional<TrainedOn> trained_on_so_far(const TrainCommand& options) {
-  const std::string checkpoint = options.out + "/last.ckpt";
-  if (options.resume.empty() || !fs::exists(checkpoint)) return std::nullopt;
-  return read_trained_on(checkpoint);
+  return has_checkpoint(options) ? read_trained_on(options.out + "/last.ckpt") : std::nullopt;
 }
 
 /// Data that has moved must be the same; data that has changed where it lies is told.
 void check_same_data(const TrainCommand& options, const std::optional<TrainedOn>& before, const TrainedOn& now,
                      TerminalProgress& progress) {
+  if (options.moved && !has_checkpoint(options))
+    throw UsageError(
+        fmt::format("--data: {} has no checkpoint to go on from; begin anew on {} with kindling train --data, in "
+                    "another folder",
+                    options.out, options.data.data));
   if (options.moved && !before)
     throw UsageError(
         fmt::format("--data: {}/last.ckpt does not say what it was trained on, so it cannot be told whether "
@@ -373,7 +379,7 @@ void print_result(const TrainCommand& options, const TrainResult& result) {
     print("           on test/: top-1 {}{}\n", style.bold(percent(result.test_top1)), top5(result.test_top5));
   if (result.images_per_second > 0)
     print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
-  print("curves are in {}/curves.svg\n{}\n", result.run, advice(options, result));
+  print("curves are in {}/curves.svg\n{}\n", printable(result.run), printable(advice(options, result)));
 }
 
 /// What keeps networks alive, as far as it has not been tried.
@@ -385,7 +391,8 @@ std::string advice_for_the_dead(const TrainCommand& options) {
   if (options.recipe.warmup == 0 && options.recipe.schedule != "onecycle") ways.push_back("--warmup 100");
   if (options.recipe.clip_norm == 0) ways.push_back("--clip-norm 1");
   ways.push_back(fmt::format("a smaller --lr than {}", *options.recipe.lr));
-  return fmt::format("Try {}. --preset photos has what keeps it alive.", fmt::join(ways, ", or "));
+  return fmt::format("Try {}.{}", fmt::join(ways, ", or "),
+                     options.preset == "photos" ? "" : " --preset photos has what keeps it alive.");
 }
 
 int run(TrainCommand& options, Settings& settings) {
@@ -409,7 +416,7 @@ int run(TrainCommand& options, Settings& settings) {
     print_result(options, result);
   if (stopped)
     say(fmt::format("stopped after step {}; go on with: kindling train --resume {}\n", result.steps,
-                    shell_word(result.run)));
+                    printable(shell_word(result.run))));
   return stopped ? Interrupt::exit_code() : kDone;
 }
 

@@ -26,7 +26,8 @@ TrainedOn describe_data(const std::string& spec, const data::OpenOptions& option
 /// Nothing if the checkpoint says nothing of it, as older ones do. Throws FileError if what it says is damaged.
 std::optional<TrainedOn> read_trained_on(const std::string& checkpoint);
 
-/// What differs between the data `before` and `now`, in words; "" if nothing does.
+/// What differs between the data `before` and `now`, in words; "" if nothing does. Of folders the images and classes
+/// are compared, of other data the kind alone.
 std::string difference(const TrainedOn& before, const TrainedOn& now);
 
 /// What to measure a model on.

@@ -16,7 +16,8 @@ const std::vector<std::string>& form_words();
 /// "none", "batch".
 const std::vector<std::string>& norm_words();
 
-/// `options` under the names of the command line ("classes", "bypass", ...). Numbers that are 0 are left out.
+/// `options` under the names of the command line ("classes", "bypass", ...). Numbers that are 0 are left out, and
+/// conv10_bias, which matters at the start alone.
 Definition define(const std::string& model, const ModelOptions& options);
 
 /// The inverse of define(). Throws Error, naming the option, for one that is not known or has no such value.

@@ -173,3 +173,31 @@ TEST_CASE("classify: wrong usage") {
   CHECK(weightless.code == 2);
   CHECK_THAT(weightless.err, Contains("--weights FILE is needed"));
 }
+
+TEST_CASE("classify: the run's --labels may have moved since") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 8);
+  const std::string labels = folder / "labels", run = folder / "run";
+  std::ofstream(labels) << "green grass\nblue sky\n";
+  const Outcome trained = kindling_command({"train", "--data", "folder:" + (folder / "data"), "--model", "lenet",
+                                            "--epochs", "1", "--batch-size", "4", "--labels", labels, "--out", run});
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  fs::remove(labels);
+  const Outcome outcome =
+      kindling_command({"classify", folder / "data/blue/1000.bmp", "--weights", run + "/best.ckpt", "--json"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  for (const json& answer : outcome.json()["results"][0]["top"])
+    CHECK(answer["label"] == (answer["index"] == 0 ? "grass" : "sky"));
+}
+
+TEST_CASE("classify: ends as soon as its answers cannot be written") {
+  const Trained trained;
+  std::ofstream(trained.pictures + "/red/9999.bmp") << "no picture";  // the last, which is never come to
+  const std::vector<std::string> arguments = trained.command({trained.pictures, "--batch-size", "1", "--workers", "0"});
+  std::vector<std::string> script{"-c", "exec \"$0\" \"$@\" > /dev/full", KINDLING_COMMAND};
+  const Outcome outcome = kindling_command(with(script, arguments), {.program = "/bin/sh"});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.err == "kindling classify: standard output cannot be written: No space left on device\n");
+}

@@ -7,6 +7,8 @@
 
 #include <kindling/io/atomic_file.h>
 
+#include <kindling/tests/data/test_files.h>
+
 #include "command.h"
 
 using namespace kindling;
@@ -109,4 +111,50 @@ TEST_CASE("train: --val-share 0 trains on everything, and says that nothing was 
       kindling_command(small_run(folder / "data", folder / "patient", {"--val-share", "0", "--patience", "2"}));
   CHECK(patient.code == 2);
   CHECK_THAT(patient.err, Contains("--patience has no effect: no images are held out"));
+}
+
+TEST_CASE("train --weights takes the checkpoint's model for a folder, without what preset photos has for its own") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 20);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run")).code == 0);
+  const Outcome outcome = kindling_command({"train", "--weights", folder / "run/best.ckpt", "--data",
+                                            "folder:" + (folder / "data"), "--epochs", "1", "--out", folder / "more"});
+  INFO(outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("lenet ("));
+}
+
+TEST_CASE("a line break in names begins no line") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "two\nlines";
+  write_images(data, {"blue\nsky", "green"}, 8);
+  const Outcome trained = kindling_command(small_run(data, folder / "run\nfake"));
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  CHECK_THAT(trained.out,
+             Contains("run\\x0afake/curves.svg; measure with") && !Contains("\nfake") && !Contains("\nlines"));
+  const std::string checkpoint = folder / "run\nfake/best.ckpt";
+  CHECK_THAT(kindling_command({"eval", "--weights", checkpoint}).out, Contains("two\\x0alines ("));
+  CHECK_THAT(kindling_command({"info", "--weights", checkpoint}).out, Contains("classes: blue\\x0asky, green\n"));
+  write_weights_alone(checkpoint, folder / "w\nfake");
+  CHECK_THAT(kindling_command({"info", "--weights", folder / "w\nfake"}).out, Contains("/w\\x0afake: "));
+}
+
+TEST_CASE("train fits pictures as validation does, also where most are squares and one is not") {
+  const TemporaryFolder folder;
+  const std::string train = folder / "data/train";
+  write_images(train, {"blue", "green"}, 16);
+  Tensor wide = Tensor::empty({16, 64, 3}, DType::u8);  // of which the left is dark and the right is bright
+  for (int64_t i = 0; i < wide.numel(); ++i) wide.data<uint8_t>()[i] = i / 3 % 64 < 24 ? 0 : i / 3 % 64 < 40 ? 90 : 255;
+  const auto bytes = data::make_bmp(wide);
+  for (const char* name : {"/blue/1001.bmp", "/green/1003.bmp"})  // not among the 16 that the sizes are taken from
+    write_file(train + name, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  fs::copy(train, folder / "data/val", fs::copy_options::recursive);
+  const Outcome outcome =
+      kindling_command(with(small_run(folder / "data", folder / "run"),
+                            {"--epochs", "1", "--lr", "0", "--augment", "none", "--label-smoothing", "0", "--json"}));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json result = outcome.json();
+  CHECK_THAT(result["train_loss"].get<double>(), Catch::WithinRel(result["val_loss"].get<double>(), 1e-5));
 }

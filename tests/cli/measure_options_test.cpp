@@ -48,7 +48,10 @@ const Table kEvalTable = with_everywhere({
     {"conv", "--conv auto", "--conv naive", kEvalSqueezeNet, other_bits},
     {"data", "--data folder:@/flat", "--data folder:@/split", "", other_figures},
     {"labels", "", "--labels @/labels.txt", "", other_figures},
-    {"val-share", "--val-share 0.2", "--val-share 0.5", "", same},  // a flat folder is used whole
+    {"labels", "", "--labels @/labels.txt", "--data shapes --weights @/shapes.safetensors", refused},
+    {"val-share", "--val-share 0.2", "--val-share 0.5", "--data folder:@/unsplit", other_figures},
+    {"val-share", "", "--val-share 0.5", "", refused},  // a flat folder is used whole
+    {"val-share", "", "--val-share 0.5", "--data folder:@/split", refused},
     {"workers", "--workers 0", "--workers 3", "", same},
     {"strict", "", "--strict", "--data folder:@/damaged", refused},
     {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16

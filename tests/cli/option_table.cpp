@@ -133,6 +133,7 @@ OptionData::OptionData() {
   write_images(folder_ / "split/train", classes, 4);
   write_images(folder_ / "split/val", classes, 2);
   write_images(folder_ / "flat", classes, 8);
+  write_images(folder_ / "unsplit/train", classes, 8);
   write_images(folder_ / "damaged", classes, 8);
   write_file(folder_ / "damaged/green/broken.bmp", "BM");
   write_cifar(folder_ / "cifar");

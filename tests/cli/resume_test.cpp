@@ -256,3 +256,28 @@ TEST_CASE("train --resume tells that the data has changed where it lies") {
   CHECK_THAT(outcome.err, Contains("has changed since the run began, so it goes on otherwise than it would have: "
                                    "images in red/ have other names or sizes than in training"));
 }
+
+TEST_CASE("signals that were ignored when it began stop nothing") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const std::string run = folder / "run";
+  const std::vector<std::string> script{"-c", "trap '' INT TERM HUP; exec \"$0\" \"$@\"", KINDLING_COMMAND};
+  Command ignoring(with(script, long_run(folder / "data", run, "30")), {.program = "/bin/sh"});
+  REQUIRE(ignoring.wait_until([&] { return has_lines(run, 1); }));
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ignoring.signal(number);
+  const Outcome outcome = ignoring.wait();
+  INFO(outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK(timeless(run).back()["epoch"] == 29);
+}
+
+TEST_CASE("train --resume --data of a run without a checkpoint says that there is none") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const std::string run = folder / "run", data = "folder:" + (folder / "data");
+  REQUIRE(kindling_command(long_run(folder / "data", run, "1")).code == 0);
+  for (const char* name : {"last.ckpt", "best.ckpt", "metrics.jsonl"}) std::filesystem::remove(run + "/" + name);
+  const Outcome outcome = kindling_command({"train", "--resume", run, "--data", data});
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, Contains("--data: " + run + " has no checkpoint to go on from; begin anew on " + data));
+}

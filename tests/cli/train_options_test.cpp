@@ -58,6 +58,7 @@ const Table kModel{
     {"dropout", "", "--dropout 0.5", kSqueezeNet, same},
     {"conv10-bias", "--conv10-bias 0", "--conv10-bias 1", kSqueezeNet},
     {"conv10-bias", "", "--conv10-bias 0", kSqueezeNet + "--data cifar10:@/cifar", same},
+    {"conv10-bias", "", "--conv10-bias 1", kSqueezeNet + "--weights @/squeezenet.safetensors", refused},
     {"form", "--form torchvision", "--form caffe", kSqueezeNet},
     {"classes", "", "--classes 5"},
     {"size", "--size 16", "--size 20"},
@@ -77,6 +78,7 @@ const Table kData{
     {"val-share", "--val-share 0.2", "--val-share 0.5", "--data cifar10:@/cifar"},
     {"val-share", "--val-share 0.2", "--val-share 0.5", "--data mnist:@/mnist"},
     {"val-share", "", "--val-share 0.05", "--data mnist:@/mnist", same},
+    {"val-share", "", "--val-share 0.2", "--data folder:@/split", refused},
     {"strict", "", "--strict", "--data folder:@/damaged --batch-size 20", refused},
     {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16
 };
@@ -109,6 +111,7 @@ const Table kTraining{
     {"weight-decay", "--weight-decay 0", "--weight-decay 0.1", "--optimizer muon"},
     {"init", "--init model", "--init lsuv"},
     {"init", "", "--init model", "--data cifar10:@/cifar", same},
+    {"init", "", "--init lsuv", kSameWeights, refused},
     {"clip-norm", "--clip-norm 0", "--clip-norm 0.01"},
     {"clip-norm", "--clip-norm 0.02", "--clip-norm 0.01"},
     {"label-smoothing", "--label-smoothing 0", "--label-smoothing 0.2"},
