@@ -3,6 +3,11 @@
 
 #include <set>
 
+#include <kindling/io/atomic_file.h>
+#include <kindling/io/weights.h>
+#include <kindling/models/definition.h>
+#include <kindling/train/description.h>
+
 #include "command.h"
 
 using namespace kindling;
@@ -259,4 +264,40 @@ TEST_CASE("bench: gemm and conv check before they time") {
   for (const json& row : conv["results"]) CHECK(row["error"].get<double>() < 1e-5);
   for (const char* key : {"images_per_second", "ms_per_step", "fma_peak_gflops", "fraction_of_peak", "peak_rss_mb"})
     CHECK(conv[key].get<double>() > 0);
+}
+
+TEST_CASE("info: descriptions of pictures in their own size, and ones that make no sense") {
+  const TemporaryFolder folder;
+  Rng rng(1);
+  const auto model = make_model("squeezenet_cifar", {.classes = 2}, rng);
+  const std::string file = folder / "model.safetensors";
+  const auto info = [&](const Description& description) {
+    write_safetensors(file, named_tensors(*model), to_metadata(description));
+    return kindling_command({"info", "--weights", file});
+  };
+  Description description{.model = model->definition(), .preprocessing = data::Preprocessing{}};
+  const Outcome own_size = info(description);
+  CHECK(own_size.code == 0);
+  CHECK_THAT(own_size.out, Contains("pictures: in their own size; mean 127.5, std 63.75\n"));
+
+  description.preprocessing->mean = description.preprocessing->std = {1, 2};
+  const Outcome two_means = info(description);
+  CHECK(two_means.code == 1);
+  CHECK_THAT(two_means.err, Contains(file + ": what it says of pictures: the mean and std of 2 channels"));
+
+  description.model.options["bypass"] = "none of these";
+  const Outcome unknown = info(description);
+  CHECK(unknown.code == 1);
+  CHECK_THAT(unknown.err, Contains(file + ": what it says of its model: "));
+}
+
+TEST_CASE("info: a config.json without channels leaves those of the model") {
+  const TemporaryFolder folder;
+  Rng rng(1);
+  save(*make_model("squeezenet_cifar", {.classes = 2}, rng), folder / "weights.safetensors");
+  write_file(folder / "config.json", R"({"model": "squeezenet_cifar", "classes": 2})");
+  const Outcome outcome = kindling_command({"info", "--weights", folder / "weights.safetensors", "--json"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json()["input_shape"].back() == 3);
 }

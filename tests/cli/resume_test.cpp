@@ -268,7 +268,7 @@ TEST_CASE("signals that were ignored when it began stop nothing") {
   const Outcome outcome = ignoring.wait();
   INFO(outcome.err);
   CHECK(outcome.code == 0);
-  CHECK(timeless(run).back()["epoch"] == 29);
+  CHECK(timeless(run).size() == 30 * 9);
 }
 
 TEST_CASE("train --resume --data of a run without a checkpoint says that there is none") {
