@@ -132,7 +132,7 @@ TEST_CASE("a line break in names begins no line") {
   INFO(trained.err);
   REQUIRE(trained.code == 0);
   CHECK_THAT(trained.out,
-             Contains("run\\x0afake/curves.svg; measure with") && !Contains("\nfake") && !Contains("\nlines"));
+             Contains("run\\x0afake/curves.svg\nmeasure with") && !Contains("\nfake") && !Contains("\nlines"));
   const std::string checkpoint = folder / "run\nfake/best.ckpt";
   CHECK_THAT(kindling_command({"eval", "--weights", checkpoint}).out, Contains("two\\x0alines ("));
   CHECK_THAT(kindling_command({"info", "--weights", checkpoint}).out, Contains("classes: blue\\x0asky, green\n"));
