@@ -1,6 +1,5 @@
 // kindling classify: names what is on photographs.
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 

@@ -47,7 +47,7 @@ std::string check_data(const std::string& spec) {
 /// the model takes and that is no larger than what it was made for, or than a small image; else what it was made for.
 int64_t choose_size(const ModelInfo& info, const data::InputInfo& input) {
   constexpr int64_t kSmallImage = 64;
-  if (!input.size || input.size->h != input.size->w) return info.size;
+  if (!input.is_square()) return info.size;
   const int64_t size = input.size->h;
   return size >= info.smallest_size && size <= std::max(info.size, kSmallImage) ? size : info.size;
 }

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <kindling/data/loader.h>
-#include <kindling/nn/lsuv.h>
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
@@ -26,8 +25,6 @@ void cycle_around(double momentum, OneCycleOptions& cycle) {
   cycle.max_momentum = 1 - 0.5 * (1 - momentum);
   cycle.base_momentum = std::max(0.0, 1 - 1.5 * (1 - momentum));
 }
-
-bool is_square(const data::InputInfo& input) { return input.size && input.size->h == input.size->w; }
 
 /// torchvision's 256 for 224 pixels.
 int64_t an_eighth_larger(int64_t size) { return size * 8 / 7; }
@@ -54,7 +51,7 @@ data::Transform Images::normalize() const {
 }
 
 data::Preprocessing Images::preprocessing(int64_t size, const data::InputInfo& input) const {
-  int64_t shorter = is_square(input) ? size : an_eighth_larger(size);
+  int64_t shorter = input.is_square() ? size : an_eighth_larger(size);
   if (described && described->size > 0) shorter = std::max(size, described->shorter * size / described->size);
   return {.size = size, .shorter = shorter, .mean = mean, .std = std};
 }
@@ -160,10 +157,6 @@ void Recipe::complete(const data::InputInfo& input) {
 
 bool Recipe::augments_by(const std::string& kind) const {
   return std::find(augment.begin(), augment.end(), kind) != augment.end();
-}
-
-void Recipe::initialize(Module& model, const Tensor& first) const {
-  if (init == "lsuv") scale_to_unit_variance(model, first);
 }
 
 std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {

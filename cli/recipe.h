@@ -62,8 +62,6 @@ struct Recipe {
   /// photographs of different sizes, nothing for others. Throws UsageError for settings that do not go together.
   void complete(const data::InputInfo& input);
 
-  /// What --init says beyond the model's own initialiser; `first` is a batch of the training set, transformed.
-  void initialize(Module& model, const Tensor& first) const;
   std::unique_ptr<Optimizer> make_optimizer(Module& model) const;
   /// For a training set of so many samples.
   Schedule make_schedule(int64_t samples) const;

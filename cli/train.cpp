@@ -16,6 +16,7 @@
 #include <kindling/cli/trained_on.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/weights.h>
+#include <kindling/nn/lsuv.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/description.h>
@@ -154,8 +155,7 @@ void apply_layers(TrainCommand& options, Settings& settings) {
 void choose_by_pictures(TrainCommand& options, const data::InputInfo& input) {
   constexpr int64_t kLargest = 128, kStep = 32, kSmall = 48;  // pixels
   ModelChoice& model = options.model;
-  const bool square = input.size && input.size->h == input.size->w;
-  const int64_t fits = square ? input.shorter_side : input.shorter_side / kStep * kStep;
+  const int64_t fits = input.is_square() ? input.shorter_side : input.shorter_side / kStep * kStep;
   const int64_t size = model.size > 0 ? model.size : std::clamp(fits, kStep, kLargest);
   if (options.chooses_model) model.model = size < kSmall ? "squeezenet_cifar" : "squeezenet1_1";
   if (model.info().any_size && size >= model.info().smallest_size) model.size = size;
@@ -234,7 +234,7 @@ std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels
 /// Has the first weights fit the first images, where the recipe says so and they come from nowhere else.
 void initialize(const TrainCommand& options, Module& model, const data::Splits& data,
                 const data::Transform& transform) {
-  if (options.recipe.init == "model" || has_checkpoint(options) || !options.model.weights.empty()) return;
+  if (options.recipe.init != "lsuv" || has_checkpoint(options) || !options.model.weights.empty()) return;
   const int64_t images = std::min(options.recipe.batch_size, data.train->size());
   data::Loader loader(data.train, {.batch_size = images,
                                    .shuffle = true,
@@ -244,7 +244,7 @@ void initialize(const TrainCommand& options, Module& model, const data::Splits& 
                                    .strict = options.data.strict,
                                    .cache_bytes = 0});
   loader.start(0);
-  options.recipe.initialize(model, loader.next().input);
+  scale_to_unit_variance(model, loader.next().input);
 }
 
 std::string introduction(const TrainCommand& options, Module& model, const data::Splits& data) {

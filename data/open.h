@@ -36,6 +36,8 @@ struct InputInfo {
   /// begin transforms with resize(size), which costs nothing for an image of that size.
   std::optional<Size2> size;
   int64_t shorter_side = 0;  ///< pixels; the median of those images
+  /// Whether they are squares of one size.
+  bool is_square() const { return size && size->h == size->w; }
 };
 /// Throws FileError if none of the images that it looks at can be read, ShapeError if they are not [H,W,C] alike in C.
 InputInfo describe_inputs(const Dataset& dataset);

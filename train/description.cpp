@@ -20,8 +20,8 @@ std::optional<int64_t> picture_size(const data::Dataset& dataset) {
     try {
       const Tensor input = dataset.get(i).input;
       if (input.dtype() != DType::u8 || input.rank() != 3) return std::nullopt;
-      const std::optional<Size2> size = data::describe_inputs(dataset).size;
-      return size && size->h == size->w ? size->h : 0;
+      const data::InputInfo info = data::describe_inputs(dataset);
+      return info.is_square() ? info.size->h : 0;
     } catch (const FileError&) {  // a damaged one, which the loader will name
     }
   }
