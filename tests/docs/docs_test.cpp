@@ -34,9 +34,10 @@ TEST_CASE("the C++ of docs/own_loop.md stands in the examples") {
   CHECK(code_blocks("docs/own_loop.md").size() >= 5);
 }
 
-TEST_CASE("the C++ of the README stands in the examples or in the library") {
+TEST_CASE("the C++ of README and design.md stands in the examples or in the library") {
   const std::string sources = sources_of("examples") + sources_of("autograd/ops");
   CHECK(unknown_blocks("README.md", sources) == std::vector<std::string>{});
+  CHECK(unknown_blocks("docs/design.md", sources) == std::vector<std::string>{});
 }
 
 TEST_CASE("every example is built and run") {
