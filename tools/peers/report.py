@@ -3,6 +3,7 @@
 import json
 import statistics
 import subprocess
+import textwrap
 from pathlib import Path
 
 from peers.workloads import WORKLOADS, Workload
@@ -69,25 +70,33 @@ def table(results: dict, work: Workload) -> list[str]:
     return [*lines, ""]
 
 
+def paragraph(text: str, indent: str = "") -> str:
+    """In lines of at most 100 columns."""
+    return textwrap.fill(text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def preamble(results: dict) -> list[str]:
     kindling = [sample for sample in results["samples"] if sample["contestant"] == KINDLING]
     peaks, others = column(kindling, "fma_peak_gflops"), column(results["samples"], "others")
     disturbed = sum(share > NOISY for share in others)
-    return [f"{results['processor']}, {results['cores']} cores, {results['threads']} threads, {kindling[0]['isa']}; "
-            f"FMA peak {spread(peaks)} GFLOP/s. Commit {results['commit']}, {results['date']}; "
-            f"{', '.join(results['versions'].values())}.",
+    return [paragraph(f"Machine: {results['processor']}, {results['cores']} cores, {results['threads']} threads, "
+                      f"{kindling[0]['isa']}; FMA peak {spread(peaks)} GFLOP/s. Commit {results['commit']}, "
+                      f"{results['date']}; {', '.join(results['versions'].values())}."),
             "",
-            f"Single precision. Median and quartiles of {results['rounds']} rounds, in which all take turns, each in a "
-            "process of its own. Shares of peak and ratios are medians within a round; memory is the most that "
-            f"a process had. Other programs took more than {NOISY:.0%} of the processors during {disturbed} of the "
-            f"{len(others)} measurements.", ""]
+            paragraph("All numbers are single precision. Every contestant runs in a process of its own, and all take "
+                      f"turns in {results['rounds']} rounds. The tables show the median and the quartiles of the "
+                      "rounds. Shares of peak and ratios are medians of what was measured within a round. Memory is "
+                      "the most that a process had. Other programs took more than "
+                      f"{NOISY:.0%} of the processors during {disturbed} of the {len(others)} measurements."), ""]
 
 
 def postscript(results: dict) -> list[str]:
     farthest = max((value for check in results["checks"] for value in check["distances"].values()), default=0.0)
-    lines = ["Before that, all computed logits and loss, and in training gradients, of the same weights and the same "
-             f"batch: none is farther from Kindling's than {farthest:.0e} (relative L2 distance).", ""]
-    lines += [f"- Left out: {item['contestant']} ({item['what']}): {item['reason']}" for item in results["left_out"]]
+    lines = [paragraph("Before the measurement, every contestant computed logits and loss, and in training gradients, "
+                       f"of the same weights and the same batch. None differs from Kindling's by more than "
+                       f"{farthest:.0e} (relative L2 distance)."), ""]
+    lines += [paragraph(f"- Left out: {item['contestant']} ({item['what']}): {item['reason']}", "  ")
+              for item in results["left_out"]]
     return lines
 
 
