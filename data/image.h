@@ -11,7 +11,8 @@
 namespace kindling::data {
 
 struct DecodeOptions {
-  /// Larger images are refused before any memory is taken for them: a file of a few bytes can claim any size.
+  /// Larger images are refused before any memory is taken for them: a file of a few bytes can claim
+  /// any size.
   int64_t max_pixels = 100'000'000;
 };
 

@@ -28,7 +28,8 @@ struct LoaderOptions {
   int workers = 1;         ///< background threads; 0 = the caller's thread reads when asked
   int64_t prefetch = 4;    ///< batches read ahead, at most
   bool strict = false;     ///< a damaged sample throws FileError instead of being skipped
-  /// Samples are kept as the dataset gave them (decoded, before the transform) until they fill this many bytes.
+  /// Samples are kept as the dataset gave them (decoded, before the transform) until they fill this
+  /// many bytes.
   int64_t cache_bytes = int64_t{1} << 30;
 };
 
@@ -66,27 +67,30 @@ class EpochBatches {
   Loader& loader_;
 };
 
-/// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's transform draws from a
-/// stream named by (seed, e, sample's number): the same bits for any number of workers. A skipped sample's place is
-/// left out of its batch, and a batch of which nothing is left is left out of the epoch.
+/// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's
+/// transform draws from a stream named by (seed, e, sample's number): the same bits for any number
+/// of workers. A skipped sample's place is left out of its batch, and a batch of which nothing is
+/// left is left out of the epoch.
 class Loader {
  public:
-  /// Throws ShapeError for options out of range, an empty dataset, or drop_last with a batch larger than the dataset.
+  /// Throws ShapeError for options out of range, an empty dataset, or drop_last with a batch larger
+  /// than the dataset.
   Loader(DatasetPtr dataset, LoaderOptions options);
   /// Stops the workers; each ends after the sample it is reading.
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Starts epoch `epoch` (0-based) and gives its batches in turn: `for (const Batch& batch : loader.epoch(0))`. Throws
-  /// as start() and next(), of which it is made, do.
+  /// Starts epoch `epoch` (0-based) and gives its batches in turn: `for (const Batch& batch :
+  /// loader.epoch(0))`. Throws as start() and next(), of which it is made, do.
   EpochBatches epoch(int64_t epoch);
   /// Starts epoch `epoch` at batch `first_batch` (to resume inside an epoch), at any moment.
   void start(int64_t epoch, int64_t first_batch = 0);
   /// `transform` instead of the options'. It ends the epoch; start() the next.
   void set_transform(Transform transform);
-  /// The next batch; an empty one (size 0) at the end of the epoch. Rethrows what the dataset or the transform threw.
-  /// Throws ShapeError if the samples of a batch differ in shape, FileError if every sample of the epoch is damaged.
+  /// The next batch; an empty one (size 0) at the end of the epoch. Rethrows what the dataset or
+  /// the transform threw. Throws ShapeError if the samples of a batch differ in shape, FileError if
+  /// every sample of the epoch is damaged.
   Batch next();
 
   int64_t batches_per_epoch() const;

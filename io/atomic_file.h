@@ -9,9 +9,10 @@
 
 namespace kindling {
 
-/// Writes a file beside its final place and renames it there once it is on the disk: whoever opens `path`, at any
-/// moment and after any crash, finds the old contents or the new, never a part. Every failure (no such folder, no space
-/// left, no permission) throws FileError with the path and the system's reason, and removes the temporary file.
+/// Writes a temporary file beside the final one, and renames it once it is on the disk. Whoever
+/// opens `path`, even after a crash, finds the old contents or the new, never a part. A failure (no
+/// such folder, no space left, no permission) throws FileError with the path and the system's
+/// reason, and removes the temporary file.
 class AtomicFile {
  public:
   /// Opens "<path>.tmp-<process>-<n>" in the same folder.
@@ -39,7 +40,7 @@ void write_file(const std::string& path, std::string_view contents);
 /// The whole file. Throws FileError if it cannot be read.
 std::string read_file(const std::string& path);
 
-/// Removes what killed processes left of their AtomicFiles of this `path`.
+/// Removes temporary files of this `path` that killed processes have left.
 void remove_temporary_files(const std::string& path);
 
 }  // namespace kindling

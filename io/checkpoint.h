@@ -13,20 +13,21 @@ namespace kindling {
 /// The states of whatever takes part in a run, by name: "optimizer", "schedule", "run".
 using States = std::map<std::string, State>;
 
-/// Writes the model's parameters and buffers under their own names, so that the file also serves as one of weights, and
-/// entry e of state s under "@s/e", atomically. `about` goes into the file's metadata. The bytes depend on the
-/// arguments alone: not on time, host or threads.
+/// Writes a checkpoint, atomically. Parameters and buffers have their own names, so the file can
+/// also be used as a file of weights. Entry e of state s has the name "@s/e". `about` goes into the
+/// metadata. The bytes depend on the arguments alone, not on time, host or threads.
 void save_checkpoint(const std::string& path, Module& model, const States& states, const Metadata& about = {});
 
-/// The format's version of a checkpoint, "" for a file of weights: "1" has no description of itself and no checksums.
+/// The version of the checkpoint's format, or "" for a file of weights. Version "1" has no
+/// description of itself and no checksums.
 std::string checkpoint_version(const SafetensorsFile& file);
 
-/// Fills the model and returns the states. Throws FileError if the file is not a checkpoint or, as load() does, if it
-/// does not fit the model, which is then unchanged.
+/// Fills the model and returns the states. Throws FileError if the file is not a checkpoint, or
+/// does not fit the model (as load() does). The model is unchanged then.
 States load_checkpoint(const std::string& path, Module& model);
 
-/// Reading numbers out of a state: `scalar<int64_t>(state, "epoch")`. Throws Error naming the entry if it is missing or
-/// not one number of that type.
+/// Reads a number from a state: `scalar<int64_t>(state, "epoch")`. Throws Error, with the entry's
+/// name, if the entry is missing or is not one number of that type.
 template <class T>
 T scalar(const State& state, const std::string& name) {
   const auto entry = state.find(name);

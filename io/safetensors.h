@@ -32,11 +32,11 @@ struct TensorEntry {
   std::optional<uint32_t> crc32 = {};  ///< checksum of these bytes; nothing if the file has none
 };
 
-/// An open file whose header has been read and found right in every respect: JSON without repeated names, known dtypes,
-/// shapes that fit their byte ranges, ranges that cover the data without overlap or hole up to the last byte. Whatever
-/// is wrong throws FileError "<path>: byte <offset>: <what>"; a hostile file gets no further than that. Files that
-/// write_safetensors() wrote hold checksums as well, of the header and of each tensor: one bit that has changed is
-/// found.
+/// An open file whose header has been checked in every respect: the JSON has no repeated names, the
+/// dtypes are known, the shapes fit their byte ranges, and the ranges cover the data without
+/// overlap or hole. Whatever is wrong throws FileError "<path>: byte <offset>: <what>". Files of
+/// write_safetensors() also have checksums, of the header and of each tensor, which find a single
+/// changed bit.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
@@ -45,14 +45,14 @@ class SafetensorsFile {
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
   const std::string& path() const { return path_; }
-  /// In the order of their places in the file.
+  /// In file order.
   const std::vector<TensorEntry>& entries() const { return entries_; }
-  /// But for the checksums.
+  /// Without the checksums.
   const Metadata& metadata() const { return metadata_; }
   bool has_checksums() const { return has_checksums_; }
   /// The entry of this name, or null.
   const TensorEntry* find(const std::string& name) const;
-  /// The elements of one entry. F16 and BF16 are widened to f32. Throws FileError if their checksum is wrong.
+  /// The elements of one entry. F16 and BF16 become f32. Throws FileError if the checksum is wrong.
   Tensor read(const TensorEntry& entry) const;
   /// As above, by name. Throws FileError if there is no such tensor.
   Tensor read(const std::string& name) const;
@@ -68,9 +68,10 @@ class SafetensorsFile {
   Metadata metadata_;
 };
 
-/// Writes the tensors in their order (wider elements first, so that all are aligned), atomically (see AtomicFile), with
-/// checksums in the metadata's entry "kindling_crc32", which other readers pass over. The bytes depend on the arguments
-/// alone. Throws FileError if a name repeats or is "__metadata__", or the file cannot be written.
+/// Writes the tensors in their order, but wider elements first, so that all are aligned. Writes
+/// atomically (see AtomicFile). The checksums are the metadata's entry "kindling_crc32", which
+/// other readers ignore. The bytes depend on the arguments alone. Throws FileError if a name
+/// repeats or is "__metadata__", or if the file cannot be written.
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata = {});
 
 }  // namespace kindling

@@ -24,8 +24,9 @@ struct Described {
   Numbers shape = {}, range = {};
 };
 
-/// Takes the events of a JSON parser (nlohmann's sax_parse) and makes entries of them, one pass, nothing kept besides.
-/// The format nests no deeper than {"name": {"shape": []}}, so the number of open brackets tells what a value is.
+/// Turns the events of a JSON parser (nlohmann's sax_parse) into entries, in one pass, and keeps
+/// nothing else. The format nests no deeper than {"name": {"shape": []}}, so the number of open
+/// brackets tells what a value is.
 class HeaderReader {
  public:
   HeaderReader(const std::string& path, const std::string& text, int64_t file_bytes)
@@ -101,7 +102,8 @@ class HeaderReader {
   Described tensor_;
 };
 
-/// A single value; `text` is null for all that are no strings, and for numbers in lists see number_unsigned().
+/// A single value. `text` is null unless the value is a string. For numbers in lists see
+/// number_unsigned().
 bool HeaderReader::value(std::string* text) {
   if (depth_ == 1) fail_not_an_object();
   if (in_metadata()) {

@@ -29,7 +29,8 @@ struct Header {
   Metadata metadata;
 };
 
-/// In time that grows linearly with `text`, however many tensors it names. `file_bytes` is the size of the whole file.
+/// Takes time that is linear in `text`, however many tensors it names. `file_bytes` is the size of
+/// the whole file.
 Header parse_header(const std::string& path, const std::string& text, int64_t file_bytes);
 
 }  // namespace kindling::safetensors

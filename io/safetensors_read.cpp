@@ -66,7 +66,8 @@ std::string read_header(const std::string& path, int descriptor, int64_t file_by
   return text;
 }
 
-/// Throws FileError if the header is not the one whose checksum it holds. One without is taken as it is.
+/// Throws FileError if the header does not have the checksum that it holds. A header without one is
+/// accepted.
 void check_header(const std::string& path, std::string text) {
   if (!text.starts_with(safetensors::kChecksumStart)) return;
   const size_t place = safetensors::kChecksumStart.size();

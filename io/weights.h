@@ -9,11 +9,13 @@
 
 namespace kindling {
 
-/// Writes every parameter and buffer of `module` under its path ("fire2/squeeze/weight"), atomically.
+/// Writes every parameter and buffer of `module` under its path ("fire2/squeeze/weight"),
+/// atomically.
 void save(Module& module, const std::string& path);
 
 struct LoadOptions {
-  /// Throw if anything does not fit. Otherwise what fits by name, shape and type is loaded and the rest is reported.
+  /// If true, throws if anything does not fit. Otherwise loads what fits by name, shape and type,
+  /// and reports the rest.
   bool strict = true;
 };
 
@@ -26,17 +28,18 @@ struct LoadReport {
   bool empty() const { return missing.empty() && unexpected.empty() && misshaped.empty() && mistyped.empty(); }
 };
 
-/// Fills parameters and buffers from a file of weights or a checkpoint (whose state of the run is passed over),
-/// converted to the model's dtype, but integers never to floating point. Throws FileError, with everything that does
-/// not fit, unless all names and shapes agree; the model is then unchanged.
+/// Fills parameters and buffers from a file of weights or a checkpoint, whose other state is
+/// ignored. Numbers are converted to the model's dtype, but integers never to floating point.
+/// Throws FileError, with everything that does not fit, unless all names and shapes agree. The
+/// model is unchanged then.
 LoadReport load(Module& module, const std::string& path, const LoadOptions& options = {});
 /// As above, from a file that is open already.
 LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options = {});
 
-/// Names that begin so are not weights but the state of a training run.
+/// Names that begin with this are state of a training run, not weights.
 inline constexpr char kStatePrefix[] = "@";
-/// All parameters, then all buffers; the tensors are the module's
-/// own, not copies. Throws Error if a name begins with kStatePrefix.
+/// All parameters, then all buffers. The tensors are the module's own, not copies. Throws Error if
+/// a name begins with kStatePrefix.
 std::vector<NamedTensor> named_tensors(Module& module);
 
 }  // namespace kindling

@@ -34,9 +34,10 @@ class Adam : public Optimizer {
   bool decoupled_;
 };
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2): w -= lr weight_decay w
-/// beside Adam's update, instead of L2. As in PyTorch, the decay is multiplied by the whole learning rate, not by the
-/// schedule's factor alone.
+/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2). Instead
+/// of L2, the decay is part of the update:
+///   w -= lr weight_decay w
+/// As in PyTorch, lr is the whole learning rate, not the factor of the schedule alone.
 class AdamW : public Adam {
  public:
   AdamW(Variables parameters, const AdamOptions& options = {.weight_decay = 0.01});

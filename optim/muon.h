@@ -12,18 +12,21 @@ struct MuonOptions {
   double weight_decay = 0.0;  ///< decoupled: w -= lr weight_decay w
 };
 
-/// The polar factor U V' of x [m, n] = U S V', roughly: five steps of Newton and Schulz,
+/// An approximation of U V', where x = U S V' is the singular value decomposition of x [m, n]. It
+/// takes five steps of Newton and Schulz:
 ///   x = x / ||x||;  x = 3.4445 x - 4.7750 (x x') x + 2.0315 (x x')^2 x
-/// which bring singular values from about 0.002 ||x|| on into 0.7 to 1.2 (not to 1: steeper, and as good for training).
-/// Zeros stay zeros. Throws ShapeError if x is not a matrix.
+/// These bring singular values above about 0.002 ||x|| into 0.7 to 1.2. They do not converge to 1,
+/// but they are fast, and train as well. A zero matrix stays zero. Throws ShapeError if x is not a
+/// matrix.
 Tensor orthogonalize(const Tensor& x);
 
-/// Jordan et al. 2024 (kellerjordan.github.io/posts/muon) with the scale of Liu et al., arXiv:2502.16982, eq. 4.
-/// Parameters with two axes or more are matrices [m, n], the first axis against all others (convolutions: outputs
-/// against patches):
+/// Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the scale of Liu et al.,
+/// arXiv:2502.16982, equation 4. A parameter with two axes or more is a matrix [m, n]: the first
+/// axis against all others (for a convolution, outputs against patches). A matrix is updated by
 ///   v = mu v + g;  w -= lr (0.2 sqrt(max(m, n)) orthogonalize(g + mu v) + weight_decay w)
-/// so the update's root mean square is about 0.2 lr, as AdamW's is, and one learning rate serves both; all other
-/// parameters are AdamW's. Moments: "velocity" of matrices, "m" and "v" of others.
+/// The root mean square of this update is about 0.2 lr, like AdamW's. So one learning rate serves
+/// both, and all other parameters are updated by AdamW. Moments: "velocity" of matrices, "m" and
+/// "v" of others.
 class Muon : public AdamW {
  public:
   Muon(Variables parameters, const MuonOptions& options = {});

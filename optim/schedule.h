@@ -16,7 +16,8 @@ struct SchedulePoint {
   std::optional<double> momentum = {};  ///< none: left as it is
 };
 
-/// A function of (step, total steps), step 0 being the first; total > 0. Beyond the total it stays at its value there.
+/// A function of (step, total steps). The first step is 0, and total > 0. Beyond the total it keeps
+/// its last value.
 using Schedule = std::function<SchedulePoint(int64_t step, int64_t total_steps)>;
 
 /// 1
@@ -27,7 +28,8 @@ Schedule poly(double power = 1.0);
 Schedule step_decay(int64_t every, double gamma = 0.1);
 /// gamma^(number of milestones <= step); milestones in ascending order.
 Schedule multistep(std::vector<int64_t> milestones, double gamma = 0.1);
-/// last + (1 - last) (1 + cos(pi step / total)) / 2 (Loshchilov and Hutter, arXiv:1608.03983, equation 5, one period).
+/// last + (1 - last) (1 + cos(pi step / total)) / 2 (Loshchilov and Hutter, arXiv:1608.03983,
+/// equation 5, one period).
 Schedule cosine(double last = 0.0);
 
 struct OneCycleOptions {
@@ -38,13 +40,15 @@ struct OneCycleOptions {
   double base_momentum = 0.85;  ///< where the rate is highest
   double max_momentum = 0.95;   ///< at both ends
 };
-/// Up and down by half cosines: from 1/div_factor at step 0 to 1 at step pct_start total - 1, to the end at step total
-/// - 1; momentum the other way round. The base learning rate is the maximum. Exactly PyTorch's
-/// OneCycleLR(anneal_strategy="cos"), stepped per batch (Smith and Topin, arXiv:1708.07120).
+/// Up and down by half cosines. The factor is 1/div_factor at step 0, 1 at step pct_start total -
+/// 1, and 1 / (div_factor final_div_factor) at step total - 1. The base learning rate is the
+/// maximum. Momentum goes the other way. These are the values of PyTorch's OneCycleLR with
+/// anneal_strategy="cos", stepped per batch (Smith and Topin, arXiv:1708.07120).
 Schedule one_cycle(const OneCycleOptions& options = {});
 
-/// For the first `steps` steps the rate rises in a line, (step + 1) / steps of what `after` says; then it is `after`,
-/// with its own step numbers (Goyal et al., arXiv:1706.02677, section 2.2).
+/// For the first `steps` steps the rate rises in a line: it is (step + 1) / steps times that of
+/// `after`. Then it is that of `after`, which sees the same step numbers throughout (Goyal et al.,
+/// arXiv:1706.02677, section 2.2).
 Schedule warmup(int64_t steps, Schedule after);
 
 /// What the named schedules can be told; each reads what it needs.

@@ -5,8 +5,8 @@
 
 namespace kindling {
 
-/// Whether the learning rate is applied to the velocity or goes into it. The two agree as long as lr is constant; when
-/// lr falls, Caffe's old gradients keep their old, larger rate.
+/// Whether the learning rate multiplies the velocity or goes into it. The two agree while lr is
+/// constant. When lr falls, old gradients in Caffe's form keep their old, larger rate.
 enum class MomentumForm {
   pytorch,  ///< v = mu v + g;     w -= lr v
   caffe,    ///< v = mu v + lr g;  w -= v

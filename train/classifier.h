@@ -31,9 +31,11 @@ using Predictions = std::vector<Prediction>;
 /// Calls use all threads by themselves; a Classifier serves one caller at a time.
 class Classifier {
  public:
-  /// Throws FileError as load_model() does, and if the checkpoint does not say how a picture becomes an input.
+  /// Throws FileError as load_model() does, and if the checkpoint does not say how a picture
+  /// becomes an input.
   explicit Classifier(const std::string& checkpoint);
-  /// For a model that no checkpoint can describe. Throws Error if `description` lacks the preprocessing.
+  /// For a model that no checkpoint can describe. Throws Error if `description` lacks the
+  /// preprocessing.
   Classifier(std::unique_ptr<Module> model, Description description);
 
   /// A JPEG, PNG or BMP file. Throws FileError as data::decode_image does.
@@ -43,7 +45,8 @@ class Classifier {
   /// Several at once, which is faster.
   std::vector<Predictions> operator()(const std::vector<Tensor>& pictures, int64_t top = 5);
 
-  /// From a picture to an input, for loaders; and what the model says of inputs [N,H,W,C] that were made so.
+  /// From a picture to an input, for loaders; and what the model says of inputs [N,H,W,C] that were
+  /// made so.
   const data::Transform& transform() const { return transform_; }
   std::vector<Predictions> predict(const Tensor& inputs, int64_t top = 5);
 

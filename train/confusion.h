@@ -11,14 +11,15 @@
 
 namespace kindling {
 
-/// The confusion matrix of a classifier: how many samples of each class were taken for each class. Only the entries
-/// that are not 0 take memory, so that there may be thousands of classes.
+/// The confusion matrix of a classifier: how many samples of each class were taken for each class.
+/// Only the entries that are not 0 take memory, so that there may be thousands of classes.
 class Confusion {
  public:
   /// `classes` is the number of the model's outputs.
   explicit Confusion(int64_t classes) : classes_(classes), samples_(static_cast<size_t>(classes)) {}
 
-  /// Counts a sample of class `label` that was taken for class `answer`; kNone for a sample without an answer.
+  /// Counts a sample of class `label` that was taken for class `answer`; kNone for a sample without
+  /// an answer.
   void add(int64_t label, int64_t answer);
   static constexpr int64_t kNone = -1;
 
@@ -33,7 +34,8 @@ class Confusion {
   struct Mistake {
     int64_t label = 0, answer = 0, count = 0;
   };
-  /// All of them, the most frequent first, then in order of the class numbers. Samples without an answer are in none.
+  /// All of them, the most frequent first, then in order of the class numbers. Samples without an
+  /// answer are in none.
   std::vector<Mistake> mistakes() const;
 
  private:
@@ -42,8 +44,9 @@ class Confusion {
   std::map<std::pair<int64_t, int64_t>, int64_t> counts_;  ///< by (label, answer)
 };
 
-/// The number of the largest of each row of outputs [N, classes]: of equal ones the first; NaN is passed over, and a
-/// row of NaN alone gives Confusion::kNone. So an answer is right exactly where top_k_hits counts it for k = 1.
+/// The number of the largest of each row of outputs [N, classes]: of equal ones the first; NaN is
+/// passed over, and a row of NaN alone gives Confusion::kNone. So an answer is right exactly where
+/// top_k_hits counts it for k = 1.
 std::vector<int64_t> answers(const Tensor& output);
 
 }  // namespace kindling

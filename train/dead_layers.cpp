@@ -22,7 +22,8 @@ std::string owner_of(const std::string& parameter) {
   return slash == std::string::npos ? "" : parameter.substr(0, slash);
 }
 
-/// The layer with parameters behind which the outputs for `input` are first all 0, "" if there is none.
+/// The layer with parameters behind which the outputs for `input` are first all 0, "" if there is
+/// none.
 std::string first_zero_output(Module& model, const Tensor& input) {
   std::set<std::string> owners;
   for (const auto& [name, parameter] : model.named_parameters()) owners.insert(owner_of(name));

@@ -54,7 +54,8 @@ Part measure_batch(Module& model, const EvaluateOptions& options, const data::Ba
   return parts[0];
 }
 
-/// Adds a batch to the matrix, which its first batch makes. It goes if the outputs are no longer those of a classifier.
+/// Adds a batch to the matrix, which its first batch makes. It goes if the outputs are no longer
+/// those of a classifier.
 void count_answers(std::optional<Confusion>& confusion, const Totals& before, const Part& batch, const Tensor& target) {
   if (before.samples == 0 && batch.totals.classes > 0) confusion.emplace(batch.totals.classes);
   if (batch.totals.classes == 0) confusion.reset();

@@ -25,8 +25,8 @@ struct EvaluateOptions {
   const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };
 
-/// The transform that stands for an empty one: data::preprocess with its defaults. u8 pixels x to f32 (x - 127.5) /
-/// 63.75, in -2..2; other inputs as they are.
+/// The transform that stands for an empty one: data::preprocess with its defaults. u8 pixels x to
+/// f32 (x - 127.5) / 63.75, in -2..2; other inputs as they are.
 Tensor standardize_pixels(const Tensor& input, Rng& rng);
 
 /// Thrown when a stop was asked for in the middle of something that has no partial result.
@@ -34,7 +34,8 @@ struct Stopped : Error {
   Stopped() : Error("stopped") {}
 };
 
-/// Evaluates again and again on one data set, which is read and decoded once where it fits `cache_bytes`.
+/// Evaluates again and again on one data set, which is read and decoded once where it fits
+/// `cache_bytes`.
 class Evaluator {
  public:
   /// Throws ShapeError for an empty set or options out of range.
@@ -48,8 +49,9 @@ class Evaluator {
   data::Loader loader_;
 };
 
-/// Runs `model` in evaluation mode, without recording, over all of `dataset`; its mode is restored. The result does not
-/// depend on the number of threads. Throws ShapeError if the set is empty, FileError if none
+/// Runs `model` in evaluation mode, without recording, over all of `dataset`; its mode is restored.
+/// The result does not depend on the number of threads. Throws ShapeError if the set is empty,
+/// FileError if none
 /// of its samples can be read, Stopped if asked to stop.
 Evaluation evaluate(Module& model, const data::DatasetPtr& dataset, const EvaluateOptions& options = {});
 

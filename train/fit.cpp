@@ -85,7 +85,8 @@ void Fit::train_epoch() {
   note_skipped(loader_.stats().skipped, known_train_skips_);
 }
 
-/// Takes the next batches through the model and moves the parameters once. False at the end of the epoch.
+/// Takes the next batches through the model and moves the parameters once. False at the end of the
+/// epoch.
 bool Fit::update() {
   const int64_t first_batch = state_.batch;
   const Totals totals = add_batches(first_batch);
@@ -144,7 +145,8 @@ void Fit::diverged(const std::string& what, int64_t first_batch) {
   throw DivergedError("update " + std::to_string(state_.step + 1) + ": " + what + ": " + cause);
 }
 
-/// Measures the model. If that fails, the epoch that has just been trained is not lost: resume() begins here.
+/// Measures the model. If that fails, the epoch that has just been trained is not lost: resume()
+/// begins here.
 void Fit::validate() {
   try {
     validation_ = validator_->run(model_);

@@ -16,8 +16,8 @@
 
 namespace kindling {
 
-/// Everything that lives as long as one training run. The position in it is all in `state_`, the optimiser and the
-/// schedule: what a checkpoint holds.
+/// Everything that lives as long as one training run. The position in it is all in `state_`, the
+/// optimiser and the schedule: what a checkpoint holds.
 class Fit {
  public:
   Fit(Module& model, Optimizer& optimizer, const TrainerOptions& how, const FitOptions& options,

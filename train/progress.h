@@ -48,7 +48,8 @@ class TrainListener {
   virtual void on_step(const StepReport& /*report*/) {}
   virtual void on_validation(int64_t /*done*/, int64_t /*total*/) {}
   virtual void on_epoch(const EpochReport& /*report*/) {}
-  /// Something the user should know: samples that were skipped, curves that could not be drawn, another machine.
+  /// Something the user should know: samples that were skipped, curves that could not be drawn,
+  /// another machine.
   virtual void on_note(const std::string& /*note*/) {}
 };
 

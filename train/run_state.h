@@ -33,8 +33,8 @@ struct RunState {
 
 State to_state(const RunState& run, const RunIdentity& identity);
 
-/// Throws Error, naming the entry, if one is missing or out of range ("epoch is -1, it must be from 0 to ..."), or the
-/// identity differs: "batch_size is 64, the run began with 32".
+/// Throws Error, naming the entry, if one is missing or out of range ("epoch is -1, it must be from
+/// 0 to ..."), or the identity differs: "batch_size is 64, the run began with 32".
 RunState from_state(const State& state, const RunIdentity& identity);
 
 }  // namespace kindling

@@ -7,8 +7,8 @@
 
 namespace kindling::terminal {
 
-/// Colours for one stream, in text for say() and put(); none where it is no terminal, or NO_COLOR is set
-/// (https://no-color.org), or TERM is "dumb".
+/// Colours for one stream, in text for say() and put(); none where it is no terminal, or NO_COLOR
+/// is set (https://no-color.org), or TERM is "dumb".
 class Style {
  public:
   /// `descriptor` is 1 (standard output) or 2 (standard error).
@@ -32,8 +32,8 @@ std::string duration(double seconds);
 /// "56.70 %", "-" for none.
 std::string percent(const std::optional<double>& value);
 
-/// Writes lines to standard error, as printable_lines() makes them. A failure can be told nowhere and is no reason to
-/// stop working: it is passed over.
+/// Writes lines to standard error, as printable_lines() makes them. A failure can be told nowhere
+/// and is no reason to stop working: it is passed over.
 void say(const std::string& text);
 /// Likewise to standard output, of which the caller finds failures by std::ferror().
 void put(const std::string& text);

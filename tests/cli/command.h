@@ -63,7 +63,8 @@ Outcome kindling_command(std::vector<std::string> arguments, const CommandOption
 std::string contents(const std::string& path);
 std::vector<nlohmann::json> json_lines(const std::string& path);
 
-/// PATH/CLASS/N.bmp: `count` images of `size` pixels for each class, one colour a class with some noise.
+/// PATH/CLASS/N.bmp: `count` images of `size` pixels for each class, one colour a class with some
+/// noise.
 void write_images(const std::string& path, const std::vector<std::string>& classes, int count, int size = 16);
 
 /// The weights in a checkpoint and nothing else, as a file of another program.

@@ -55,7 +55,8 @@ void write_weights(const std::string& path, const std::string& model, ModelOptio
   save(*make_model(model, options, rng), path);
 }
 
-/// Numbers that depend on the clock and the machine's other work, and paths that differ from run to run.
+/// Numbers that depend on the clock and the machine's other work, and paths that differ from run to
+/// run.
 const std::set<std::string> kMeasured{"images_per_second",    "peak_rss_mb",   "ms_per_step",     "ms_quartiles", "ms",
                                       "fraction_of_peak",     "rss_growth_mb", "fma_peak_gflops", "gflops",       "run",
                                       "page_faults_per_step", "first_step_ms"};

@@ -22,7 +22,8 @@ enum class Expect {
   elsewhere,      ///< needs a test of its own, which `companions` names
 };
 
-/// One line of a table. Arguments are words with blanks between; "@" stands for the folder of OptionData.
+/// One line of a table. Arguments are words with blanks between; "@" stands for the folder of
+/// OptionData.
 struct OptionRow {
   std::string option;           ///< without its dashes
   std::string one, other;       ///< the two values, as arguments; "": the default
@@ -49,8 +50,9 @@ struct OptionResult {
   nlohmann::json figures;                             ///< the document without measured times and places
 };
 
-/// Runs `command` (such as "bench train --json"; every row's begins with it) for each row and checks what it expects.
-/// Where a run folder is written, `writes_run` says so: the command gets an --out.
+/// Runs `command` (such as "bench train --json"; every row's begins with it) for each row and
+/// checks what it expects. Where a run folder is written, `writes_run` says so: the command gets an
+/// --out.
 void check_options(const std::string& command, const std::vector<OptionRow>& rows, bool writes_run = false);
 
 /// Names of the options that the help of a command ("bench train") lists, without dashes.

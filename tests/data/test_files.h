@@ -44,8 +44,8 @@ ByteVector make_png_claiming(uint32_t width, uint32_t height, const ByteVector& 
 
 ByteVector make_jpeg(const Tensor& image, int quality = 95);
 ByteVector make_bmp(const Tensor& image);
-/// A JPEG of 16x8 pixels, of which the left 8 columns have the inverted C, M, Y, K (51, 204, 153, 230) and the others
-/// (240, 100, 20, 255), encoded by libjpeg-turbo at quality 95.
+/// A JPEG of 16x8 pixels, of which the left 8 columns have the inverted C, M, Y, K (51, 204, 153,
+/// 230) and the others (240, 100, 20, 255), encoded by libjpeg-turbo at quality 95.
 ByteVector cmyk_jpeg();
 /// `jpeg` with an EXIF block after its first marker, in the given byte order.
 ByteVector with_exif(const ByteVector& jpeg, int orientation, bool big_endian);

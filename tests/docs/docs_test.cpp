@@ -18,7 +18,8 @@ std::string sources_of(const std::string& folder) {
   return text;
 }
 
-/// Text of the page's C++ that is found neither in `sources` nor compiled as a whole program by CMakeLists.txt.
+/// Text of the page's C++ that is found neither in `sources` nor compiled as a whole program by
+/// CMakeLists.txt.
 std::vector<std::string> unknown_blocks(const std::string& page, const std::string& sources) {
   std::vector<std::string> unknown;
   for (const CodeBlock& block : code_blocks(page))
@@ -50,15 +51,5 @@ TEST_CASE("every example is built and run") {
     INFO(name);
     CHECK(built.find(name) != std::string::npos);
     CHECK(run.find(name) != std::string::npos);
-  }
-}
-
-TEST_CASE("lines of prose have at most 100 columns") {
-  for (const char* page : {"README.md", "docs/own_loop.md"}) {
-    std::istringstream lines(read_file(std::string(KINDLING_SOURCE_DIR) + "/" + page));
-    for (std::string line; std::getline(lines, line);) {
-      INFO(page << ": " << line);
-      CHECK(line.size() <= 100);
-    }
   }
 }

@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string> kClasses{"bird", "dog", "ship"};
 
-/// Runs a script of the shell in `folder`, where `kindling`, `readme_1` and so on are the programs that were built.
-/// What it prints goes to the test's output.
+/// Runs a script of the shell in `folder`, where `kindling`, `readme_1` and so on are the programs
+/// that were built. What it prints goes to the test's output.
 int run_in(const fs::path& folder, const std::string& script) {
   const fs::path program = KINDLING_COMMAND;
   const std::string setup =
@@ -29,7 +29,8 @@ int run_in(const fs::path& folder, const std::string& script) {
   return std::system(("sh -x '" + file + "' < /dev/null").c_str());
 }
 
-/// Copies the ImageNet photographs whose WordNet number lies in [first, last]: large, and of other shapes.
+/// Copies the ImageNet photographs whose WordNet number lies in [first, last]: large, and of other
+/// shapes.
 void add_photographs(const fs::path& all, const std::string& first, const std::string& last, const fs::path& to) {
   for (const auto& wnid : fs::directory_iterator(all)) {
     const std::string name = wnid.path().filename().string();
@@ -39,7 +40,8 @@ void add_photographs(const fs::path& all, const std::string& first, const std::s
   }
 }
 
-/// photos/CLASS/*.jpg, 120 small ones of each class and some large ones, and mine.jpg, a dog. False if there are none.
+/// photos/CLASS/*.jpg, 120 small ones of each class and some large ones, and mine.jpg, a dog. False
+/// if there are none.
 bool make_photographs(const fs::path& folder) {
   const auto cifar = shared_data("cifar10/cifar10_jpeg.tar.zst"), imagenet = shared_data("imagenet_sample");
   if (!cifar || !imagenet) return false;
@@ -59,8 +61,8 @@ bool make_photographs(const fs::path& folder) {
 /// The run's training loss after its last epoch.
 double last_loss(const fs::path& run) { return read_metrics(run.string()).back().at("train_loss"); }
 
-/// The commands under `heading` of the README, without those that need the network: they are a clone and a build, which
-/// are there already.
+/// The commands under `heading` of the README, without those that need the network: they are a
+/// clone and a build, which are there already.
 std::string commands_under(const std::string& heading) {
   std::string script;
   for (const CodeBlock& block : code_blocks("README.md"))

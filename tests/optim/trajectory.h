@@ -19,7 +19,8 @@ inline void set_grad(Variable parameter, double value) {
   parameter.grad() = Tensor::full(parameter.shape(), value, parameter.dtype());
 }
 
-/// Feeds `grads` to the optimiser one by one; after each step the parameter must be what `expected(grad)` returns.
+/// Feeds `grads` to the optimiser one by one; after each step the parameter must be what
+/// `expected(grad)` returns.
 inline void check_trajectory(Optimizer& optimizer, const Variable& parameter, const std::vector<double>& grads,
                              const std::function<double(double grad)>& expected) {
   for (const double grad : grads) {

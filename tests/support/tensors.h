@@ -15,7 +15,8 @@ inline Tensor random(const Shape& shape, Rng& rng, DType dtype = DType::f64) {
   return Tensor::uniform(shape, -1, 1, rng, dtype);
 }
 
-/// The same numbers under other strides: every second element of a tensor twice as wide, axes in reverse order.
+/// The same numbers under other strides: every second element of a tensor twice as wide, axes in
+/// reverse order.
 inline Tensor strided(const Tensor& x) {
   Shape reversed, axes;
   for (int64_t axis = x.rank() - 1; axis >= 0; --axis) {
@@ -62,7 +63,8 @@ void for_each_isa(F f) {
   set_isa(before);
 }
 
-/// Calls f with 1, 2 and 4 threads, and as one of several tasks, and fails unless the results have the same bits.
+/// Calls f with 1, 2 and 4 threads, and as one of several tasks, and fails unless the results have
+/// the same bits.
 template <class F>
 void check_same_bits_for_all_threads(F f) {
   const ThreadsGuard one(1);

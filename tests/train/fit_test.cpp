@@ -19,7 +19,8 @@ data::Transform filled_with(double x) {
   return [x](const Tensor& input, Rng&) { return Tensor::full(input.shape(), x); };
 }
 
-/// A network of which `look` sees what comes in. Its batch statistics keep batches whole in training.
+/// A network of which `look` sees what comes in. Its batch statistics keep batches whole in
+/// training.
 struct Watched : Module {
   explicit Watched(std::function<void(const Variable&)> look)
       : look_(std::move(look)), conv_(2, 4, {.kernel = 3}, rng_) {}

@@ -36,8 +36,8 @@ struct AfterStep : TrainListener {
   std::function<void(int64_t)> call_;
 };
 
-/// A training of 20 updates in 2 epochs, with everything that has a state: momentum and its schedule, dropout,
-/// augmentation, and, by choice, batch statistics and accumulation.
+/// A training of 20 updates in 2 epochs, with everything that has a state: momentum and its
+/// schedule, dropout, augmentation, and, by choice, batch statistics and accumulation.
 struct Problem {
   bool batch_norm = false;
   int64_t accumulate = 1;
@@ -115,8 +115,8 @@ struct KillAtEpoch : TrainListener {
   void on_epoch(const EpochReport& /*report*/) override { kill_myself(); }
 };
 
-/// How often each "TAG STEP" is in the event files of a folder, read as TFRecords are: 8 bytes of length, 4 of its
-/// checksum, the event, 4 of its checksum.
+/// How often each "TAG STEP" is in the event files of a folder, read as TFRecords are: 8 bytes of
+/// length, 4 of its checksum, the event, 4 of its checksum.
 std::map<std::string, int> count_events(const std::string& folder) {
   std::map<std::string, int> seen;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

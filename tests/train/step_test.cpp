@@ -42,7 +42,8 @@ std::vector<Tensor> step_gradients(Module& net, const Loss& loss, StepPlan plan,
   return gradients(net);
 }
 
-/// The gradient by its definition: one backward() of the whole batch, with the dropout masks of batch 5.
+/// The gradient by its definition: one backward() of the whole batch, with the dropout masks of
+/// batch 5.
 std::vector<Tensor> reference_gradients(Module& net, const Loss& loss, const Data& data) {
   net.zero_grad();
   const RandomStep random(5);
@@ -60,7 +61,8 @@ double worst_distance(const std::vector<Tensor>& a, const std::vector<Tensor>& b
 
 constexpr double kRounding = 1e-13;  // of sums of a few hundred terms in another order, in double
 
-/// y = x + a + b, sum over the features: a and b have the same gradient, which the engine may hand out as one tensor.
+/// y = x + a + b, sum over the features: a and b have the same gradient, which the engine may hand
+/// out as one tensor.
 struct Shared : Module {
   Variable a{Tensor::zeros({3}, DType::f64), true}, b{Tensor::zeros({3}, DType::f64), true};
   Variable unused{Tensor::zeros({2}, DType::f64), true};
