@@ -8,8 +8,8 @@
 namespace kindling::data {
 
 /// One file of 3073-byte records: the class (0..9), then 32x32 red, green and blue values, each
-/// row-major. Inputs are u8 [32,32,3]. Throws FileError with the byte offset for a record cut short
-/// or a class above 9.
+/// row-major. Inputs are u8 [32,32,3]. Throws FileError with the byte offset if a record is cut
+/// short or a class is above 9.
 DatasetPtr cifar10_file(const std::filesystem::path& path);
 
 /// data_batch_1.bin to data_batch_5.bin and test_batch.bin, in `path` or in its folder

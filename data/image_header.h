@@ -8,8 +8,8 @@
 
 namespace kindling::data {
 
-/// What a file says of itself before its pixels. Sizes are 0 where it breaks off too early to say;
-/// that, and all else which makes no sense, is left for the decoder to report.
+/// What an image file says before its pixels. Sizes are 0 if the file ends too early. The decoder
+/// reports this, and everything else that makes no sense.
 struct ImageHeader {
   int64_t width = 0, height = 0;  ///< as stored, before `orientation`
   int orientation = 1;            ///< EXIF's, 1 to 8
@@ -17,8 +17,8 @@ struct ImageHeader {
   bool has_adobe_marker = false;  ///< of a JPEG: says how its colours are coded
 };
 
-/// Throws FileError, with `name`, for another format than JPEG, PNG and BMP, and for a PNG with a
-/// chunk that is cut short or whose checksum is wrong.
+/// Throws FileError, with `name`, for other formats than JPEG, PNG and BMP, and for a PNG with a
+/// chunk that is cut short or has a wrong checksum.
 ImageHeader read_image_header(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace kindling::data

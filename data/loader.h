@@ -28,8 +28,8 @@ struct LoaderOptions {
   int workers = 1;         ///< background threads; 0 = the caller's thread reads when asked
   int64_t prefetch = 4;    ///< batches read ahead, at most
   bool strict = false;     ///< a damaged sample throws FileError instead of being skipped
-  /// Samples are kept as the dataset gave them (decoded, before the transform) until they fill this
-  /// many bytes.
+  /// Samples are cached as the dataset gave them (decoded, before the transform), up to this many
+  /// bytes.
   int64_t cache_bytes = int64_t{1} << 30;
 };
 
@@ -44,7 +44,7 @@ int64_t batch_count(int64_t samples, int64_t batch_size, bool drop_last);
 
 class Loader;
 
-/// The batches of an epoch, for one range-based for loop: what Loader::epoch gives.
+/// The batches of an epoch, for one range-based for loop. Loader::epoch() returns it.
 class EpochBatches {
  public:
   class Iterator {
@@ -67,10 +67,10 @@ class EpochBatches {
   Loader& loader_;
 };
 
-/// Batches of one dataset. The order of epoch e is a function of (seed, e), and a sample's
-/// transform draws from a stream named by (seed, e, sample's number): the same bits for any number
-/// of workers. A skipped sample's place is left out of its batch, and a batch of which nothing is
-/// left is left out of the epoch.
+/// Batches of one dataset. The order of epoch e is a function of (seed, e). A sample's transform
+/// draws from a stream that depends on (seed, e, sample's number). So any number of workers gives
+/// the same bits. A skipped sample is missing in its batch. A batch that would be empty is left
+/// out.
 class Loader {
  public:
   /// Throws ShapeError for options out of range, an empty dataset, or drop_last with a batch larger
@@ -81,16 +81,17 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Starts epoch `epoch` (0-based) and gives its batches in turn: `for (const Batch& batch :
-  /// loader.epoch(0))`. Throws as start() and next(), of which it is made, do.
+  /// Starts epoch `epoch` (0-based) and returns its batches: `for (const Batch& batch :
+  /// loader.epoch(0))`. Throws what start() and next() throw.
   EpochBatches epoch(int64_t epoch);
-  /// Starts epoch `epoch` at batch `first_batch` (to resume inside an epoch), at any moment.
+  /// Starts epoch `epoch` at batch `first_batch`, to resume inside an epoch. May be called at any
+  /// time.
   void start(int64_t epoch, int64_t first_batch = 0);
-  /// `transform` instead of the options'. It ends the epoch; start() the next.
+  /// Replaces the transform of the options. It ends the epoch; call start() next.
   void set_transform(Transform transform);
-  /// The next batch; an empty one (size 0) at the end of the epoch. Rethrows what the dataset or
-  /// the transform threw. Throws ShapeError if the samples of a batch differ in shape, FileError if
-  /// every sample of the epoch is damaged.
+  /// The next batch, or an empty one (size 0) at the end of the epoch. Rethrows what the dataset or
+  /// the transform threw. Throws ShapeError if the samples of a batch differ in shape, and
+  /// FileError if every sample of the epoch is damaged.
   Batch next();
 
   int64_t batches_per_epoch() const;

@@ -8,9 +8,9 @@
 
 namespace kindling::data {
 
-/// The picture's shorter side becomes `shorter` pixels, the middle size x size is cut out, and
-/// every pixel x in 0..255 becomes (x - mean) / std, in f32. With the defaults a picture keeps its
-/// size, and photographs get a mean near 0 and a deviation near 1.
+/// How a picture becomes an input. Its shorter side is resized to `shorter` pixels, the middle size
+/// x size is cut out, and every pixel x in 0..255 becomes (x - mean) / std, in f32. With the
+/// defaults a picture keeps its size, and photographs get a mean near 0 and a deviation near 1.
 struct Preprocessing {
   int64_t size = 0;                             ///< pixels, height and width; 0: those of the picture
   int64_t shorter = 0;                          ///< pixels, at least `size`, 0 without one; 0: `size`
@@ -18,9 +18,8 @@ struct Preprocessing {
   friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
 };
 
-/// Does that to pictures of u8 [H,W,C]. Other inputs are no pictures any more and stay as they are.
-/// Throws ShapeError if `preprocessing` makes no sense or, when called, for another number of
-/// channels.
+/// The transform for pictures u8 [H,W,C]. Other inputs stay as they are. Throws ShapeError if
+/// `preprocessing` makes no sense. The transform throws it for another number of channels.
 Transform preprocess(const Preprocessing& preprocessing);
 
 }  // namespace kindling::data

@@ -5,12 +5,12 @@
 
 namespace kindling::data {
 
-/// See resize() in transforms.h. `image` [H,W,C], contiguous, u8 or f32, not empty; `size` at least
-/// 1x1.
+/// See resize() in transforms.h. `image` [H,W,C] is contiguous, u8 or f32, and not empty; `size` is
+/// at least 1x1.
 Tensor resample(const Tensor& image, Size2 size);
 
-/// The part of `image` [H,W,C], contiguous, whose first pixel is (y, x). What lies outside of the
-/// image is zero.
+/// The part of `image` [H,W,C] (contiguous) whose first pixel is (y, x). Pixels outside of the
+/// image are zero.
 Tensor crop(const Tensor& image, int64_t y, int64_t x, Size2 size);
 
 }  // namespace kindling::data

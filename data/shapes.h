@@ -5,11 +5,11 @@
 
 namespace kindling::data {
 
-/// 32x32 RGB images of ten figures (disc, ring, square, triangle, star, cross, crescent, arrow,
-/// heart, hourglass), one an image: turned by any angle, moved, scaled, textured, in random colours
-/// on a textured, noisy background, with strokes and blobs behind it and across it. Colour and
-/// position say nothing about the class, so that a linear classifier of the pixels hardly beats
-/// chance; the outline says all. Image i is a function of (seed, i) alone; its class is i mod 10.
+/// 32x32 RGB images of ten figures: disc, ring, square, triangle, star, cross, crescent, arrow,
+/// heart, hourglass. Each image has one figure, turned by any angle, moved, scaled, textured and in
+/// random colours. The background is textured and noisy, with strokes and blobs behind the figure
+/// and across it. Only the outline tells the class. A linear classifier of the pixels hardly beats
+/// chance. Image i is a function of (seed, i), and its class is i mod 10.
 class Shapes : public Dataset {
  public:
   Shapes(int64_t count, uint64_t seed);
@@ -27,8 +27,8 @@ struct ShapesOptions {
   int64_t val_count = 2'000;  ///< images to validate on
   uint64_t seed = 0;
 };
-/// Training images from the seed 2 * seed and validation images from 2 * seed + 1: no two calls mix
-/// the one with the other. There is no test part.
+/// Training images use the seed 2 * seed, validation images 2 * seed + 1. So the training images of
+/// one seed are never the validation images of another. There is no test part.
 Splits shapes(const ShapesOptions& options = {});
 
 }  // namespace kindling::data

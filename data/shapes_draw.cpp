@@ -86,8 +86,8 @@ struct Texture {
 
 class Canvas {
  public:
-  /// Paints where `distance(x, y)`, in pixels, is negative; pixel i's centre is at i + 0.5. Only
-  /// pixels within `radius` of `centre` are looked at.
+  /// Paints the pixels where `distance(x, y)`, in pixels, is negative; the centre of pixel i is at
+  /// i + 0.5. Only pixels within `radius` of `centre` are examined.
   template <class Distance>
   void paint(Point centre, float radius, const Texture& texture, const Distance& distance) {
     const auto first = [radius](float c) { return std::max(0, static_cast<int>(c - radius)); };

@@ -12,8 +12,8 @@ constexpr int kShapesSide = 32;  // pixels
 constexpr std::array<const char*, 10> kFigures{"disc",  "ring",     "square", "triangle", "star",
                                                "cross", "crescent", "arrow",  "heart",    "hourglass"};
 
-/// Draws figure `figure` (an index of kFigures) by random numbers from `rng` into `pixels`
-/// [32,32,3].
+/// Draws figure `figure` (an index of kFigures) into `pixels` [32,32,3], with random numbers from
+/// `rng`.
 void draw_figure(int figure, Rng rng, uint8_t* pixels);
 
 }  // namespace kindling::data

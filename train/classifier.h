@@ -19,23 +19,21 @@ struct Prediction {
   double probability = 0;  ///< in [0, 1]
 };
 
-/// The most probable first; among equals the lower index.
+/// The most probable first; of equal ones the lower index first.
 using Predictions = std::vector<Prediction>;
 
-/// Names what is on pictures, by a checkpoint as Trainer writes it, which needs nothing beside it:
+/// Names what is on pictures. It needs nothing but a checkpoint of Trainer:
 ///
 ///     Classifier classify("runs/photos/best.ckpt");
 ///     for (const auto& [index, label, probability] : classify("photo.jpg", 3))
 ///       std::cout << label << ": " << 100 * probability << " %\n";
 ///
-/// Calls use all threads by themselves; a Classifier serves one caller at a time.
+/// A call uses all threads. A Classifier serves one caller at a time.
 class Classifier {
  public:
-  /// Throws FileError as load_model() does, and if the checkpoint does not say how a picture
-  /// becomes an input.
+  /// Throws what load_model() throws, and FileError if the checkpoint has no preprocessing.
   explicit Classifier(const std::string& checkpoint);
-  /// For a model that no checkpoint can describe. Throws Error if `description` lacks the
-  /// preprocessing.
+  /// For a model that no checkpoint describes. Throws Error if `description` has no preprocessing.
   Classifier(std::unique_ptr<Module> model, Description description);
 
   /// A JPEG, PNG or BMP file. Throws FileError as data::decode_image does.
@@ -45,8 +43,8 @@ class Classifier {
   /// Several at once, which is faster.
   std::vector<Predictions> operator()(const std::vector<Tensor>& pictures, int64_t top = 5);
 
-  /// From a picture to an input, for loaders; and what the model says of inputs [N,H,W,C] that were
-  /// made so.
+  /// The transform from a picture to an input, for loaders. predict() takes inputs [N,H,W,C] that
+  /// it has made.
   const data::Transform& transform() const { return transform_; }
   std::vector<Predictions> predict(const Tensor& inputs, int64_t top = 5);
 

@@ -9,27 +9,26 @@
 
 namespace kindling {
 
-/// Watches the updates of a training. A layer whose ReLU is 0 for every sample gets a gradient of
-/// exactly 0, so it never moves again, and neither does what only it connects to the loss. It costs
-/// next to nothing: the gradient of
-/// a living layer is not 0 from its first numbers on.
+/// Watches the updates of a training. If a layer's ReLU is 0 for every sample, its gradient is
+/// exactly 0. The layer then never moves again, and neither do layers that reach the loss only
+/// through it. Watching costs next to nothing, because a living layer already shows a gradient
+/// other than 0 in its first numbers.
 class DeadLayers {
  public:
-  /// So many updates in a row without a sign of life are a death.
+  /// A layer is dead after so many updates in a row with a gradient of 0.
   static constexpr int64_t kUpdates = 200;
 
   explicit DeadLayers(Module& model);
 
-  /// To be called after every backward pass, before the optimiser moves anything. `loss` is that of
-  /// the update's samples; where it is below 1e-6 there is nothing left to learn, so zeros mean
-  /// nothing. `same_output`: the
-  /// network gave every sample the same output, though not all were the same. Returns whether a
-  /// layer has been dead, or the outputs the same, for kUpdates updates. Frozen layers, and those
-  /// that the loss does not depend on, are passed over.
+  /// Call it after every backward pass, before the optimiser moves anything. `loss` is that of the
+  /// update's samples; below 1e-6 nothing is left to learn, and zeros mean nothing. `same_output`
+  /// says that the network gave every sample the same output, though the samples differ. Returns
+  /// whether a layer has been dead, or the outputs the same, for kUpdates updates. Frozen layers,
+  /// and layers that the loss does not depend on, are ignored.
   bool look(double loss, bool same_output);
-  /// What has died, by the outputs of the layers for `input` [N, ...]: the first whose ReLU is 0
-  /// everywhere, as those behind it may be dead for no other reason. Else, by gradients alone, the
-  /// dead layer nearest to the output.
+  /// Says what has died, from the layers' outputs for `input` [N, ...]: the first layer whose ReLU
+  /// is 0 everywhere, as it may be the reason for the others. If there is none, the dead layer
+  /// nearest to the output, by gradients alone.
   std::string describe(Module& model, const Tensor& input) const;
 
  private:

@@ -25,17 +25,16 @@ struct EvaluateOptions {
   const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };
 
-/// The transform that stands for an empty one: data::preprocess with its defaults. u8 pixels x to
-/// f32 (x - 127.5) / 63.75, in -2..2; other inputs as they are.
+/// The transform that an empty one stands for: data::preprocess with its defaults. It maps u8
+/// pixels x to f32 (x - 127.5) / 63.75, from -2 to 2. Other inputs stay as they are.
 Tensor standardize_pixels(const Tensor& input, Rng& rng);
 
-/// Thrown when a stop was asked for in the middle of something that has no partial result.
+/// Thrown when a stop was asked for during something that has no partial result.
 struct Stopped : Error {
   Stopped() : Error("stopped") {}
 };
 
-/// Evaluates again and again on one data set, which is read and decoded once where it fits
-/// `cache_bytes`.
+/// Evaluates one data set many times. It is read and decoded once if it fits into `cache_bytes`.
 class Evaluator {
  public:
   /// Throws ShapeError for an empty set or options out of range.
@@ -49,10 +48,9 @@ class Evaluator {
   data::Loader loader_;
 };
 
-/// Runs `model` in evaluation mode, without recording, over all of `dataset`; its mode is restored.
-/// The result does not depend on the number of threads. Throws ShapeError if the set is empty,
-/// FileError if none
-/// of its samples can be read, Stopped if asked to stop.
+/// Runs `model` over all of `dataset`, in evaluation mode and without recording, and restores its
+/// mode. The result does not depend on the number of threads. Throws ShapeError if the set is
+/// empty, FileError if no sample can be read, Stopped if asked to stop.
 Evaluation evaluate(Module& model, const data::DatasetPtr& dataset, const EvaluateOptions& options = {});
 
 }  // namespace kindling

@@ -76,7 +76,7 @@ void Fit::write_events() {
   }
 }
 
-/// Throws FileError for what has not been written although it has been tried again and again.
+/// Throws FileError if something has not been written although it was tried again and again.
 void Fit::check_all_written() {
   if (!folder_) return;
   if (!last_saved_) save_last();
@@ -190,7 +190,7 @@ void Fit::note(const std::string& text) {
   tell([&](TrainListener& to) { to.on_note(text); });
 }
 
-/// What the data sets have to say of themselves. Parts of one set say the same, which is told once.
+/// Tells the notes of the data sets. Parts of one set have the same notes, which are told once.
 void Fit::note_datasets() {
   std::set<std::string> told;
   const data::Dataset* sets[] = {&loader_.dataset(), validator_ ? &validator_->dataset() : nullptr,

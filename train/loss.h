@@ -10,10 +10,11 @@
 
 namespace kindling {
 
-/// A loss: the mean over a batch's samples of some function of (output, target). Any function of
-/// that kind will do: `.loss = [](const Variable& output, const Tensor& target) { return
-/// mse_loss(output, target); }`. It is called from several threads at once (each on a part of a
-/// batch), so it must not change anything outside itself.
+/// A loss: the mean of some function of (output, target) over the samples of a batch. Any such
+/// function can be used:
+///   .loss = [](const Variable& output, const Tensor& target) { return mse_loss(output, target); }
+/// It is called from several threads at once, each with a part of a batch. So it must not change
+/// anything outside itself.
 class Loss {
  public:
   using Mean = std::function<Variable(const Variable& output, const Tensor& target)>;
@@ -25,8 +26,8 @@ class Loss {
   requires(!std::is_same_v<std::remove_cvref_t<F>, Loss> &&
            std::is_invocable_r_v<Variable, F, const Variable&, const Tensor&>) Loss(F mean)
       : mean_(std::move(mean)) {}  // NOLINT: implicit, so that options take a lambda
-  /// For a mean that is weighted: `weight(target)` is the sum of the samples' weights, by which
-  /// `mean` divides. It tells what share a part of a batch has in the whole; without it each sample
+  /// For a weighted mean. `weight(target)` is the sum of the samples' weights, by which `mean`
+  /// divides. It tells how much a part of a batch counts in the whole. Without it each sample
   /// counts 1.
   Loss(Mean mean, Weight weight) : mean_(std::move(mean)), weight_(std::move(weight)) {}
 
@@ -45,8 +46,8 @@ struct ClassificationOptions {
 };
 
 /// Cross-entropy of logits [N, classes] with class numbers [N]: sum_i w(y_i) l_i / sum_i w(y_i).
-/// Throws ShapeError if an option is out of range or, when called, if there is not one weight per
-/// class.
+/// Throws ShapeError if an option is out of range. The loss throws it if the number of weights is
+/// not that of the classes.
 Loss classification(const ClassificationOptions& options = {});
 
 }  // namespace kindling

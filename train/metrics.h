@@ -13,8 +13,8 @@
 
 namespace kindling {
 
-/// A measure of the user's: the mean of `value` over the samples, as in {"mae",
-/// mean_absolute_error}. Called from several threads at once.
+/// A metric of your own: the mean of `value` over the samples. For example {"mae",
+/// mean_absolute_error}. It is called from several threads at once.
 struct Metric {
   std::string name;
   /// Mean over the samples of one batch.
@@ -29,8 +29,8 @@ int64_t top_k_hits(const Tensor& output, const Tensor& target, int64_t k);
 /// Whether these are the outputs and targets of a classifier: [N, classes] and [N] i64.
 bool is_classification(const Tensor& output, const Tensor& target);
 
-/// Running totals of a set of samples. Parts are added in a fixed order, so the bits do not depend
-/// on threads.
+/// Totals of a set of samples. Parts are added in a fixed order, so the bits do not depend on
+/// threads.
 struct Totals {
   int64_t samples = 0;
   double loss = 0;  ///< sum of weight * mean loss
@@ -41,17 +41,17 @@ struct Totals {
 
   void add(const Totals& other);
   double mean_loss() const { return loss / weight; }
-  /// Per cent; empty for other than classifiers, and top-5 (which is always right then) for up to
-  /// five classes.
+  /// Per cent, for classifiers. top5() is also empty for up to five classes, where it would always
+  /// be 100.
   std::optional<double> top1() const;
   std::optional<double> top5() const;
 };
 
-/// The totals of one part of a batch, of which the mean loss and its weight (see Loss) are known.
-/// No user metrics.
+/// The totals of one part of a batch, from its mean loss and the weight of that (see Loss). Without
+/// metrics of the user.
 Totals measure(const Tensor& output, const Tensor& target, double loss, double weight);
 
-/// The outcome of looking at a whole data set.
+/// The result of an evaluation on a whole data set.
 struct Evaluation {
   int64_t samples = 0;
   double loss = 0;

@@ -39,21 +39,21 @@ struct EpochReport {
   double seconds = 0;  ///< training and validation
 };
 
-/// Derive from it and override what is of interest. Calls come from the thread that called fit().
+/// Derive from it and override what you need. Calls come from the thread that called fit().
 class TrainListener {
  public:
   virtual ~TrainListener() = default;
-  /// `step` and `epoch` are 0 or, of a resumed run, where it goes on.
+  /// `epoch` and `step` are where the run starts: 0, or where a resumed run continues.
   virtual void on_start(int64_t /*epoch*/, int64_t /*epochs*/, int64_t /*step*/, int64_t /*steps*/) {}
   virtual void on_step(const StepReport& /*report*/) {}
   virtual void on_validation(int64_t /*done*/, int64_t /*total*/) {}
   virtual void on_epoch(const EpochReport& /*report*/) {}
-  /// Something the user should know: samples that were skipped, curves that could not be drawn,
-  /// another machine.
+  /// Something that the user should know: skipped samples, curves that could not be drawn, another
+  /// machine.
   virtual void on_note(const std::string& /*note*/) {}
 };
 
-/// Measures the speed of training and foretells its end.
+/// Measures the speed of training and estimates when it ends.
 class SpeedMeter {
  public:
   void start_epoch();
@@ -62,12 +62,12 @@ class SpeedMeter {
   /// To be called after a validation.
   void add_validation();
 
-  /// Of training alone, in this epoch and in all; 0 before the first update.
+  /// Speed of training alone, in this epoch and in the whole run; 0 before the first update.
   double epoch_images_per_second() const;
   double images_per_second() const;
   /// Seconds since the epoch began.
   double epoch_seconds() const;
-  /// For so many more updates and validations, at the speed so far.
+  /// Seconds for so many more updates and validations, at the speed so far.
   double seconds_left(int64_t updates, int64_t validations) const;
 
  private:

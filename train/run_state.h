@@ -10,7 +10,7 @@
 
 namespace kindling {
 
-/// What decides where in the data a position is; a run cannot go on with other values.
+/// The options that a position in the data depends on. A run cannot continue with other values.
 struct RunIdentity {
   int64_t batch_size = 0;
   int64_t accumulate = 0;
@@ -33,8 +33,8 @@ struct RunState {
 
 State to_state(const RunState& run, const RunIdentity& identity);
 
-/// Throws Error, naming the entry, if one is missing or out of range ("epoch is -1, it must be from
-/// 0 to ..."), or the identity differs: "batch_size is 64, the run began with 32".
+/// Throws Error with the entry's name if an entry is missing or out of range ("epoch is -1, it must
+/// be from 0 to ..."), or if the identity differs: "batch_size is 64, the run began with 32".
 RunState from_state(const State& state, const RunIdentity& identity);
 
 }  // namespace kindling

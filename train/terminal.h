@@ -7,8 +7,8 @@
 
 namespace kindling::terminal {
 
-/// Colours for one stream, in text for say() and put(); none where it is no terminal, or NO_COLOR
-/// is set (https://no-color.org), or TERM is "dumb".
+/// Colours for one stream, in text for say() and put(). There are none if the stream is no
+/// terminal, NO_COLOR is set (https://no-color.org), or TERM is "dumb".
 class Style {
  public:
   /// `descriptor` is 1 (standard output) or 2 (standard error).
@@ -32,13 +32,14 @@ std::string duration(double seconds);
 /// "56.70 %", "-" for none.
 std::string percent(const std::optional<double>& value);
 
-/// Writes lines to standard error, as printable_lines() makes them. A failure can be told nowhere
-/// and is no reason to stop working: it is passed over.
+/// Writes lines to standard error, made by printable_lines(). A failure is ignored: there is
+/// nowhere to report it, and no reason to stop.
 void say(const std::string& text);
-/// Likewise to standard output, of which the caller finds failures by std::ferror().
+/// The same to standard output. The caller finds failures with std::ferror().
 void put(const std::string& text);
 
-/// One line at the bottom of a terminal that is painted over and over. Elsewhere it shows nothing.
+/// One line at the bottom of a terminal, which is overwritten again and again. Without a terminal
+/// it shows nothing.
 class StatusLine {
  public:
   /// `quiet`: show() and print() do nothing.

@@ -9,8 +9,8 @@
 
 namespace kindling {
 
-/// Tells of training: every epoch in a line, and between them
-/// a bar or, where there is no terminal, a line now and then. What FitOptions::progress turns on.
+/// Shows a training: a line for every epoch, and between them a bar or, without a terminal, a line
+/// now and then. FitOptions::progress turns it on.
 class TerminalProgress : public TrainListener {
  public:
   /// `quiet`: notes alone are shown.

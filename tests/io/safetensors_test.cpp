@@ -253,7 +253,8 @@ TEST_CASE("headers that are not JSON are refused where they go wrong") {
   CHECK(refusal(bytes_of("{\"a\":}", "")) == "byte 13: the header is not valid JSON");
   CHECK(refusal(bytes_of("{} x", "")) == "byte 11: the header is not valid JSON");
   CHECK(refusal(bytes_of("{\"a\":{\"shape\":[[[1]]]}}", "")) == "byte 8: the header nests too deeply");
-  CHECK(refusal(bytes_of("{\"a\":{\"shape\":" + std::string(100'000, '['), "")) == "byte 8: the header nests too deeply");
+  CHECK(refusal(bytes_of("{\"a\":{\"shape\":" + std::string(100'000, '['), "")) ==
+        "byte 8: the header nests too deeply");
   CHECK(refusal(bytes_of("{\"\xFF\":1}", "")) == "byte 10: the header is not valid JSON");
   CHECK_THAT(refusal(bytes_of("{\"a\":1e999}", "")),
              Catch::StartsWith("byte 8: the header cannot be read: ") && Catch::Contains("1e999"));
