@@ -64,6 +64,11 @@ Variable Step::output() const {
   return kept(node_, "the result", node_.output, node_.output_version, node_.shared_from_this());
 }
 
+void check_not_adding(const char* op, const Out& out) {
+  if (out.adds() && is_recording())
+    detail::fail(*Scope::path(), op, "a result that is added to a tensor cannot be recorded; use NoGrad");
+}
+
 namespace detail {
 
 bool needs_recording(const Variables& inputs) {

@@ -8,6 +8,7 @@
 
 #include <kindling/autograd/node.h>
 #include <kindling/tensor/function_ref.h>
+#include <kindling/tensor/out.h>
 
 namespace kindling {
 
@@ -135,6 +136,10 @@ template <class Rule>
 Variable record_joint(const char* name, Tensor value, const Variables& inputs, Keep keep, Rule rule) {
   return detail::record_as<detail::JointNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
+
+/// For operations that take an Out: throws Error if the result would be added to a tensor while operations are
+/// recorded, as its gradient would know nothing of what was there.
+void check_not_adding(const char* op, const Out& out);
 
 /// For rules of operations that are a function of other operations: computes y = f(inputs),
 /// which f records whether or not recording is on, and returns the partial derivatives of <y,

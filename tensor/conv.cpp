@@ -93,13 +93,16 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options)
 namespace {
 
 Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any, const Conv2dOptions& options,
-                bool with_relu) {
+                bool with_relu, const Out& out) {
   const ConvShape s = detail::conv_shape("conv2d", x_any.shape(), w_any.shape(), options);
   detail::check_conv_operands("conv2d", s, x_any, w_any, bias_any);
+  detail::check_out("conv2d", out, output_shape(s), x_any.dtype(), detail::Layout::rows);
   const Tensor x = x_any.contiguous(), w = w_any.contiguous(),
                bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
   const bool direct = detail::convolves_on_image();
-  Tensor y = direct ? detail::result_of(output_shape(s), x.dtype()) : Tensor::empty(output_shape(s), x.dtype());
+  Tensor y = direct && !out.to.defined()
+                 ? detail::result_of(output_shape(s), x.dtype())
+                 : detail::target(direct && !out.adds() ? out : Out(), output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = y.data<T>();
@@ -110,17 +113,17 @@ Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any
     y.copy_(bias.defined() ? bias : Tensor::scalar(0, x.dtype()));
     for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, to, x.data<T>(), w.data<T>()); });
   });
-  return with_relu && !direct ? relu(y) : y;
+  return detail::deliver("conv2d", out, with_relu && !direct ? relu(y) : y);
 }
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
-  return convolve(x, w, bias, options, /*with_relu=*/false);
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options, const Out& out) {
+  return convolve(x, w, bias, options, /*with_relu=*/false, out);
 }
 
-Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
-  return convolve(x, w, bias, options, /*with_relu=*/true);
+Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options, const Out& out) {
+  return convolve(x, w, bias, options, /*with_relu=*/true, out);
 }
 
 ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {

@@ -1,7 +1,7 @@
 // Convolution and its two gradients: the three partial derivatives of the trilinear form <conv2d(x, w), g>.
 #pragma once
 
-#include <kindling/tensor/tensor.h>
+#include <kindling/tensor/out.h>
 
 namespace kindling {
 
@@ -16,10 +16,12 @@ struct Conv2dOptions {
 /// x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> [N,H',W',O],
 /// H' = (H + 2 pad - d (KH - 1) - 1) / s + 1, rounded down.
 /// Throws ShapeError if channels, groups, bias or dtypes do not fit or the output would be empty.
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {});
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {},
+              const Out& out = {});
 
 /// relu(conv2d(...)), the negative results set to 0 before they leave the registers.
-Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {});
+Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {},
+                   const Out& out = {});
 
 /// What ReLU lets through of the gradient of y = relu(z + bias), and its sum for the bias, in one pass over both:
 /// grad = grad where y > 0, else 0, of the shape of y [..., C]; bias [C], summed over all other axes. Throws ShapeError

@@ -104,8 +104,9 @@ MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, cons
                                   const ConvPoolOptions& options) {
   const ConvShape s = detail::conv_shape("conv2d", x_any.shape(), w_any.shape(), options.conv);
   if (!by_bands(s)) {
-    const auto conv = options.relu ? conv2d_relu : conv2d;
-    return max_pool2d(conv(x_any, w_any, bias_any, options.conv), options.pool);
+    const Tensor map =
+        options.relu ? conv2d_relu(x_any, w_any, bias_any, options.conv) : conv2d(x_any, w_any, bias_any, options.conv);
+    return max_pool2d(map, options.pool);
   }
   detail::check_conv_operands("conv2d", s, x_any, w_any, bias_any);
   const PoolGeometry g("max_pool2d", {s.N, s.OH, s.OW, s.O}, options.pool);

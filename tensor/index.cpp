@@ -36,7 +36,7 @@ struct IndexWalk {
 
 }  // namespace
 
-Tensor concat(std::span<const Tensor> parts, int64_t axis) {
+Tensor concat(std::span<const Tensor> parts, int64_t axis, const Out& out) {
   check(!parts.empty(), "concat", "needs at least one tensor");
   const Tensor& first = parts.front();
   axis = normalize_axis("concat", axis, first.rank());
@@ -48,13 +48,17 @@ Tensor concat(std::span<const Tensor> parts, int64_t axis) {
           first.shape(), " and ", part.shape(), " differ off axis ", axis);
     shape[axis] += part.shape()[axis];
   }
-  Tensor result = Tensor::empty(shape, first.dtype());
+  detail::check_out("concat", out, shape, first.dtype(), detail::Layout::any);
+  Tensor result = detail::target(out, shape, first.dtype());
+  bool some_are_there = false;
   int64_t begin = 0;
   for (const Tensor& part : parts) {
-    result.slice(axis, begin, begin + part.shape()[axis]).copy_(part);
+    const Out slice{result.slice(axis, begin, begin + part.shape()[axis]), out.adds()};
+    some_are_there = some_are_there || detail::same_elements(slice.to, part);
+    if (!detail::same_elements(slice.to, part)) detail::deliver("concat", slice, part);
     begin += part.shape()[axis];
   }
-  return result;
+  return some_are_there ? result : detail::deliver("concat", out, result);
 }
 
 Tensor slice_scatter(const Tensor& x, const Shape& shape, int64_t axis, int64_t begin, int64_t step) {

@@ -4,14 +4,15 @@
 #include <initializer_list>
 #include <span>
 
-#include <kindling/tensor/tensor.h>
+#include <kindling/tensor/out.h>
 
 namespace kindling {
 
-/// Joins along `axis`; all other sizes must be equal.
-Tensor concat(std::span<const Tensor> parts, int64_t axis);
-inline Tensor concat(std::initializer_list<Tensor> parts, int64_t axis) {
-  return concat(std::span(parts.begin(), parts.size()), axis);
+/// Joins along `axis`; all other sizes must be equal. A part that already is its slice of `out.to` is not copied, and
+/// is the one operand that may overlap it.
+Tensor concat(std::span<const Tensor> parts, int64_t axis, const Out& out = {});
+inline Tensor concat(std::initializer_list<Tensor> parts, int64_t axis, const Out& out = {}) {
+  return concat(std::span(parts.begin(), parts.size()), axis, out);
 }
 /// Zeros of `shape` with x at positions begin, begin + step, ... of `axis`: the adjoint of Tensor::slice.
 Tensor slice_scatter(const Tensor& x, const Shape& shape, int64_t axis, int64_t begin, int64_t step = 1);

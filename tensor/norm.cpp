@@ -74,10 +74,12 @@ struct Operands {
 }  // namespace
 
 Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
-                        Activation activation) {
+                        Activation activation, const Out& out) {
   const Rows rows("batch_norm", input);
   const Operands o("batch_norm", input, stats, gamma, beta, activation);
-  Tensor y = detail::result_of(input.shape(), input.dtype());
+  detail::check_out("batch_norm", out, input.shape(), input.dtype(), detail::Layout::rows);
+  Tensor y = out.to.defined() ? detail::target(out.add ? Out() : out, input.shape(), input.dtype())
+                              : detail::result_of(input.shape(), input.dtype());
   const int64_t ld_y = detail::row_stride(y);
   visit_floating("batch_norm", input.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -87,7 +89,7 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
                                        o.affine<T>());
     });
   });
-  return y;
+  return detail::deliver("batch_norm", out, y);
 }
 
 BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, const BatchNormStats& stats,

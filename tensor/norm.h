@@ -1,7 +1,7 @@
 // Normalisation over channels-last activations.
 #pragma once
 
-#include <kindling/tensor/tensor.h>
+#include <kindling/tensor/out.h>
 
 namespace kindling {
 
@@ -16,7 +16,7 @@ BatchNormStats batch_norm_stats(const Tensor& x, double eps);
 enum class Activation : uint8_t { none, relu };
 /// (x - mean) * inv_std * gamma + beta, or its ReLU, in one pass: x [..., C] -> [..., C]; all others [C].
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
-                        Activation activation = Activation::none);
+                        Activation activation = Activation::none, const Out& out = {});
 /// Gradients of a batch-normalised output (Ioffe and Szegedy 2015, arXiv:1502.03167, section 3), where the statistics
 /// depend on x: dx = gamma inv_std (g - mean(g) - xhat mean(g xhat)), dgamma = sum(g xhat), dbeta = sum(g). g is grad,
 /// or what ReLU lets through of it: grad and dx [..., C], dgamma and dbeta [C].

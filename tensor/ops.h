@@ -9,6 +9,7 @@
 #include <kindling/tensor/linear.h>
 #include <kindling/tensor/matmul.h>
 #include <kindling/tensor/norm.h>
+#include <kindling/tensor/out.h>
 #include <kindling/tensor/pool.h>
 #include <kindling/tensor/reduce.h>
 #include <kindling/tensor/softmax.h>

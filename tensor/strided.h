@@ -7,7 +7,14 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/shape.h>
 
+namespace kindling {
+class Tensor;
+}
+
 namespace kindling::detail {
+
+/// target = source, converted to target's dtype; both of one shape. Counts as no write.
+void copy_elements(Tensor& target, const Tensor& source);
 
 /// Elements that one task of an elementwise loop works on: large enough to hide the cost of handing it out, small
 /// enough that its operands stay in L2.

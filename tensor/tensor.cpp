@@ -9,6 +9,9 @@
 #include <kindling/tensor/strided.h>
 
 namespace kindling {
+
+using detail::copy_elements;
+
 namespace {
 
 // target[i] = static_cast<To>(source[i]) over a common shape; both may be strided.
@@ -26,12 +29,6 @@ void convert(Tensor& target, const Tensor& source) {
     } else {
       for (int64_t i = 0; i < n; ++i) y[i * to_stride] = static_cast<To>(x[i * from_stride]);
     }
-  });
-}
-
-void copy_elements(Tensor& target, const Tensor& source) {
-  visit(target.dtype(), [&](auto to) {
-    visit(source.dtype(), [&](auto from) { convert<decltype(to), decltype(from)>(target, source); });
   });
 }
 
@@ -100,6 +97,12 @@ Tensor broadcast(const char* op, const Tensor& x, const Shape& shape) {
 }
 
 }  // namespace
+
+void detail::copy_elements(Tensor& target, const Tensor& source) {
+  visit(target.dtype(), [&](auto to) {
+    visit(source.dtype(), [&](auto from) { convert<decltype(to), decltype(from)>(target, source); });
+  });
+}
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
   int64_t bytes = size_of(dtype);

@@ -38,8 +38,9 @@ ReluGrad relu_grads(const Variable& grad, const Variable& y, bool has_bias) {
 
 }  // namespace
 
-Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o) {
-  Tensor y = conv2d(x.value(), w.value(), bias.value(), o);
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o, const Out& out) {
+  check_not_adding("conv2d", out);
+  Tensor y = conv2d(x.value(), w.value(), bias.value(), o, out);
   const auto dx = [o](const Step& s) { return input_grad(s, s.grad, o); };
   const auto dw = [o](const Step& s) { return weight_grad(s, s.grad, o); };
   const auto dbias = [](const Step& s) { return sum(s.grad, {0, 1, 2}); };
@@ -47,8 +48,10 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   return record("conv2d", std::move(y), {x, w, bias}, Keep::others, dx, dw, dbias);
 }
 
-Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o) {
-  Tensor y = conv2d_relu(x.value(), w.value(), bias.value(), o);
+Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& o,
+                     const Out& out) {
+  check_not_adding("conv2d_relu", out);
+  Tensor y = conv2d_relu(x.value(), w.value(), bias.value(), o, out);
   const auto rule = [o](const Step& s, const Wanted& wanted) {
     const auto [g, dbias] = relu_grads(s.grad, s.output(), s.input_count() > 2);
     Variables result(s.input_count());

@@ -9,12 +9,13 @@
 namespace kindling {
 
 /// x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> [N,H',W',O].
-Variable conv2d(const Variable& x, const Variable& w, const Variable& bias = {}, const Conv2dOptions& options = {});
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias = {}, const Conv2dOptions& options = {},
+                const Out& out = {});
 
 /// relu(conv2d(...)) as one operation: ReLU costs no pass over the result, and its gradient one that also sums the
 /// bias's.
-Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias = {},
-                     const Conv2dOptions& options = {});
+Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias = {}, const Conv2dOptions& options = {},
+                     const Out& out = {});
 
 /// max_pool2d(conv2d(x, w, bias)), or of its ReLU, as one operation that goes through the map between band by band (see
 /// tensor/conv_pool.h).

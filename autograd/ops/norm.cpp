@@ -22,9 +22,10 @@ Variable plain_batch_norm(const Variable& x, const Variable& gamma, const Variab
 }  // namespace
 
 BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
-                           Activation activation) {
+                           Activation activation, const Out& out) {
+  check_not_adding("batch_norm", out);
   const BatchNormStats stats = batch_norm_stats(x.value(), eps);
-  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation);
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation, out);
   // The three gradients share two sums over x, so one kernel makes them all; their graph, when it is asked for, is that
   // of the plain operations.
   const auto rule = [eps, stats, activation](const Step& s) -> Variables {
@@ -38,8 +39,9 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
 }
 
 Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta,
-                          Activation activation) {
-  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation);
+                          Activation activation, const Out& out) {
+  check_not_adding("batch_norm_apply", out);
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation, out);
   const bool with_relu = activation == Activation::relu;
   const auto passed = [with_relu](const Step& s) { return with_relu ? relu_grad(s.grad, s.output()) : s.grad; };
   return record(

@@ -14,12 +14,12 @@ struct BatchNormResult {
 /// divisor M = numel / C; gamma, beta [C]. The gradient takes the statistics' dependence on x into account (Ioffe and
 /// Szegedy, arXiv:1502.03167). With Activation::relu the values are the ReLU of that.
 BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5,
-                           Activation activation = Activation::none);
+                           Activation activation = Activation::none, const Out& out = {});
 
 /// (x - mean) * inv_std * gamma + beta with given statistics (constants), or its ReLU: batch normalisation at
 /// evaluation.
 Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta,
-                          Activation activation = Activation::none);
+                          Activation activation = Activation::none, const Out& out = {});
 
 /// y_c = x_c (k + alpha/size sum_{c' within size/2 of c} x_c'^2)^-beta over the last axis.
 Variable local_response_norm(const Variable& x, const LocalResponseNormOptions& options);

@@ -77,12 +77,13 @@ Variable record_concat(Tensor value, const Variables& parts, int64_t axis) {
 
 }  // namespace
 
-Variable concat(const Variables& parts, int64_t axis) {
+Variable concat(const Variables& parts, int64_t axis, const Out& out) {
+  check_not_adding("concat", out);
   check(!parts.empty(), "concat", "no parts");
   axis = normalize_axis("concat", axis, parts.front().rank());
   List<Tensor> values;
   for (const Variable& part : parts) values.push_back(part.value());
-  return record_concat(concat(values, axis), parts, axis);
+  return record_concat(concat(values, axis, out), parts, axis);
 }
 
 Variable join_slices(const Tensor& whole, const Variables& parts, int64_t axis) {

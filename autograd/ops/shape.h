@@ -28,7 +28,8 @@ Variable select(const Variable& x, int64_t axis, int64_t index);
 /// x with `before` and `after` zeros added along `axis`.
 Variable pad(const Variable& x, int64_t axis, int64_t before, int64_t after);
 
-Variable concat(const Variables& parts, int64_t axis);
+/// Parts that were written to their slices of `out.to` are not copied: see Out.
+Variable concat(const Variables& parts, int64_t axis, const Out& out = {});
 /// concat(parts, axis), which is `whole` if the parts are its slices in that order (see ResultPlace). `whole` must not
 /// be used for anything else.
 Variable join_slices(const Tensor& whole, const Variables& parts, int64_t axis);

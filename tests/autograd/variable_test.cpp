@@ -201,6 +201,37 @@ TEST_CASE("a first layer's convolution and pooling add their gradients in place"
   for (size_t i = 0; i < 2; ++i) CHECK(relative_distance(sums[i], expected[i].value() * 3.0) < 1e-14);
 }
 
+TEST_CASE("operations fill the slices of one tensor, which then is their concatenation") {
+  Rng rng(9);
+  const auto leaf = [&](const Shape& shape) { return Variable(Tensor::normal(shape, 0, 1, rng, DType::f64), true); };
+  const Variable x = leaf({2, 3, 4, 3}), w1 = leaf({4, 1, 1, 3}), w3 = leaf({5, 3, 3, 3}), gamma = leaf({3}),
+                 beta = leaf({3});
+  const auto joined = [&](const Tensor& whole) {
+    const auto slice = [&](int64_t begin, int64_t end) {
+      return whole.defined() ? Out{whole.slice(3, begin, end)} : Out();
+    };
+    const Variable a = conv2d_relu(x, w1, {}, {}, slice(0, 4));
+    const Variable b = conv2d_relu(x, w3, {}, {.padding = 1}, slice(4, 9));
+    const Variable c = batch_norm(x, gamma, beta, 1e-5, Activation::relu, slice(9, 12)).values;
+    return concat({a, b, c}, 3, {whole});
+  };
+  const Variable expected = joined({}), actual = joined(Tensor::empty({2, 3, 4, 12}, DType::f64));
+  CHECK(bitwise_equal(actual.value(), expected.value()));
+  const Variables inputs{x, w1, w3, gamma, beta};
+  const Variables expected_grads = grad({sum(square(expected))}, inputs), grads = grad({sum(square(actual))}, inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) CHECK(bitwise_equal(grads[i].value(), expected_grads[i].value()));
+}
+
+TEST_CASE("what is added to a tensor is not recorded") {
+  const Variable x = Variable(Tensor::ones({1, 1, 1, 1}), true);
+  CHECK_THROWS_MATCHES(concat({x, x}, 3, {Tensor::zeros({1, 1, 1, 2}), true}), Error,
+                       Message("concat: a result that is added to a tensor cannot be recorded; use NoGrad"));
+  CHECK_THROWS_AS(conv2d(x, x, {}, {}, {Tensor::zeros({1, 1, 1, 1}), true}), Error);
+  CHECK_THROWS_AS(conv2d_relu(x, x, {}, {}, {Tensor::zeros({1, 1, 1, 1}), true}), Error);
+  const NoGrad no_grad;
+  CHECK(conv2d(x, x, {}, {}, {Tensor::ones({1, 1, 1, 1}), true}).item() == 2);
+}
+
 TEST_CASE("join_slices is a concatenation, without a copy where the parts lie in it") {
   const Variable x = parameter({1, 2, 3, 4});
   const Tensor whole = Tensor::empty({2, 5}, DType::f64);
