@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,9 +21,13 @@ size_t columns(const std::string& line) {
   return std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }
 
-std::string without_link_targets(const std::string& line) {
-  static const std::regex target(R"(\]\([^)]*\)|https?://\S+)");
-  return std::regex_replace(line, target, "]");
+// "see [b](target)" as "see [b]".
+std::string without_link_targets(std::string line) {
+  for (size_t at = 0; (at = line.find("](", at)) != std::string::npos; ++at) {
+    const size_t end = line.find(')', at);
+    line.erase(at + 1, (end == std::string::npos ? line.size() : end + 1) - at - 1);
+  }
+  return line;
 }
 
 Strings long_markdown_lines(const std::string& name, const Strings& lines) {
