@@ -36,9 +36,8 @@ void declare(EvalCommand& options, Settings& settings) {
   settings.add_switch("confusion", options.confusion, "Show which classes are taken for which");
 }
 
-void complete(EvalCommand& options, const Settings& settings, const data::Dataset& dataset,
-              const data::InputInfo& input, const std::optional<RunFacts>& facts) {
-  options.model.require_model(settings);
+void complete(EvalCommand& options, const data::Dataset& dataset, const data::InputInfo& input,
+              const std::optional<RunFacts>& facts) {
   const RunFacts of_data{.channels = input.channels, .class_names = dataset.classes()};
   if (facts) {
     facts->check_same(of_data, options.data.data);
@@ -103,15 +102,25 @@ bool holds_out(const std::string& spec) {
   return path && has("train") && !has("val") && !has("test");
 }
 
+/// Throws UsageError if neither the command line nor the run of the checkpoint names the data.
+void require_data(const EvalCommand& options, const Settings& settings, const std::optional<TrainedOn>& trained_on) {
+  if (settings.is_set("data") || (trained_on && trained_on->kind == options.data.data)) return;
+  const std::string& file = options.model.weights;
+  if (!trained_on)
+    throw UsageError(
+        fmt::format("--data SPEC is needed, as --data folder:PATH: {} does not say what it was trained on, and lies in "
+                    "no run folder that does",
+                    file));
+  throw UsageError(
+      fmt::format("--data SPEC is needed: {} was trained on {}:PATH and lies in no run folder that says where that is",
+                  file, trained_on->kind));
+}
+
 /// What the command line does not name comes from the run that the checkpoint lies in.
 data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_data, bool names_labels) {
   const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
+  require_data(options, settings, trained_on);
   if (trained_on) {
-    if (!settings.is_set("data") && trained_on->kind != options.data.data)
-      throw UsageError(
-          fmt::format("--data SPEC is needed: {} was trained on {}:PATH and lies in no run folder that says "
-                      "where that is",
-                      options.model.weights, trained_on->kind));
     settings.apply({{"seed", trained_on->seed}}, options.model.weights, Layer::run);
     if (!names_labels) options.data.labels.clear();
   }
@@ -138,8 +147,9 @@ int run(EvalCommand& options, Settings& settings) {
   const bool names_data = settings.is_set("data"), names_labels = settings.is_set("labels");  // not by the run
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
   const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
+  options.model.require_model(settings);
   const data::InputInfo input = data::describe_inputs(*measured.images);
-  complete(options, settings, *measured.images, input, facts);
+  complete(options, *measured.images, input, facts);
 
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.load(rng, input.channels);

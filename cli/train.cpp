@@ -293,8 +293,8 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
     how.classes = before->folder->classes;  // the file may have moved
   if (!options.resume.empty() && !options.moved) check_not_moved(options.data.data);
   const data::Splits data = data::open_dataset(options.data.data, how);
-  const TrainedOn now = describe_data(options.data.data, how, data);
-  check_same_data(options, before, now, progress);
+  const TrainedOn now = describe_data(options.data.data, how, *data.train);
+  const std::string changed = check_same_data(options, before, now);
   const data::InputInfo input = data::describe_inputs(*data.train);
   const RunFacts facts = complete(options, settings, data, input);
   const std::unique_ptr<Module> model = make_model(options, input.channels);
@@ -329,7 +329,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                       .workers = options.data.workers,
                       .strict = options.data.strict,
                       .config = config_of(settings, facts),
-                      .about_data = now.to_json(),
+                      .about_data = data::to_json(now),
                       .tensorboard = options.tensorboard,
                       .histograms_every = options.histograms_every,
                       .listener = &progress,

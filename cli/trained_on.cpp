@@ -13,33 +13,19 @@ std::string kind_of(const std::string& spec) { return spec.substr(0, spec.find('
 
 }  // namespace
 
-nlohmann::json TrainedOn::to_json() const {
-  nlohmann::json result{{"kind", kind}, {"seed", seed}};
-  if (folder) result["folder"] = data::to_json(*folder);
-  return result;
-}
-
-TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Splits& splits) {
-  TrainedOn result{.kind = kind_of(spec), .seed = options.seed, .folder = {}};
-  if (const auto path = data::path_of_folder(spec))
-    result.folder = data::record_folder(*path, data::folder_options(options), splits);
-  return result;
+TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Dataset& train) {
+  const nlohmann::json about = train.about();
+  if (about.is_null()) return {.kind = kind_of(spec), .seed = options.seed, .folder = {}};
+  return data::trained_on_from(about);
 }
 
 std::optional<TrainedOn> read_trained_on(const std::string& checkpoint) {
   const nlohmann::json about = read_description(checkpoint).data;
   if (about.is_null() || !about.contains("kind")) return std::nullopt;
   try {
-    TrainedOn result{
-        .kind = about.at("kind").get<std::string>(), .seed = about.at("seed").get<uint64_t>(), .folder = {}};
-    if (about.contains("folder")) result.folder = data::folder_record_from(about["folder"]);
-    return result;
-  } catch (const nlohmann::json::exception&) {
-    throw FileError(checkpoint + ": what it says of the data that it was trained on is damaged");
-  } catch (const FileError&) {
-    throw;
+    return data::trained_on_from(about);
   } catch (const Error& error) {
-    throw FileError(checkpoint + ": what it says of the folder that it was trained on " + error.what());
+    throw FileError(checkpoint + ": what it says of the data that it was trained on " + error.what());
   }
 }
 

@@ -1,28 +1,18 @@
 // What a checkpoint says of the data that it was trained on, and what follows from it.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
-
-#include <nlohmann/json.hpp>
 
 #include <kindling/data/folder_record.h>
 #include <kindling/data/open.h>
 
 namespace kindling::cli {
 
-/// It holds no path, so that the data may move.
-struct TrainedOn {
-  std::string kind;                          ///< "shapes", "cifar10", "mnist", "folder"
-  uint64_t seed = 0;                         ///< of the held-out share
-  std::optional<data::FolderRecord> folder;  ///< of a folder
+using data::TrainedOn;
 
-  nlohmann::json to_json() const;
-};
-
-/// `splits` is what open_dataset(spec, options) gave.
-TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Splits& splits);
+/// `train` is what open_dataset(spec, options) gave.
+TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Dataset& train);
 /// Nothing if the checkpoint says nothing of it, as older ones do. Throws FileError if what it says is damaged.
 std::optional<TrainedOn> read_trained_on(const std::string& checkpoint);
 

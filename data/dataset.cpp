@@ -2,9 +2,15 @@
 
 #include <cmath>
 
+#include <nlohmann/json.hpp>
+
 namespace kindling::data {
 
 std::string Dataset::describe(int64_t index) const { return std::string("#").append(std::to_string(index)); }
+
+nlohmann::json Dataset::about() const { return {}; }
+
+nlohmann::json Wrapped::about() const { return base_->about(); }
 
 TensorDataset::TensorDataset(Tensor inputs, Tensor targets, std::vector<std::string> classes)
     : inputs_(std::move(inputs)), targets_(std::move(targets)), classes_(std::move(classes)) {
@@ -17,14 +23,14 @@ Sample TensorDataset::get(int64_t index) const {
   return {inputs_.select(0, index), targets_.select(0, index)};
 }
 
-Subset::Subset(DatasetPtr base, std::vector<int64_t> indices) : base_(std::move(base)), indices_(std::move(indices)) {
+Subset::Subset(DatasetPtr base, std::vector<int64_t> indices) : Wrapped(std::move(base)), indices_(std::move(indices)) {
   for (const int64_t index : indices_)
-    check(index >= 0 && index < base_->size(), "Subset", "sample ", index, " of ", base_->size());
+    check(index >= 0 && index < Wrapped::size(), "Subset", "sample ", index, " of ", Wrapped::size());
 }
 
-Sample Subset::get(int64_t index) const { return base_->get(base_index(index)); }
+Sample Subset::get(int64_t index) const { return Wrapped::get(base_index(index)); }
 
-std::string Subset::describe(int64_t index) const { return base_->describe(base_index(index)); }
+std::string Subset::describe(int64_t index) const { return Wrapped::describe(base_index(index)); }
 
 int64_t Subset::base_index(int64_t index) const {
   check(index >= 0 && index < size(), "Subset", "sample ", index, " of ", size());

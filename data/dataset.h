@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::data {
@@ -28,9 +30,26 @@ class Dataset {
   virtual std::vector<std::string> classes() const { return {}; }
   /// What its user should know of it, a sentence each: files that were passed over.
   virtual std::vector<std::string> notes() const { return {}; }
+  /// What the checkpoints of a training on it are to keep of it, so that it is known again; null: nothing.
+  virtual nlohmann::json about() const;
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
+
+/// `base` as it is, for data sets that give some of it in another way.
+class Wrapped : public Dataset {
+ public:
+  explicit Wrapped(DatasetPtr base) : base_(std::move(base)) {}
+  int64_t size() const override { return base_->size(); }
+  Sample get(int64_t index) const override { return base_->get(index); }
+  std::string describe(int64_t index) const override { return base_->describe(index); }
+  std::vector<std::string> classes() const override { return base_->classes(); }
+  std::vector<std::string> notes() const override { return base_->notes(); }
+  nlohmann::json about() const override;
+
+ private:
+  DatasetPtr base_;
+};
 
 /// Samples that are in memory already: element i of `inputs` [N, ...] with element i of `targets` [N, ...].
 class TensorDataset : public Dataset {
@@ -47,19 +66,16 @@ class TensorDataset : public Dataset {
 };
 
 /// The samples of `base` whose numbers are in `indices`, in that order. Throws ShapeError if one is outside.
-class Subset : public Dataset {
+class Subset : public Wrapped {
  public:
   Subset(DatasetPtr base, std::vector<int64_t> indices);
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   Sample get(int64_t index) const override;
   std::string describe(int64_t index) const override;
-  std::vector<std::string> classes() const override { return base_->classes(); }
-  std::vector<std::string> notes() const override { return base_->notes(); }
 
  private:
   int64_t base_index(int64_t index) const;
 
-  DatasetPtr base_;
   std::vector<int64_t> indices_;
 };
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include <kindling/data/files.h>
+#include <kindling/data/folder_record.h>
 #include <kindling/data/transforms.h>
 
 namespace kindling::data {
@@ -108,6 +109,22 @@ class PhotoFolder {
   ClassList classes_;
 };
 
+// The training part of a folder, which can tell what the folder held.
+class TrainingPart : public Wrapped {
+ public:
+  TrainingPart(const fs::path& root, const FolderOptions& options, const Splits& splits)
+      : Wrapped(splits.train), root_(root), options_(options), splits_(splits) {}
+  nlohmann::json about() const override {
+    return to_json(
+        TrainedOn{.kind = "folder", .seed = options_.seed, .folder = record_folder(root_, options_, splits_)});
+  }
+
+ private:
+  fs::path root_;
+  FolderOptions options_;
+  Splits splits_;
+};
+
 }  // namespace
 
 bool is_image_name(const std::string& name) { return is_image(extension_of(name)); }
@@ -207,10 +224,10 @@ std::string ImageFolder::describe(int64_t index) const {
 
 Splits folder(const fs::path& path, const FolderOptions& options) {
   const PhotoFolder photos(path, options);
-  if (photos.flat()) return photos.hold_out();
-  if (!photos.has("train")) file_error(path, "has no train/ beside its val/ or test/");
+  if (!photos.flat() && !photos.has("train")) file_error(path, "has no train/ beside its val/ or test/");
   Splits splits = photos.has("val") ? Splits{photos.read("train"), photos.read("val"), nullptr} : photos.hold_out();
   if (photos.has("test")) splits.test = photos.read("test");
+  splits.train = std::make_shared<TrainingPart>(path, options, splits);
   return splits;
 }
 

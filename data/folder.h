@@ -81,7 +81,8 @@ struct FolderOptions {
 
 /// PATH/train/CLASS/* with, where they exist, PATH/val/CLASS/* and PATH/test/CLASS/*; or a flat folder PATH/CLASS/*.
 /// Throws FileError as ImageFolder does, if there are fewer than two classes, or if the class folders of val/ or test/
-/// are not those of train/ (with labels: not in the list).
+/// are not those of train/ (with labels: not in the list). `train` tells checkpoints what the folder held, so that
+/// `kindling eval` finds what was held out of it (folder_record.h).
 Splits folder(const std::filesystem::path& path, const FolderOptions& options = {});
 
 /// What to measure a trained model on: val/ if there is one, else test/, else all images of a flat folder. With train/

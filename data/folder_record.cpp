@@ -127,4 +127,16 @@ FolderRecord folder_record_from(const json& json) {
   return record;
 }
 
+json to_json(const TrainedOn& trained_on) {
+  json result{{"kind", trained_on.kind}, {"seed", trained_on.seed}};
+  if (trained_on.folder) result["folder"] = to_json(*trained_on.folder);
+  return result;
+}
+
+TrainedOn trained_on_from(const json& json) {
+  TrainedOn result{.kind = entry<std::string>(json, "kind"), .seed = entry<uint64_t>(json, "seed"), .folder = {}};
+  if (json.contains("folder")) result.folder = folder_record_from(json["folder"]);
+  return result;
+}
+
 }  // namespace kindling::data

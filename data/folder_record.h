@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -47,5 +48,17 @@ HeldOut held_out_of(const std::filesystem::path& path, const FolderRecord& recor
 nlohmann::json to_json(const FolderRecord& record);
 /// Throws Error naming the entry if one is missing or of another type.
 FolderRecord folder_record_from(const nlohmann::json& json);
+
+/// What a checkpoint tells of the data that it was trained on (Dataset::about). It holds no path, so that the data may
+/// move.
+struct TrainedOn {
+  std::string kind;                    ///< "shapes", "cifar10", "mnist", "folder"
+  uint64_t seed = 0;                   ///< of the held-out share
+  std::optional<FolderRecord> folder;  ///< of a folder
+};
+
+nlohmann::json to_json(const TrainedOn& trained_on);
+/// Throws Error as folder_record_from() does.
+TrainedOn trained_on_from(const nlohmann::json& json);
 
 }  // namespace kindling::data

@@ -102,21 +102,16 @@ class Jitter {
   std::vector<float> pixels_;
 };
 
-class Transformed : public Dataset {
+class Transformed : public Wrapped {
  public:
-  Transformed(DatasetPtr base, Transform transform) : base_(std::move(base)), transform_(std::move(transform)) {}
-  int64_t size() const override { return base_->size(); }
+  Transformed(DatasetPtr base, Transform transform) : Wrapped(std::move(base)), transform_(std::move(transform)) {}
   Sample get(int64_t index) const override {
-    Sample sample = base_->get(index);
+    Sample sample = Wrapped::get(index);
     Rng rng = Rng().fork(static_cast<uint64_t>(index));
     return {transform_(sample.input, rng), sample.target};
   }
-  std::string describe(int64_t index) const override { return base_->describe(index); }
-  std::vector<std::string> classes() const override { return base_->classes(); }
-  std::vector<std::string> notes() const override { return base_->notes(); }
 
  private:
-  DatasetPtr base_;
   Transform transform_;
 };
 

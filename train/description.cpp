@@ -65,7 +65,7 @@ Description describe(const Module& model, const data::Dataset& train, const Trai
   return {.model = model.definition(),
           .classes = train.classes(),
           .preprocessing = preprocessing_of(how, train),
-          .data = options.about_data};
+          .data = options.about_data.is_null() ? train.about() : options.about_data};
 }
 
 nlohmann::ordered_json to_json(const data::Preprocessing& p) {

@@ -22,7 +22,7 @@ struct Description {
   Definition model = {};                                  ///< empty of a module that nobody can make by name
   std::vector<std::string> classes = {};                  ///< names, in the order of the outputs; empty: not known
   std::optional<data::Preprocessing> preprocessing = {};  ///< nothing: not known
-  nlohmann::json data = {};                               ///< FitOptions::about_data
+  nlohmann::json data = {};                               ///< FitOptions::about_data, or Dataset::about()
   /// Whether all is there that is needed to name what is on a picture.
   bool is_complete() const { return !model.model.empty() && preprocessing.has_value(); }
 };

@@ -58,12 +58,14 @@ struct FitOptions {
   int workers = 1;               ///< background threads that read and augment
   bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
-  nlohmann::json config = {};      ///< object of the caller's own options, kept in config.json
-  nlohmann::json about_data = {};  ///< object on what is trained on, kept in the checkpoints (Description::data)
-  bool curves = true;              ///< draw curves.svg (with gnuplot)
-  bool tensorboard = false;        ///< event files of scalars in the folder `run`
-  int64_t histograms_every = 0;    ///< epochs between histograms of weights and gradients in them; 0: none
-  bool progress = false;           ///< show it on standard error as the command line does: see TerminalProgress
+  nlohmann::json config = {};  ///< object of the caller's own options, kept in config.json
+  /// Object on what is trained on, kept in the checkpoints (Description::data). Nothing: what `train` says of itself
+  /// (Dataset::about).
+  nlohmann::json about_data = {};
+  bool curves = true;            ///< draw curves.svg (with gnuplot)
+  bool tensorboard = false;      ///< event files of scalars in the folder `run`
+  int64_t histograms_every = 0;  ///< epochs between histograms of weights and gradients in them; 0: none
+  bool progress = false;         ///< show it on standard error as the command line does: see TerminalProgress
   TrainListener* listener = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< becomes true: finish the update, write last.ckpt, return
 };

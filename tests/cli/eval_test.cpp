@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/kindling.h>
 
 #include "command.h"
 
@@ -61,6 +62,12 @@ void check_measured(const Outcome& outcome, int64_t images, const std::string& p
 }
 
 const std::string kHeldOut = "what training held out";
+
+/// Pictures that a program has made itself.
+data::DatasetPtr own_pictures() {
+  return std::make_shared<data::TensorDataset>(Tensor::zeros({15, 32, 32, 3}, DType::u8),
+                                               Tensor::zeros({15}, DType::i64));
+}
 
 std::vector<std::string> numbered_classes(int count) {
   std::vector<std::string> names;
@@ -225,6 +232,31 @@ TEST_CASE("eval: options that the checkpoint has settled are refused where they 
                                      " was trained on: it says what training held out"));
   }
   write_file(measured.folder / "same", "blue\ngreen\nred\n");
+TEST_CASE("eval: a checkpoint of a C++ program needs --data, and of its folder what was held out is measured") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const auto [train, val, test] = data::folder(folder / "data", {.size = 32, .val_share = 0.25, .seed = 3});
+  Rng rng(1);
+  Sequential net = lenet({.classes = 3, .channels = 3, .size = 32}, rng);
+  Trainer trainer(net, SGD(net.parameters(), {.lr = 0.01}), {.batch_size = 15});
+  const auto train_into = [&](const std::string& run, const data::DatasetPtr& pictures) {
+    trainer.fit(pictures, val, {.epochs = 1, .run = run, .curves = false});
+    return run + "/best.ckpt";
+  };
+  const std::string checkpoint = train_into(folder / "run", train);
+  const std::string needs = checkpoint + " was trained on folder:PATH and lies in no run folder that says where";
+  const Outcome nameless = kindling_command({"eval", "--weights", checkpoint});
+  CHECK(nameless.code == 2);
+  CHECK_THAT(nameless.err, Contains("--data SPEC is needed: " + needs));
+  check_measured(kindling_command(eval(checkpoint, folder / "data", {"--json"})), 15, kHeldOut);
+
+  const std::string other = train_into(folder / "other", own_pictures());
+  const Outcome unknown = kindling_command({"eval", "--weights", other});
+  CHECK(unknown.code == 2);
+  CHECK_THAT(unknown.err,
+             Contains("--data SPEC is needed, as --data folder:PATH: " + other + " does not say what it was trained"));
+}
+
   check_measured(measured.eval_on(measured.data, {"--labels", measured.folder / "same"}), 15, kHeldOut);
   write_file(measured.folder / "other", "red\nblue\ngreen\n");
   const Outcome refused = measured.eval_on(measured.data, {"--labels", measured.folder / "other"});

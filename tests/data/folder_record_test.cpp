@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <kindling/data/transforms.h>
+
 #include "test_files.h"
 
 using namespace kindling;
@@ -64,6 +66,20 @@ TEST_CASE("record_folder: classes, share, seed, and a summary of each class fold
   const FolderRecord labelled = record_of(root, {.labels = labels});
   CHECK(labelled.classes.folders == Strings{"dog", "cat"});
   CHECK(labelled.classes.names == Strings{"a dog", "cat"});
+}
+
+TEST_CASE("folder: the training part tells what the folder held, and the others do not") {
+  const TempFolder root;
+  add_images(root, "", {"cat", "dog"}, 10);
+  const FolderOptions options{.size = 4, .val_share = 0.5, .seed = 7};
+  const Splits splits = folder(root.path(), options);
+  const TrainedOn told = trained_on_from(splits.train->about());
+  CHECK(told.kind == "folder");
+  CHECK(told.seed == 7);
+  REQUIRE(told.folder.has_value());
+  CHECK(to_json(*told.folder) == to_json(record_of(root, options)));
+  CHECK(splits.val->about().is_null());
+  CHECK(transformed(splits.train, resize(4))->about() == splits.train->about());
 }
 
 TEST_CASE("a record survives JSON, and what is no record is refused by name") {
