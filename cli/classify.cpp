@@ -224,7 +224,9 @@ int run(ClassifyCommand& options, Settings& settings) {
   Reporter reporter(options);
   classify(options, classifier, wanted, reporter, skipped);
   reporter.finish(skipped);
-  return reporter.count() > 0 ? kDone : kFailed;
+  if (reporter.count() == 0)
+    throw Error("no picture could be read: name JPEG, PNG or BMP files that are whole, or folders that hold some");
+  return kDone;
 }
 
 }  // namespace

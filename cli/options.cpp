@@ -137,6 +137,7 @@ std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
   if (!weights.empty()) kindling::load(*result, weights);
   return result;
 }
+  if (!weights.empty()) check_is_weights(weights);
 
 void DataChoice::declare(Settings& settings) {
   settings.group("Data");
@@ -201,6 +202,16 @@ void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) cons
 int64_t channels_in(const std::string& weights, const Description& description) {
   int64_t channels = 0;
   try {
+void check_is_weights(const std::string& path) {
+  if (data::is_image_name(path))
+    throw FileError(path + ": is a picture; --weights takes a checkpoint, as RUN/best.ckpt");
+  if (!data::is_folder(path)) return;
+  for (const char* name : {"best.ckpt", "last.ckpt"})
+    if (const fs::path file = fs::path(path) / name; fs::exists(file))
+      throw FileError(fmt::format("{}: is a folder; did you mean {}?", path, file.string()));
+  throw FileError(path + ": is a folder without a checkpoint; --weights takes a file, as RUN/best.ckpt");
+}
+
     channels = channels_of(description.model);
   } catch (const Error& error) {
     throw FileError(fmt::format("{}: what it says of its model: {}", weights, error.what()));
@@ -221,6 +232,7 @@ std::optional<RunFacts> apply_description_of(const std::string& weights, Setting
   if (description.model.model.empty()) return std::nullopt;
   const int64_t channels = channels_in(weights, description);
   nlohmann::json values = description.model.options;
+  check_is_weights(weights);
   values["model"] = description.model.model;
   if (const auto& p = description.preprocessing) {
     const auto count = static_cast<size_t>(channels);

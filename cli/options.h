@@ -87,6 +87,9 @@ struct RunFacts {
 
 /// What the checkpoint `weights` says of its model, but for the options named in `without`, becomes the settings' next
 /// layer. Nothing if it describes no model.
+/// Throws FileError, with what to name instead, for a folder and for a picture.
+void check_is_weights(const std::string& path);
+
 std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
                                              const std::vector<std::string>& without = {});
 /// The same, and then the run that the checkpoint lies in as the layer below: its data, and all else of checkpoints

@@ -82,14 +82,22 @@ const std::vector<std::string> kResumable{
     "resume",           "threads",   "workers",     "strict",           "epochs", "patience",
     "checkpoint-every", "log-every", "tensorboard", "histograms-every", "data"};
 
+void check_is_run(const std::string& run) {
+  if (!fs::exists(run)) {
+    const std::string folder = (fs::path(run) / "").parent_path().parent_path().string();
+    throw FileError(fmt::format("{}: there is no such run; \"ls {}\" shows what is beside it, --out {} begins one", run,
+                                shell_word(folder.empty() ? "." : folder), shell_word(run)));
+  }
+  if (!fs::exists(run + "/config.json")) throw FileError(run + ": is no run folder: it has no config.json");
+}
+
 void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   const bool data_is_named = settings.is_set("data");  // on the command line
   for (const std::string& name : settings.names_set())
     if (!contains(kResumable, name))
       throw UsageError(fmt::format("--{} cannot be changed when a run is resumed; only --{} can", name,
                                    fmt::join(kResumable.begin() + 1, kResumable.end(), ", --")));
-  if (!fs::exists(options.resume + "/config.json"))
-    throw FileError(options.resume + ": is no run folder: it has no config.json");
+  check_is_run(options.resume);
   const std::string source = options.resume + "/config.json";
   nlohmann::json config = RunFolder::read_config(options.resume);
   options.resumed = RunFacts::take_from(config, source);

@@ -11,6 +11,7 @@
 using namespace kindling;
 using namespace kindling::testing;
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
 using nlohmann::json;
 
@@ -93,6 +94,8 @@ TEST_CASE("classify: what cannot be read is named and passed over") {
   CHECK(none.code == 1);
   CHECK(none.json()["results"].empty());
   CHECK(none.json()["skipped"].size() == 4);
+  CHECK_THAT(none.err, EndsWith("\nkindling classify: no picture could be read: name JPEG, PNG or BMP files that are "
+                                "whole, or folders that hold some\n"));
 
   fs::copy_file(trained.pictures + "/red/1000.bmp", folder + "/good.bmp");
   const Outcome some = kindling_command(trained.command(arguments));

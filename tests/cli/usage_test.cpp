@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <cctype>
+#include <filesystem>
 #include <sstream>
 
 #include <kindling/io/atomic_file.h>
@@ -11,7 +12,9 @@
 using namespace kindling;
 using namespace kindling::testing;
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
+using Strings = std::vector<std::string>;
 
 TEST_CASE("every command has help that ends with an example, and a version") {
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{{"train"},
@@ -239,9 +242,33 @@ TEST_CASE("what cannot be read or written ends with exit code 1") {
 
   const Outcome run = kindling_command({"train", "--resume", folder / "none"});
   CHECK(run.code == 1);
-  CHECK(run.err == "kindling train: " + (folder / "none") + ": is no run folder: it has no config.json\n");
+  CHECK(run.err == "kindling train: " + (folder / "none") + ": there is no such run; \"ls " + folder.path() +
+                       "\" shows what is beside it, --out " + (folder / "none") + " begins one\n");
+  CHECK(kindling_command({"train", "--resume", folder.path()}).err ==
+        "kindling train: " + folder.path() + ": is no run folder: it has no config.json\n");
 
   CHECK(kindling_command({"info", "--weights", folder / "none.safetensors"}).code == 1);
+}
+
+TEST_CASE("a folder or a picture as --weights, and what to name instead") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", picture = folder / "mine.JPG";
+  std::filesystem::create_directories(run);
+  write_file(picture, "bytes");
+  const auto check_refused = [](const std::string& weights, const std::string& message) {
+    for (const std::vector<std::string>& command : {Strings{"info"}, Strings{"eval"}, Strings{"bench", "infer"}}) {
+      const Outcome outcome = kindling_command(with(command, {"--weights", weights}));
+      CHECK(outcome.code == 1);
+      CHECK_THAT(outcome.err,
+                 StartsWith("kindling " + command.front()) && EndsWith(": " + weights + ": " + message + "\n"));
+    }
+  };
+  check_refused(picture, "is a picture; --weights takes a checkpoint, as RUN/best.ckpt");
+  check_refused(run, "is a folder without a checkpoint; --weights takes a file, as RUN/best.ckpt");
+  for (const std::string name : {"last.ckpt", "best.ckpt"}) {  // the better one, where both are there
+    write_file(run + "/" + name, "bytes");
+    check_refused(run, "is a folder; did you mean " + run + "/" + name + "?");
+  }
 }
 
 TEST_CASE("no escape codes where there is no terminal") {
