@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <kindling/train/printable.h>
+
 namespace kindling::cli {
 namespace {
 
@@ -12,6 +14,18 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kMostRows = 30;     // of a table of classes, and of mistakes
 constexpr size_t kLowest = 20;       // of more classes than that
 constexpr size_t kMostColumns = 20;  // of a matrix: 100 characters for counts of up to three digits
+constexpr size_t kLine = 80;         // characters; a matrix with names above its columns goes into one
+
+/// Characters of a line with a column for each of `names`, and one of as many as the longest before them.
+size_t width_with_names(const std::vector<std::string>& names) {
+  constexpr size_t kBlanks = 2, kLeast = 3;  // between columns; digits of most counts
+  size_t longest = 0, width = 0;
+  for (const std::string& name : names) {
+    longest = std::max(longest, printable(name).size());
+    width += kBlanks + std::max(printable(name).size(), kLeast);
+  }
+  return longest + width;
+}
 
 }  // namespace
 
@@ -78,15 +92,19 @@ std::string ClassReport::matrix_text(const Style& style) const {
 }
 
 std::string ClassReport::whole_matrix(const std::vector<int64_t>& seen, const Style& style) const {
-  std::vector<std::string> headings{"class \\ taken for"};
-  for (const int64_t i : seen) headings.push_back(std::to_string(i));
+  std::vector<std::string> names, headings{""};
+  for (const int64_t i : seen) names.push_back(names_[static_cast<size_t>(i)]);
+  const bool by_name = width_with_names(names) <= kLine;
+  for (size_t i = 0; i < seen.size(); ++i) headings.push_back(by_name ? printable(names[i]) : std::to_string(seen[i]));
   Table table(std::move(headings));
-  for (const int64_t i : seen) {
-    std::vector<std::string> row{fmt::format("{} {}", i, names_[static_cast<size_t>(i)])};
-    for (const int64_t j : seen) row.push_back(std::to_string(confusion_.count(i, j)));
+  for (size_t i = 0; i < seen.size(); ++i) {
+    std::vector<std::string> row{by_name ? names[i] : fmt::format("{} {}", seen[i], names[i])};
+    for (const int64_t j : seen) row.push_back(std::to_string(confusion_.count(seen[i], j)));
     table.add(std::move(row));
   }
-  return table.text(style);
+  return fmt::format("images of a class (row) that were taken for a class (column{})\n",
+                     by_name ? "" : ", by its number") +
+         table.text(style);
 }
 
 std::string ClassReport::frequent_mistakes(const Style& style) const {

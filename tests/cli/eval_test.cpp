@@ -109,9 +109,20 @@ TEST_CASE("eval: accuracy of each class and the confusion matrix, which add up")
                            Contains("class  images  ") && Contains("red         7    0.00 %") && !Contains("top-5") &&
                            !Contains("taken for"));
   CHECK_THAT(kindling_command(eval(folder / "run/best.ckpt", folder / "other", {"--confusion"})).out,
-             Contains("class \\ taken for  0  1  2\n") && Contains("2 red              7  0  0\n"));
+             Contains("\nimages of a class (row) that were taken for a class (column)\n       blue  green  red\n") &&
+                 Contains("\nred       7      0    0\n"));
   CHECK_FALSE(
       kindling_command(eval(folder / "run/best.ckpt", folder / "other", {"--json"})).json().contains("confusion"));
+}
+
+TEST_CASE("eval: a confusion matrix whose names are too wide for a line has numbers, which its rows explain") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", numbered_classes(12), 3);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--epochs=1"})).code == 0);
+  write_images(folder / "other", numbered_classes(12), 2);
+  CHECK_THAT(
+      kindling_command(eval(folder / "run/best.ckpt", folder / "other", {"--confusion"})).out,
+      Contains("taken for a class (column, by its number)\n             0  1  2  3  4") && Contains("\n11 class111  "));
 }
 
 TEST_CASE("eval: of many classes the lowest and the most frequent mistakes are shown, and --json has all") {
