@@ -183,6 +183,14 @@ void check_effects(const TrainCommand& options, const Settings& settings) {
   settings.check_effects({{"init", new_weights, why}, {"conv10-bias", new_weights, why}});
 }
 
+/// What RunFolder would refuse later on, in the words of the command line.
+void check_holds_no_run(const TrainCommand& options) {
+  if (options.resume.empty() && !options.out.empty() && RunFolder::holds_run(options.out))
+    throw FileError(
+        fmt::format("{}: holds a run already: go on with it by --resume {}, or name another folder by --out",
+                    options.out, shell_word(options.out)));
+}
+
 /// Makes runs/<date>-<time>, or the same with a number: another run may begin in the same second.
 std::string claim_new_run() {
   std::error_code error;
@@ -418,6 +426,7 @@ int run(TrainCommand& options, Settings& settings) {
   }
   progress.finish();
   const bool stopped = result.end == TrainEnd::stopped;
+  check_holds_no_run(options);
   if (options.everywhere.json)
     print_json(to_json(result));
   else if (!stopped)

@@ -84,12 +84,18 @@ void RunFolder::lock() const {
     throw FileError(path_ + ": is in use by another process");
 }
 
-void RunFolder::refuse_run() const {
+bool RunFolder::holds_run(const std::string& run) {
   std::error_code missing;
-  const bool has_lines = fs::file_size(metrics_path(), missing) > 0 && !missing;
-  if (has_lines || fs::exists(last_checkpoint()) || fs::exists(best_checkpoint()))
-    throw FileError(path_ + ": holds a run already: go on with it (kindling train --resume " + path_ +
-                    ", in C++ FitOptions.resume = true), or choose another folder");
+  const bool has_lines = fs::file_size(run + "/metrics.jsonl", missing) > 0 && !missing;
+  return has_lines || fs::exists(run + "/last.ckpt") || fs::exists(run + "/best.ckpt");
+}
+
+void RunFolder::refuse_run() const {
+  if (holds_run(path_))
+    throw FileError(path_ +
+                    ": holds a run already: go on with it (FitOptions.resume = true, or kindling train "
+                    "--resume " +
+                    path_ + "), or choose another folder");
 }
 
 RunFolder::~RunFolder() { ::close(metrics_); }

@@ -22,7 +22,7 @@ class RunFolder {
  public:
   enum class Open { create, resume };
   /// Makes the folder, if needed, and keeps other processes out of it. Throws FileError if it cannot, if the folder is
-  /// in use, or (`create`) if it holds a run already: metrics, last.ckpt or best.ckpt.
+  /// in use, or (`create`) if it holds_run() already.
   RunFolder(std::string path, Open mode);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -39,6 +39,8 @@ class RunFolder {
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
   /// Whole epochs behind the last checkpoint; 0 if there is none, or one without them (which fit() will refuse).
+  /// Whether there are metrics, last.ckpt or best.ckpt in the folder.
+  static bool holds_run(const std::string& run);
   static int64_t epochs_done(const std::string& run);
 
   /// Throws FileError, with what is needed and what is there, unless `files` more files of so many bytes have room

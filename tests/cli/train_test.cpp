@@ -318,7 +318,8 @@ TEST_CASE("train: a folder that holds a run is not written over") {
   const std::string before = contents(folder / "run/last.ckpt");
   const Outcome again = kindling_command(arguments);
   CHECK(again.code == 1);
-  CHECK_THAT(again.err, Contains("holds a run already: go on with it (kindling train --resume " + (folder / "run")));
+  CHECK(again.err == "kindling train: " + (folder / "run") + ": holds a run already: go on with it by --resume " +
+                         (folder / "run") + ", or name another folder by --out\n");
   CHECK(contents(folder / "run/last.ckpt") == before);
 }
 

@@ -35,8 +35,10 @@ TEST_CASE("config.json holds the caller's options, the version and the machine")
 
 TEST_CASE("a folder that holds a run is not overwritten by another") {
   const TemporaryFolder folder;
-  const std::string message = folder.path() + ": holds a run already: go on with it (kindling train --resume " +
-                              folder.path() + ", in C++ FitOptions.resume = true), or choose another folder";
+  const std::string message = folder.path() +
+                              ": holds a run already: go on with it (FitOptions.resume = true, or kindling train "
+                              "--resume " +
+                              folder.path() + "), or choose another folder";
   SECTION("by its metrics") { RunFolder(folder.path(), RunFolder::Open::create).append_metrics({{"step", 1}}); }
   SECTION("by its checkpoint") { write_file(folder / "last.ckpt", "x"); }
   SECTION("by its best checkpoint") { write_file(folder / "best.ckpt", "x"); }
