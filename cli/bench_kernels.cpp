@@ -42,7 +42,7 @@ void declare_gemm(KernelBench& options, Settings& settings) {
   settings.add("m", options.m, "N", "Rows of a and c")->check(at_least(1));
   settings.add("n", options.n, "N", "Columns of b and c")->check(at_least(1));
   settings.add("k", options.k, "N", "Columns of a, rows of b")->check(at_least(1));
-  options.model.declare(settings);
+  options.model.declare_shapes(settings);
 }
 
 void declare_conv(KernelBench& options, Settings& settings) {
@@ -54,7 +54,12 @@ void declare_conv(KernelBench& options, Settings& settings) {
   settings.add("stride", options.stride, "PX", "Pixels between windows")->check(at_least(1));
   settings.add("padding", options.padding, "PX", "Zeros on each side")->check(at_least(0));
   settings.add("groups", options.groups, "N", "Groups of channels")->check(at_least(1));
-  options.model.declare(settings);
+  options.model.declare_shapes(settings);
+}
+
+/// Throws UsageError for one of `names` that is on the command line although it `has` no effect.
+void check_effects(const Settings& settings, const std::vector<const char*>& names, bool has, const std::string& why) {
+  for (const char* name : names) settings.check_effects({{name, has, why}});
 }
 
 /// One thing measured.
@@ -152,7 +157,10 @@ double gemm_error(const Tensor& a, const Tensor& b, const Tensor& c) {
   return relative_distance(c.slice(0, 0, m, step).to(DType::f64), expected);
 }
 
-int run_gemm(KernelBench& options, Settings&) {
+int run_gemm(KernelBench& options, Settings& settings) {
+  const bool names_shape = options.m || options.n || options.k;
+  check_effects(settings, {"model", "bypass", "form", "classes", "size", "batch-size"}, !names_shape,
+                "beside --m, --n and --k, which are the shape");
   warn_of_slow_blas();
   PeakMeter peak;
   Rng rng(options.everywhere.seed);
@@ -238,7 +246,11 @@ Tensor run_by(ConvAlgorithm algorithm, const ConvOperands& operands, int pass) {
   return operands.run(pass);
 }
 
-int run_conv(KernelBench& options, Settings&) {
+int run_conv(KernelBench& options, Settings& settings) {
+  check_effects(settings, {"model", "bypass", "form", "classes"}, !options.channels,
+                "beside --channels, which begins a shape of its own");
+  check_effects(settings, {"filters", "kernel", "stride", "padding", "groups"}, options.channels.has_value(),
+                "without --channels: the shapes are those of the model");
   constexpr std::pair<const char*, ConvAlgorithm> kAlgorithms[] = {{"auto", ConvAlgorithm::automatic},
                                                                    {"direct", ConvAlgorithm::direct},
                                                                    {"im2col", ConvAlgorithm::im2col},

@@ -136,7 +136,8 @@ data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names
     settings.check_effects({{"val-share", share == record.val_share, why}, {"seed", seed == record.seed, why}});
   } else {
     const std::string why = fmt::format("with --data {}: measured is {}", options.data.data, choice.set.part);
-    settings.check_effects({{"val-share", holds_out(options.data.data), why}});
+    const bool splits = holds_out(options.data.data), draws = options.data.data == "shapes";
+    settings.check_effects({{"val-share", splits, why}, {"seed", splits || draws, why}});
   }
   if (!choice.note.empty()) say(fmt::format("note: {}; measured: {}\n", printable(choice.note), choice.set.part));
   return choice.set;
@@ -146,8 +147,8 @@ int run(EvalCommand& options, Settings& settings) {
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint or weights to measure");
   const bool names_data = settings.is_set("data"), names_labels = settings.is_set("labels");  // not by the run
   const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
-  const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
   options.model.require_model(settings);
+  const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
   const data::InputInfo input = data::describe_inputs(*measured.images);
   complete(options, *measured.images, input, facts);
 

@@ -80,16 +80,20 @@ void Everywhere::use_threads() const {
   if (threads > 0) set_num_threads(threads);
 }
 
-void ModelChoice::declare(Settings& settings) {
+void ModelChoice::declare_shapes(Settings& settings) {
   settings.group("Model");
   settings.add("model", model, "NAME", fmt::format("{}", fmt::join(model_names(), ", ")))->check(one_of(model_names()));
   settings.add("bypass", bypass, "KIND", "Of SqueezeNets: none, simple, complex")->check(one_of(bypass_words()));
-  settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(norm_words()));
-  settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
-      ->check(in_range(0, 1));
   settings.add("form", form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(form_words()));
   settings.add("classes", classes, "N", "Outputs; 0: as many as the data or the model has")->check(at_least(0));
   settings.add("size", size, "PX", "Height and width of the input; 0: the data's or the model's")->check(at_least(0));
+}
+
+void ModelChoice::declare(Settings& settings) {
+  declare_shapes(settings);
+  settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(norm_words()));
+  settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
+      ->check(in_range(0, 1));
   settings.add("weights", weights, "FILE", "Weights or checkpoint (safetensors) to load");
   settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(kConvs));
 }
@@ -133,11 +137,11 @@ std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
 }
 
 std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
+  if (!weights.empty()) check_is_weights(weights);
   std::unique_ptr<Module> result = make(rng, channels);
   if (!weights.empty()) kindling::load(*result, weights);
   return result;
 }
-  if (!weights.empty()) check_is_weights(weights);
 
 void DataChoice::declare(Settings& settings) {
   settings.group("Data");
@@ -198,10 +202,6 @@ void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) cons
         fmt::format("the images of {} have {} channels, those of the run {}", spec, of_data.channels, channels));
 }
 
-/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the description makes no sense.
-int64_t channels_in(const std::string& weights, const Description& description) {
-  int64_t channels = 0;
-  try {
 void check_is_weights(const std::string& path) {
   if (data::is_image_name(path))
     throw FileError(path + ": is a picture; --weights takes a checkpoint, as RUN/best.ckpt");
@@ -212,6 +212,10 @@ void check_is_weights(const std::string& path) {
   throw FileError(path + ": is a folder without a checkpoint; --weights takes a file, as RUN/best.ckpt");
 }
 
+/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the description makes no sense.
+int64_t channels_in(const std::string& weights, const Description& description) {
+  int64_t channels = 0;
+  try {
     channels = channels_of(description.model);
   } catch (const Error& error) {
     throw FileError(fmt::format("{}: what it says of its model: {}", weights, error.what()));
@@ -228,11 +232,11 @@ void check_is_weights(const std::string& path) {
 
 std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
                                              const std::vector<std::string>& without) {
+  check_is_weights(weights);
   const Description description = read_description(weights);
   if (description.model.model.empty()) return std::nullopt;
   const int64_t channels = channels_in(weights, description);
   nlohmann::json values = description.model.options;
-  check_is_weights(weights);
   values["model"] = description.model.model;
   if (const auto& p = description.preprocessing) {
     const auto count = static_cast<size_t>(channels);

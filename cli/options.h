@@ -37,6 +37,8 @@ struct ModelChoice {
   std::string weights;                ///< file to start from; empty: random
 
   void declare(Settings& settings);
+  /// Those options alone on which the shapes of the layers depend.
+  void declare_shapes(Settings& settings);
   /// Throws UsageError if nothing has set the model that `weights` is for.
   void require_model(const Settings& settings) const;
   ModelInfo info() const;
@@ -85,11 +87,11 @@ struct RunFacts {
   void check_same(const RunFacts& of_data, const std::string& spec) const;
 };
 
-/// What the checkpoint `weights` says of its model, but for the options named in `without`, becomes the settings' next
-/// layer. Nothing if it describes no model.
 /// Throws FileError, with what to name instead, for a folder and for a picture.
 void check_is_weights(const std::string& path);
 
+/// What the checkpoint `weights` says of its model, but for the options named in `without`, becomes the settings' next
+/// layer. Nothing if it describes no model.
 std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
                                              const std::vector<std::string>& without = {});
 /// The same, and then the run that the checkpoint lies in as the layer below: its data, and all else of checkpoints

@@ -258,7 +258,7 @@ TEST_CASE("bench: gemm and conv check before they time") {
   CHECK(gemm["results"][1]["algorithm"] == "naive");
 
   const json conv = kindling_command({"bench", "conv", "--channels", "8", "--filters", "12", "--size", "9", "--padding",
-                                      "1", "--batch-size", "2", "--steps", "2", "--json", "--model", "lenet"})
+                                      "1", "--batch-size", "2", "--steps", "2", "--json"})
                         .json();
   REQUIRE(conv["results"].size() == 12);  // three passes by four algorithms
   for (const json& row : conv["results"]) CHECK(row["error"].get<double>() < 1e-5);

@@ -33,7 +33,8 @@ const Table kEvalTable = with_everywhere({
     {"quiet", "", "--quiet", "", same},
     {"threads", "--threads 1", "--threads 3", kEvalSqueezeNet, same},
     {"seed", "--seed 1", "--seed 2", "--data shapes --weights @/shapes.safetensors", other_figures},
-    {"seed", "--seed 1", "--seed 2", "", same},
+    {"seed", "--seed 1", "--seed 2", "--data folder:@/unsplit", other_figures},
+    {"seed", "", "--seed 2", "", refused},  // a flat folder is used whole
     {"model", "", "--model squeezenet_cifar", "--weights @/squeezenet.safetensors --model squeezenet_cifar", same},
     {"model", "--model squeezenet_cifar", "--model lenet", "--weights @/squeezenet.safetensors", refused},
     {"bypass", "--bypass none", "--bypass simple", kEvalSqueezeNet, other_figures},
@@ -130,24 +131,38 @@ const Table kBenchModelTable = with_everywhere({
     {"conv", "", "", "bench: the algorithm is the one that --conv names", elsewhere},
 });
 
-// Of gemm and conv: `shape` names one, else it is the model's layers.
-Table kernel_table(const std::string& shape) {
-  return with_everywhere({
-      {"quiet", "", "--quiet", shape, same},
-      {"threads", "--threads 1", "--threads 2", shape, other_figures},
-      {"seed", "--seed 1", "--seed 2", shape, other_figures},
-      {"steps", "--steps 1", "--steps 2", shape, same},  // more of the same
-      {"conv", "--conv auto", "--conv naive", shape, same},
-      {"batch-size", "--batch-size 2", "--batch-size 3", "", other_figures},
-      {"model", "--model squeezenet_cifar", "--model squeezenet1_1", "--size 17", other_figures},
-      {"bypass", "--bypass none", "--bypass complex", "", other_figures},
-      {"norm", "--norm none", "--norm batch", "", same},
-      {"dropout", "--dropout 0.5", "--dropout 0", "", same},
-      {"form", "--form torchvision", "--form caffe", "", same},
-      {"classes", "--classes 3", "--classes 5", "", other_figures},
-      {"size", "--size 8", "--size 16", "", other_figures},
-      {"weights", "", "--weights @/squeezenet.safetensors", "", same},
-  });
+// Of gemm and conv, on the layers of kBenchModel.
+const Table kKernelTable = with_everywhere({
+    {"batch-size", "--batch-size 2", "--batch-size 3", "", other_figures},
+    {"model", "--model squeezenet_cifar", "--model squeezenet1_1", "--size 17", other_figures},
+    {"bypass", "--bypass none", "--bypass complex", "", other_figures},
+    {"form", "--form torchvision", "--form caffe", "--model squeezenet1_0 --size 32", other_figures},
+    {"classes", "--classes 3", "--classes 5", "", other_figures},
+    {"size", "--size 8", "--size 16", "", other_figures},
+});
+
+const std::string kBenchShape = "--json --threads 1 --steps 1 ";
+
+// Of both, on one shape: what the model's options do beside it is nothing.
+Table shape_table(const std::vector<std::string>& useless) {
+  Table table{
+      {"quiet", "", "--quiet", "", same},
+      {"threads", "--threads 1", "--threads 2", "", other_figures},
+      {"seed", "--seed 1", "--seed 2", "", other_figures},
+      {"steps", "--steps 1", "--steps 2", "", same},  // more of the same
+  };
+  for (const std::string& words : useless)
+    table.push_back({words.substr(0, words.find(' ')), "", "--" + words, "", refused});
+  return table;
+}
+
+// Checks `bench KERNEL` on the model's layers, and on one `shape`, of which the second table is.
+void check_kernel(const std::string& command, const std::string& shape, const Table& of_shape) {
+  check_options(command + " " + kBenchModel, kKernelTable);
+  check_options(command + " " + kBenchShape + shape, of_shape);
+  Table all = kKernelTable;
+  all.insert(all.end(), of_shape.begin(), of_shape.end());
+  check_complete(command, all);
 }
 
 }  // namespace
@@ -175,26 +190,27 @@ TEST_CASE("options of bench train and infer: each has its effect and its row") {
 }
 
 TEST_CASE("options of bench gemm: each has its effect and its row") {
-  const std::string shape = "--m 2 --n 2 --k 2";
-  Table table = kernel_table(shape);
+  Table table = shape_table({"model lenet", "bypass none", "form caffe", "classes 3", "size 64", "batch-size 8"});
   for (const std::string side : {"m", "n", "k"})
-    table.push_back({side, "--" + side + " 3", "--" + side + " 4", shape, other_figures});
-  check_options("bench gemm " + kBenchModel, table);
-  check_complete("bench gemm", table);
+    table.push_back({side, "--" + side + " 3", "--" + side + " 4", "", other_figures});
+  check_kernel("bench gemm", "--m 2 --n 2 --k 2", table);
 }
 
 TEST_CASE("options of bench conv: each has its effect and its row") {
-  const std::string layer = "--channels 4 --filters 4 --kernel 3";
-  Table table = kernel_table(layer);
+  Table table = shape_table({"model lenet", "bypass none", "form caffe", "classes 3"});
   for (const OptionRow& row : Table{{"channels", "--channels 4", "--channels 8"},
                                     {"filters", "--filters 4", "--filters 8"},
                                     {"kernel", "--kernel 3", "--kernel 5"},
                                     {"stride", "--stride 1", "--stride 2"},
                                     {"padding", "--padding 0", "--padding 1"},
                                     {"groups", "--groups 1", "--groups 2"}})
-    table.push_back({row.option, row.one, row.other, layer, other_figures});
-  check_options("bench conv " + kBenchModel, table);
-  check_complete("bench conv", table);
+    table.push_back({row.option, row.one, row.other, "", other_figures});
+  check_kernel("bench conv", "--size 8 --batch-size 2 --channels 4 --filters 4 --kernel 3", table);
+  check_options("bench conv " + kBenchModel, {{"filters", "", "--filters 4", "", refused},
+                                              {"kernel", "", "--kernel 3", "", refused},
+                                              {"stride", "", "--stride 1", "", refused},
+                                              {"padding", "", "--padding 0", "", refused},
+                                              {"groups", "", "--groups 1", "", refused}});
 }
 
 TEST_CASE("bench: the algorithm is the one that --conv names") {
