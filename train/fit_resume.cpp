@@ -10,6 +10,7 @@ namespace kindling {
 
 void Fit::open_run() {
   if (!options_.run.empty()) {
+    if (options_.tensorboard && !options_.resume && !RunFolder::holds_run(options_.run)) refuse_events(options_.run);
     folder_ =
         std::make_unique<RunFolder>(options_.run, options_.resume ? RunFolder::Open::resume : RunFolder::Open::create);
     nlohmann::json machine = describe_machine();  // on which the run begins, or began

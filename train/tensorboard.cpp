@@ -120,12 +120,27 @@ size_t length_to_keep(std::string_view file, const ComesAgain& comes_again) {
   return kept;
 }
 
+/// Whether EventWriter makes files of this name: other programs put a host's behind the number.
+bool is_own_name(const std::string& name) {
+  const std::string number = name.starts_with(kFileName) ? name.substr(kFileName.size()) : "";
+  return !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+}
+
 }  // namespace
+
+void refuse_events(const std::string& folder) {
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, missing))
+    if (entry.path().filename().string().starts_with(kFileName))
+      throw FileError(entry.path().string() +
+                      ": is a file of events of another training, into whose curves TensorBoard "
+                      "would draw this one: choose another folder, or move the file away");
+}
 
 void cut_events(const std::string& folder,
                 const std::function<bool(int64_t step, const std::string& tag)>& comes_again) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (!entry.path().filename().string().starts_with(kFileName) || !entry.is_regular_file()) continue;
+    if (!is_own_name(entry.path().filename().string()) || !entry.is_regular_file()) continue;
     const std::string path = entry.path().string(), file = read_file(path);
     const size_t kept = length_to_keep(file, comes_again);
     if (kept < file.size() && ::truncate(path.c_str(), static_cast<off_t>(kept)) != 0)

@@ -11,8 +11,13 @@
 
 namespace kindling {
 
-/// Ends every event file in `folder` before its first event that `comes_again` accepts, and before the first that is
-/// damaged (what a killed process left half-written). Throws FileError if a file cannot be read or cut.
+/// Throws FileError if there are event files in `folder`, of whoever: TensorBoard would draw a new training into the
+/// same curves.
+void refuse_events(const std::string& folder);
+
+/// Ends every event file in `folder` that an EventWriter has made before its first event that `comes_again` accepts,
+/// and before the first that is damaged (what a killed process left half-written). Throws FileError if a file cannot be
+/// read or cut.
 void cut_events(const std::string& folder,
                 const std::function<bool(int64_t step, const std::string& tag)>& comes_again);
 

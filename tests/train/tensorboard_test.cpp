@@ -8,9 +8,12 @@
 #include <filesystem>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/optim/sgd.h>
+#include <kindling/train/trainer.h>
 
 #include <kindling/tests/support/temporary_folder.h>
 #include "../io/file_size_limit.h"
+#include "small_problem.h"
 
 using namespace kindling;
 using tensorboard::Event;
@@ -146,6 +149,23 @@ TEST_CASE("what comes again, and what is damaged, is cut from event files") {
   write_file(file, std::string(40, '\xFF'));  // a length beyond all files
   cut_events(folder.path(), nothing);
   CHECK(read_file(file).empty());
+}
+
+TEST_CASE("event files of others are not cut, and keep a new run from their folder") {
+  const TemporaryFolder folder;
+  CHECK_NOTHROW(refuse_events(folder.path()));
+  CHECK_NOTHROW(refuse_events(folder / "none"));
+  const std::string other = folder / "events.out.tfevents.1700000000.host.42.0";
+  write_file(other, "damaged, or of a later version");
+  cut_events(folder.path(), [](int64_t, const std::string&) { return true; });
+  CHECK(read_file(other) == "damaged, or of a later version");
+  CHECK_THROWS_WITH(refuse_events(folder.path()), Catch::StartsWith(other + ": is a file of events of another "));
+
+  Sequential net = small_net(1);
+  Trainer trainer(net, SGD(net.parameters(), {.lr = 0.01}), {.batch_size = 4});
+  const FitOptions options{.epochs = 1, .run = folder.path(), .curves = false, .tensorboard = true};
+  CHECK_THROWS_WITH(trainer.fit(quarters(8, 1), nullptr, options), Catch::Contains("of another training"));
+  CHECK(folder.listing() == "events.out.tfevents.1700000000.host.42.0");
 }
 
 TEST_CASE("a file that is there is continued") {
