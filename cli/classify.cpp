@@ -4,12 +4,14 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
+#include <kindling/cli/trained_on.h>
 #include <kindling/data/folder.h>
 #include <kindling/data/image.h>
 #include <kindling/data/loader.h>
@@ -101,14 +103,43 @@ Wanted find_pictures(const std::vector<std::string>& files) {
   return wanted;
 }
 
+/// Throws UsageError if a line of --labels names a class that the model has in another place: its outputs keep their
+/// order.
+void check_order(const std::string& labels, const std::vector<std::string>& named,
+                 const std::vector<std::string>& known) {
+  for (size_t i = 0; i < named.size(); ++i) {
+    const auto place = std::find(known.begin(), known.end(), named[i]) - known.begin();
+    if (place != std::ssize(known) && known[i] != named[i])
+      throw UsageError(
+          fmt::format("--labels {}: line {} names {}, which is class {} of the model: its classes are, in "
+                      "their order, {}",
+                      labels, i + 1, named[i], place + 1, fmt::join(known, ", ")));
+  }
+}
+
+/// What to call the classes, by --labels or else by the checkpoint.
+std::vector<std::string> class_names(const ClassifyCommand& options, const std::optional<RunFacts>& facts,
+                                     int64_t classes) {
+  const std::vector<std::string> known = facts ? facts->class_names : std::vector<std::string>();
+  if (options.labels.empty()) return known;
+  const data::ClassList list = data::read_labels(options.labels);
+  if (const auto named = std::ssize(list.names); named != classes)
+    throw UsageError(fmt::format("--labels {}: names {} classes, the model has {}", options.labels, named, classes));
+  const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
+  const bool has_folders = trained_on && trained_on->folder;
+  check_order(options.labels, list.folders, has_folders ? trained_on->folder->classes.folders : known);
+  check_order(options.labels, list.names, known);
+  return list.names;
+}
+
 /// The checkpoint's own description, with what the command line says otherwise.
 Description describe(const ClassifyCommand& options, const Settings& settings, const std::optional<RunFacts>& facts) {
+  const int64_t classes = options.model.classes > 0 ? options.model.classes : options.model.info().classes;
   Description description;
   description.preprocessing = options.images.preprocessing(options.model.input_size(), {});
   const bool as_they_are = facts && facts->preprocessing && facts->preprocessing->size == 0 && !settings.is_set("size");
   if (as_they_are) description.preprocessing->size = description.preprocessing->shorter = 0;
-  description.classes = options.labels.empty() ? (facts ? facts->class_names : std::vector<std::string>())
-                                               : data::read_labels(options.labels).names;
+  description.classes = class_names(options, facts, classes);
   return description;
 }
 
@@ -126,9 +157,6 @@ Classifier make_classifier(ClassifyCommand& options, Settings& settings) {
   std::unique_ptr<Module> model = options.model.load(rng, channels);
   Description description = describe(options, settings, facts);
   description.model = model->definition();
-  const int64_t classes = options.model.classes > 0 ? options.model.classes : options.model.info().classes;
-  if (const auto named = std::ssize(description.classes); !options.labels.empty() && named != classes)
-    throw UsageError(fmt::format("--labels {}: names {} classes, the model has {}", options.labels, named, classes));
   return Classifier(std::move(model), std::move(description));
 }
 

@@ -153,6 +153,24 @@ TEST_CASE("classify: --labels must name every class") {
   CHECK_THAT(outcome.err, Contains("--labels " + labels + ": names 2 classes, the model has 3"));
 }
 
+TEST_CASE("classify: --labels that give the model's classes in another order are refused") {
+  const Trained trained;
+  const std::string red = trained.pictures + "/red/1000.bmp", labels = trained.folder / "labels";
+  const auto classify_with = [&](const std::string& lines) {
+    std::ofstream(labels) << lines;
+    return kindling_command(trained.command({red, "--labels", labels}));
+  };
+  for (const std::string lines : {"blue\nred\ngreen\n", "b blue\nr red\ng green\n", "sky\nred rose\ngreen grass\n"}) {
+    INFO(lines);
+    const Outcome outcome = classify_with(lines);
+    CHECK(outcome.code == 2);
+    CHECK_THAT(outcome.err, Contains("--labels " + labels +
+                                     ": line 2 names red, which is class 3 of the model: its "
+                                     "classes are, in their order, blue, green, red"));
+  }
+  CHECK_THAT(classify_with("blue sky\ngreen grass\nred rose\n").out, Contains("  rose "));
+}
+
 TEST_CASE("classify: files that do not describe themselves need the command line") {
   const Trained trained;
   const std::string weights = trained.folder / "weights.safetensors", red = trained.pictures + "/red/1000.bmp";
