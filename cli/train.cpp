@@ -281,9 +281,8 @@ std::optional<TrainedOn> trained_on_so_far(const TrainCommand& options) {
   return has_checkpoint(options) ? read_trained_on(options.out + "/last.ckpt") : std::nullopt;
 }
 
-/// Data that has moved must be the same; data that has changed where it lies is told.
-void check_same_data(const TrainCommand& options, const std::optional<TrainedOn>& before, const TrainedOn& now,
-                     TerminalProgress& progress) {
+/// Data that has moved must be the same. What differs in data that has changed where it lies; "" if nothing does.
+std::string check_same_data(const TrainCommand& options, const std::optional<TrainedOn>& before, const TrainedOn& now) {
   if (options.moved && !has_checkpoint(options))
     throw UsageError(
         fmt::format("--data: {} has no checkpoint to go on from; begin anew on {} with kindling train --data, in "
@@ -295,11 +294,23 @@ void check_same_data(const TrainCommand& options, const std::optional<TrainedOn>
                     "{} is the same; move the data back to where it was",
                     options.out, options.data.data));
   const std::string changed = before ? difference(*before, now) : "";
-  if (changed.empty()) return;
-  if (options.moved)
+  if (options.moved && !changed.empty())
     throw Error(fmt::format("--data {}: is not the data of the run {}: {}", options.data.data, options.out, changed));
-  progress.on_note(fmt::format("{} has changed since the run began, so it goes on otherwise than it would have: {}",
-                               options.data.data, changed));
+  return changed;
+}
+
+/// Tells what has changed in the data of a run. Throws Error if there are more or fewer images to train on, with which
+/// it cannot go on.
+void tell_of_change(const TrainCommand& options, const std::string& changed, int64_t images,
+                    TerminalProgress& progress) {
+  if (changed.empty()) return;
+  const std::string what = options.data.data + " has changed since the run began, so it ";
+  if (const int64_t before = RunFolder::samples(options.out).value_or(images); before != images)
+    throw Error(
+        fmt::format("{}cannot go on: {} ({} images to train on, {} then); put them back, or begin anew in "
+                    "another folder (--out) with --weights {}",
+                    what, changed, images, before, shell_word(options.out + "/last.ckpt")));
+  progress.on_note(what + "goes on otherwise than it would have: " + changed);
 }
 
 TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgress& progress) {
@@ -313,6 +324,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
   const std::string changed = check_same_data(options, before, now);
   const data::InputInfo input = data::describe_inputs(*data.train);
   const RunFacts facts = complete(options, settings, data, input);
+  tell_of_change(options, changed, data.train->size(), progress);
   const std::unique_ptr<Module> model = make_model(options, input.channels);
   const Recipe& recipe = options.recipe;
   const int64_t size = options.model.size;
@@ -414,6 +426,7 @@ std::string advice_for_the_dead(const TrainCommand& options) {
 int run(TrainCommand& options, Settings& settings) {
   apply_layers(options, settings);
   check_effects(options, settings);
+  check_holds_no_run(options);
   options.everywhere.use_threads();
   TerminalProgress progress(options.everywhere.quiet);
   TrainResult result;
@@ -426,7 +439,6 @@ int run(TrainCommand& options, Settings& settings) {
   }
   progress.finish();
   const bool stopped = result.end == TrainEnd::stopped;
-  check_holds_no_run(options);
   if (options.everywhere.json)
     print_json(to_json(result));
   else if (!stopped)

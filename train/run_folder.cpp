@@ -48,6 +48,15 @@ size_t length_of_lines(const std::string& text, int64_t& lines) {
   return length;
 }
 
+/// An entry of the run's state in its last.ckpt.
+std::optional<int64_t> number_in_checkpoint(const std::string& run, const std::string& name) {
+  const std::string path = run + "/last.ckpt";
+  if (!fs::exists(path)) return std::nullopt;
+  const SafetensorsFile checkpoint(path);
+  const TensorEntry* entry = checkpoint.find(std::string(kStatePrefix) + "run/" + name);
+  return entry != nullptr ? std::optional(checkpoint.read(*entry).item<int64_t>()) : std::nullopt;
+}
+
 }  // namespace
 
 nlohmann::json describe_machine() {
@@ -120,13 +129,9 @@ nlohmann::json RunFolder::read_config(const std::string& run) {
   return config;
 }
 
-int64_t RunFolder::epochs_done(const std::string& run) {
-  const std::string path = run + "/last.ckpt";
-  if (!fs::exists(path)) return 0;
-  const SafetensorsFile checkpoint(path);
-  const TensorEntry* epoch = checkpoint.find(std::string(kStatePrefix) + "run/epoch");
-  return epoch != nullptr ? checkpoint.read(*epoch).item<int64_t>() : 0;
-}
+int64_t RunFolder::epochs_done(const std::string& run) { return number_in_checkpoint(run, "epoch").value_or(0); }
+
+std::optional<int64_t> RunFolder::samples(const std::string& run) { return number_in_checkpoint(run, "samples"); }
 
 void RunFolder::check_space(int64_t bytes, int64_t files) const {
   const auto need = static_cast<double>(bytes) * static_cast<double>(files);

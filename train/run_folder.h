@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,10 +39,12 @@ class RunFolder {
   void write_config(const nlohmann::json& options, const nlohmann::json& machine = describe_machine()) const;
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
-  /// Whole epochs behind the last checkpoint; 0 if there is none, or one without them (which fit() will refuse).
   /// Whether there are metrics, last.ckpt or best.ckpt in the folder.
   static bool holds_run(const std::string& run);
+  /// Whole epochs behind the last checkpoint; 0 if there is none, or one without them (which fit() will refuse).
   static int64_t epochs_done(const std::string& run);
+  /// Training samples of the run, as its last checkpoint tells; nothing if there is none, or it tells nothing.
+  static std::optional<int64_t> samples(const std::string& run);
 
   /// Throws FileError, with what is needed and what is there, unless `files` more files of so many bytes have room
   /// here.

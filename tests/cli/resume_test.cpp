@@ -12,6 +12,7 @@ using namespace kindling;
 using namespace kindling::testing;
 using Catch::Matchers::Contains;
 using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
 using nlohmann::json;
 
 namespace {
@@ -255,6 +256,23 @@ TEST_CASE("train --resume tells that the data has changed where it lies") {
   CHECK(outcome.code == 0);
   CHECK_THAT(outcome.err, Contains("has changed since the run began, so it goes on otherwise than it would have: "
                                    "images in red/ have other names or sizes than in training"));
+}
+
+TEST_CASE("train --resume: more or fewer images to train on, or other classes, are one message and no note") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(long_run(folder / "data", folder / "run", "1")).code == 0);
+  const std::vector<std::string> resume{"train", "--resume", folder / "run", "--epochs", "2"};
+  write_images(folder / "data", {"blue", "green", "red"}, 22);
+  const Outcome more = kindling_command(resume);
+  CHECK(more.code == 1);
+  CHECK(more.err == "kindling train: folder:" + (folder / "data") +
+                        " has changed since the run began, so it cannot go on: blue/ has 22 images, training had 20 "
+                        "(53 images to train on, 48 then); put them back, or begin anew in another folder (--out) with "
+                        "--weights " +
+                        (folder / "run/last.ckpt") + "\n");
+  std::filesystem::rename(folder / "data/blue", folder / "data/yellow");
+  CHECK_THAT(kindling_command(resume).err, StartsWith("kindling train: the classes of folder:"));
 }
 
 TEST_CASE("signals that were ignored when it began stop nothing") {
