@@ -69,12 +69,14 @@ InputInfo describe_inputs(const Dataset& dataset) {
   for (int64_t look = 0; look < looks; ++look) {
     const int64_t index = look * dataset.size() / looks;
     try {
-      const Shape shape = dataset.get(index).input.shape();
+      const Tensor input = dataset.get(index).input;
+      const Shape shape = input.shape();
       check(shape.rank() == 3, "describe_inputs", dataset.describe(index), " is no image [H, W, C], but ", shape);
       const Size2 size{shape[0], shape[1]};
       check(info.channels == 0 || info.channels == shape[2], "describe_inputs", dataset.describe(index), " has ",
             shape[2], " channels, others ", info.channels);
       info.size = info.channels == 0 || info.size == size ? std::optional(size) : std::nullopt;
+      if (info.channels == 0) info.dtype = input.dtype();
       info.channels = shape[2];
       shorter_sides.push_back(std::min(size.h, size.w));
     } catch (const FileError& error) {

@@ -32,6 +32,7 @@ FolderOptions folder_options(const OpenOptions& options);
 /// What a model needs to know about its inputs.
 struct InputInfo {
   int64_t channels = 0;
+  DType dtype = DType::u8;  ///< of the first image that was looked at
   /// Height and width, where all images that were looked at (up to 16, spread evenly) agree. Others may still differ:
   /// begin transforms with resize(size), which costs nothing for an image of that size.
   std::optional<Size2> size;

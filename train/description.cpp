@@ -15,15 +15,12 @@ constexpr char kKey[] = "description";
 /// Height and width that the first pictures of a data set share if they are square; 0 if not, nothing if the samples
 /// are no pictures.
 std::optional<int64_t> picture_size(const data::Dataset& dataset) {
-  constexpr int64_t kLooks = 16;
-  for (int64_t i = 0; i < std::min(kLooks, dataset.size()); ++i) {
-    try {
-      const Tensor input = dataset.get(i).input;
-      if (input.dtype() != DType::u8 || input.rank() != 3) return std::nullopt;
-      const data::InputInfo info = data::describe_inputs(dataset);
-      return info.is_square() ? info.size->h : 0;
-    } catch (const FileError&) {  // a damaged one, which the loader will name
-    }
+  try {
+    const data::InputInfo info = data::describe_inputs(dataset);
+    if (info.dtype != DType::u8) return std::nullopt;
+    return info.is_square() ? info.size->h : 0;
+  } catch (const ShapeError&) {  // no pictures
+  } catch (const FileError&) {   // all are damaged: the loader will name them
   }
   return std::nullopt;
 }

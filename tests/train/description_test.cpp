@@ -71,6 +71,21 @@ TEST_CASE("explicit preprocessing is used and told", "[model]") {
   CHECK(seen[1] == 8);
 }
 
+TEST_CASE("for the pictures' size no picture is read twice") {
+  struct Counted : data::Wrapped {
+    using Wrapped::Wrapped;
+    data::Sample get(int64_t index) const override {
+      reads[index] += 1;
+      return Wrapped::get(index);
+    }
+    mutable std::map<int64_t, int> reads;
+  };
+  const Counted counted(pictures(5));
+  Sequential net = small_net(1);
+  CHECK(*describe(net, counted, {}, {}).preprocessing == data::Preprocessing{.size = 16});
+  CHECK(counted.reads == std::map<int64_t, int>{{0, 1}, {1, 1}, {2, 1}, {3, 1}, {4, 1}});
+}
+
 TEST_CASE("preprocessing that no checkpoint can tell is refused, also beside own transforms") {
   Sequential net = small_net(1);
   const TrainerOptions how{.preprocessing = data::Preprocessing{.size = 0, .shorter = 256},
