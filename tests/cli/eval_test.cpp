@@ -232,17 +232,6 @@ TEST_CASE("eval: --val-share 0 leaves all images of a flat folder, which is said
                  "all images, which are those that it was trained on: training held nothing out");
 }
 
-TEST_CASE("eval: options that the checkpoint has settled are refused where they say otherwise") {
-  const Measured measured({"--seed", "5", "--val-share", "0.25"});
-  check_measured(measured.eval_on(measured.data), 15, kHeldOut);
-  check_measured(measured.eval_on(measured.data, {"--seed", "5", "--val-share", "0.25"}), 15, kHeldOut);
-  for (const Strings& option : {Strings{"--seed", "6"}, Strings{"--val-share", "0.5"}}) {
-    const Outcome refused = measured.eval_on(measured.data, option);
-    CHECK(refused.code == 2);
-    CHECK_THAT(refused.err, Contains(option[0] + " has no effect on the folder that " + measured.checkpoint +
-                                     " was trained on: it says what training held out"));
-  }
-  write_file(measured.folder / "same", "blue\ngreen\nred\n");
 TEST_CASE("eval: a checkpoint of a C++ program needs --data, and of its folder what was held out is measured") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
@@ -268,6 +257,17 @@ TEST_CASE("eval: a checkpoint of a C++ program needs --data, and of its folder w
              Contains("--data SPEC is needed, as --data folder:PATH: " + other + " does not say what it was trained"));
 }
 
+TEST_CASE("eval: options that the checkpoint has settled are refused where they say otherwise") {
+  const Measured measured({"--seed", "5", "--val-share", "0.25"});
+  check_measured(measured.eval_on(measured.data), 15, kHeldOut);
+  check_measured(measured.eval_on(measured.data, {"--seed", "5", "--val-share", "0.25"}), 15, kHeldOut);
+  for (const Strings& option : {Strings{"--seed", "6"}, Strings{"--val-share", "0.5"}}) {
+    const Outcome refused = measured.eval_on(measured.data, option);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, Contains(option[0] + " has no effect on the folder that " + measured.checkpoint +
+                                     " was trained on: it says what training held out"));
+  }
+  write_file(measured.folder / "same", "blue\ngreen\nred\n");
   check_measured(measured.eval_on(measured.data, {"--labels", measured.folder / "same"}), 15, kHeldOut);
   write_file(measured.folder / "other", "red\nblue\ngreen\n");
   const Outcome refused = measured.eval_on(measured.data, {"--labels", measured.folder / "other"});

@@ -198,6 +198,23 @@ TEST_CASE("a disk without room for the checkpoints is told before training") {
                            ": the checkpoints of this run need 1.6 MB on the disk, of which 1.0 MB are free\n"));
 }
 
+TEST_CASE("for a run that goes on room is needed for the checkpoints that it has not, and for one that is replaced") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const SmallDisk disk(folder / "disk", "2m");  // for three checkpoints of 0.53 MB, and no fourth
+  if (!disk.mounted()) {
+    WARN("skipped: only root can mount a small disk");
+    return;
+  }
+  const std::string run = folder / "disk/run";
+  REQUIRE(kindling_command(small_run(folder / "data", run)).code == 0);
+  CHECK(kindling_command({"train", "--resume", run, "--epochs", "3"}).code == 0);
+  fs::remove(run + "/best.ckpt");
+  std::ofstream(folder / "disk/filler", std::ios::binary) << std::string(600'000, 'x');
+  CHECK_THAT(kindling_command({"train", "--resume", run, "--epochs", "4"}).err,
+             Contains("the checkpoints of this run need 1.1 MB on the disk, of which 0."));
+}
+
 TEST_CASE("a disk that fills up while a run trains: it goes on, and ends well if there is room again in time") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);

@@ -140,6 +140,33 @@ TEST_CASE("a line break in names begins no line") {
   CHECK_THAT(kindling_command({"info", "--weights", folder / "w\nfake"}).out, Contains("/w\\x0afake: "));
 }
 
+TEST_CASE("train: of pictures that are no squares the middle is cut out, an eighth larger beforehand") {
+  const TemporaryFolder folder;
+  for (const std::string name : {"blue/1.bmp", "blue/2.bmp", "green/1.bmp", "green/2.bmp"}) {
+    const auto bytes = data::make_bmp(Tensor::zeros({20, 30, 3}, DType::u8));
+    fs::create_directories(fs::path(folder / ("data/" + name)).parent_path());
+    write_file(folder / ("data/" + name), std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  }
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run",
+                                     {"--epochs", "1", "--batch-size", "2", "--size", "14", "--val-share", "0.5"}))
+              .code == 0);
+  const json info = kindling_command({"info", "--weights", folder / "run/last.ckpt", "--json"}).json();
+  CHECK(info["preprocessing"]["size"] == 14);
+  CHECK(info["preprocessing"]["shorter"] == 16);
+}
+
+TEST_CASE("train: without preset photos, squares of up to 64 pixels keep their size, larger ones get the model's") {
+  const TemporaryFolder folder;
+  for (const auto& [pixels, size] : {std::pair{64, 64}, {65, 28}}) {
+    const std::string data = folder / std::to_string(pixels), run = data + "-run";
+    write_images(data, {"blue", "green"}, 2, pixels);
+    REQUIRE(kindling_command({"train", "--preset", "cifar", "--model", "lenet", "--data", "folder:" + data, "--epochs",
+                              "1", "--batch-size", "2", "--val-share", "0", "--out", run})
+                .code == 0);
+    CHECK(json::parse(contents(run + "/config.json"))["size"] == size);
+  }
+}
+
 TEST_CASE("train fits pictures as validation does, also where most are squares and one is not") {
   const TemporaryFolder folder;
   const std::string train = folder / "data/train";
