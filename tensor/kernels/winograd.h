@@ -36,10 +36,12 @@ struct WinogradPatchGrad {
 namespace {  // a copy of its own for each instruction set: see table.inc
 
 /// Both sides: store(i, j, element of M d M^T), where load(i, j) gives d's elements and one_side(t, d) is t = M d.
+/// Columns and rows are loops: a whole tile does not fit into the registers, and unrolled it is slower to compile
+/// and to run.
 template <class V, int In, int Out, class Load, class OneSide, class Store>
 inline __attribute__((always_inline)) void both_sides(Load load, OneSide one_side, Store store) {
   V half[Out][In];
-#pragma GCC unroll 8
+#pragma GCC unroll 1
   for (int j = 0; j < In; ++j) {
     V column[In], result[Out];
 #pragma GCC unroll 8
@@ -48,7 +50,7 @@ inline __attribute__((always_inline)) void both_sides(Load load, OneSide one_sid
 #pragma GCC unroll 8
     for (int i = 0; i < Out; ++i) half[i][j] = result[i];
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 1
   for (int i = 0; i < Out; ++i) {
     V row[Out];
     one_side(row, half[i]);
