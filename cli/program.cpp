@@ -10,7 +10,6 @@
 #include <memory>
 #include <new>
 #include <numeric>
-#include <regex>
 #include <system_error>
 #include <utility>
 
@@ -231,8 +230,12 @@ int Program::report_wrong_usage(const std::string& message) const {
 
 /// Lines behind the first are indented. What looks like a line of its own comes from a name with a line break in it.
 int Program::report_failure(const std::string& message) const {
-  static const std::regex stray_line("\n(?!  )");
-  say(command_name() + ": " + std::regex_replace(message, stray_line, "\\x0a") + "\n");
+  std::string text;
+  for (size_t i = 0; i < message.size(); ++i) {
+    const bool stray = message[i] == '\n' && message.compare(i + 1, 2, "  ") != 0;
+    text += stray ? "\\x0a" : message.substr(i, 1);
+  }
+  say(command_name() + ": " + text + "\n");
   return kFailed;
 }
 

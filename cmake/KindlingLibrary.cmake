@@ -1,7 +1,7 @@
 # kindling_library(<folder> SOURCES a.cpp ... [DEPENDS folder ...] [PUBLIC lib ...] [PRIVATE lib ...])
 # One static library per folder, kindling_<folder>, linked only to the folders it names.
 function(kindling_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PUBLIC;PRIVATE;PRECOMPILE" ${ARGN})
   set(target kindling_${folder})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(kindling::${folder} ALIAS ${target})
@@ -12,6 +12,16 @@ function(kindling_library folder)
     $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   list(TRANSFORM ARG_DEPENDS PREPEND kindling_)
   target_link_libraries(${target} PUBLIC ${ARG_DEPENDS} ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  kindling_precompile(${target} ${ARG_PRECOMPILE})
+endfunction()
+
+# The headers that nearly every file of `target` includes, parsed once: half of the time to compile a file goes into them.
+# Files still include what they use; -DKINDLING_PRECOMPILE=OFF shows where one does not.
+function(kindling_precompile target)
+  if(KINDLING_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <functional> <memory> <sstream> <string> <vector> ${ARGN})
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # for ccache
+  endif()
 endfunction()
 
 function(kindling_warnings target)

@@ -4,11 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <regex>
 #include <system_error>
 
 namespace kindling {
@@ -25,11 +25,16 @@ std::string temporary_path(const std::string& path, const std::string& process, 
   return path + ".tmp-" + process + "-" + n;
 }
 
+bool is_number(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return '0' <= c && c <= '9'; });
+}
+
 /// Whether `other` has that form, whatever the two numbers are.
 bool is_temporary_of(const std::string& path, const std::string& other) {
-  static const std::regex numbers("([0-9]+)-([0-9]+)$");
-  std::smatch found;
-  return std::regex_search(other, found, numbers) && other == temporary_path(path, found[1], found[2]);
+  const size_t first = temporary_path(path, "", "").size() - 1, last = other.rfind('-');
+  if (last == std::string::npos || last < first) return false;
+  const std::string process = other.substr(first, last - first), n = other.substr(last + 1);
+  return is_number(process) && is_number(n) && other == temporary_path(path, process, n);
 }
 
 }  // namespace

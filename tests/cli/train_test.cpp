@@ -355,7 +355,7 @@ TEST_CASE("train: the same bytes on one thread and on two") {
   CHECK(contents(folder / "threads1/last.ckpt") == contents(folder / "threads2/last.ckpt"));
 }
 
-TEST_CASE("train: drawn figures without any option", "[slow]") {
+TEST_CASE("train: drawn figures without any option", "[long]") {
   const TemporaryFolder folder;
   const json result = kindling_command({"train", "--out", folder / "run", "--json", "--quiet"}).json();
   CHECK(result["val_top1"].get<double>() > 95);
