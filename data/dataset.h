@@ -11,14 +11,16 @@
 
 namespace kindling::data {
 
-/// One example. An image is [H,W,C], u8 in 0..255 or f32; a target is a class number (i64 scalar) or any tensor.
+/// One example. An image is [H,W,C], u8 in 0..255 or f32. A target is a class number (i64 scalar)
+/// or any tensor.
 struct Sample {
   Tensor input;
   Tensor target;
 };
 
-/// A finite, indexable set of samples. Implement size() and get(); get() is called from several threads at once. A
-/// sample that cannot be read throws FileError: the loader then skips and names it, or stops (LoaderOptions::strict).
+/// A finite set of samples with numbers. Implement size() and get(). get() is called from several
+/// threads at once, and throws FileError for a sample that cannot be read. The loader then skips
+/// the sample and names it, or stops (LoaderOptions::strict).
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -26,17 +28,19 @@ class Dataset {
   virtual Sample get(int64_t index) const = 0;
   /// Where sample `index` comes from, for messages: a file's path, or "#17".
   virtual std::string describe(int64_t index) const;
-  /// Names of the classes in the order of their numbers; empty where there are none.
+  /// Names of the classes, in the order of their numbers; empty if there are none.
   virtual std::vector<std::string> classes() const { return {}; }
-  /// What its user should know of it, a sentence each: files that were passed over.
+  /// What the user should know about the data, one sentence each: for example, files that were
+  /// skipped.
   virtual std::vector<std::string> notes() const { return {}; }
-  /// What the checkpoints of a training on it are to keep of it, so that it is known again; null: nothing.
+  /// What a checkpoint keeps of the data that it was trained on, so that they can be recognised;
+  /// null: nothing.
   virtual nlohmann::json about() const;
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-/// `base` as it is, for data sets that give some of it in another way.
+/// Passes everything on to `base`. Derive from it to change a part.
 class Wrapped : public Dataset {
  public:
   explicit Wrapped(DatasetPtr base) : base_(std::move(base)) {}
@@ -51,7 +55,7 @@ class Wrapped : public Dataset {
   DatasetPtr base_;
 };
 
-/// Samples that are in memory already: element i of `inputs` [N, ...] with element i of `targets` [N, ...].
+/// Samples in memory: sample i is element i of `inputs` [N, ...] and of `targets` [N, ...].
 class TensorDataset : public Dataset {
  public:
   /// Throws ShapeError if the first sizes differ. `classes` may be empty.
@@ -65,7 +69,8 @@ class TensorDataset : public Dataset {
   std::vector<std::string> classes_;
 };
 
-/// The samples of `base` whose numbers are in `indices`, in that order. Throws ShapeError if one is outside.
+/// The samples of `base` with the numbers `indices`, in that order. Throws ShapeError if a number
+/// is out of range.
 class Subset : public Wrapped {
  public:
   Subset(DatasetPtr base, std::vector<int64_t> indices);
@@ -79,12 +84,13 @@ class Subset : public Wrapped {
   std::vector<int64_t> indices_;
 };
 
-/// The parts of one data set. `val` is null where nothing is held out, `test` where there is none.
+/// The parts of one data set. `val` is null if nothing is held out, `test` if there is none.
 struct Splits {
   DatasetPtr train, val, test;
 };
 
-/// What to measure a trained model on, and which part of the data that is, in words: "val/", "all images".
+/// The data to measure a trained model on, and which part of the data set they are, in words:
+/// "val/", "all images".
 struct EvalSet {
   DatasetPtr images;
   std::string part;
@@ -95,9 +101,9 @@ struct HoldOut {
   double share = 0.05;  ///< 0: nothing
   uint64_t seed = 0;
 };
-/// Holds out round(share * size) samples for `val`, at least one, chosen by the seed evenly from all; both parts keep
-/// the order of `dataset`. A share of 0 holds out none. Throws ShapeError unless 0 <= share < 1 and both parts get at
-/// least one sample.
+/// Holds out round(share * size) samples for `val`, at least one. They are spread evenly over the
+/// data set; the seed chooses them. Both parts keep the order of `dataset`. A share of 0 holds out
+/// none. Throws ShapeError unless 0 <= share < 1 and both parts get at least one sample.
 Splits split(const DatasetPtr& dataset, const HoldOut& hold_out);
 
 }  // namespace kindling::data

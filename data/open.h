@@ -18,11 +18,11 @@ struct OpenOptions {
   ClassList classes{};                ///< for folder: if not empty, instead of `labels`
 };
 
-/// `spec` is "shapes", "cifar10:PATH", "mnist:PATH" or "folder:PATH".
-/// Throws ShapeError for another one, FileError as the kinds do (see folder.h, cifar.h, mnist.h, shapes.h).
+/// Opens "shapes", "cifar10:PATH", "mnist:PATH" or "folder:PATH". Throws ShapeError for another
+/// `spec`, and FileError as the kinds do (see folder.h, cifar.h, mnist.h, shapes.h).
 Splits open_dataset(const std::string& spec, const OpenOptions& options = {});
-/// What `spec` offers to measure a trained model on: the test part of cifar10 and mnist, the validation part of shapes,
-/// and what folder_for_eval says.
+/// The data of `spec` to measure a trained model on: the test part of cifar10 and mnist, the
+/// validation part of shapes, and for a folder what folder_for_eval() says.
 EvalSet open_for_eval(const std::string& spec, const OpenOptions& options = {});
 
 /// The path of "folder:PATH"; nothing for another data set.
@@ -33,14 +33,15 @@ FolderOptions folder_options(const OpenOptions& options);
 struct InputInfo {
   int64_t channels = 0;
   DType dtype = DType::u8;  ///< of the first image that was looked at
-  /// Height and width, where all images that were looked at (up to 16, spread evenly) agree. Others may still differ:
-  /// begin transforms with resize(size), which costs nothing for an image of that size.
+  /// Height and width, if all images that were examined agree (up to 16, spread evenly). Others may
+  /// differ. So begin transforms with resize(size), which costs nothing for an image of that size.
   std::optional<Size2> size;
   int64_t shorter_side = 0;  ///< pixels; the median of those images
   /// Whether they are squares of one size.
   bool is_square() const { return size && size->h == size->w; }
 };
-/// Throws FileError if none of the images that it looks at can be read, ShapeError if they are not [H,W,C] alike in C.
+/// Throws FileError if none of the images that it examines can be read, and ShapeError if they are
+/// not [H,W,C] with the same C.
 InputInfo describe_inputs(const Dataset& dataset);
 
 }  // namespace kindling::data

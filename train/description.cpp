@@ -12,8 +12,8 @@ using Json = nlohmann::json;
 
 constexpr char kKey[] = "description";
 
-/// Height and width that the first pictures of a data set share if they are square; 0 if not, nothing if the samples
-/// are no pictures.
+/// The side of the first pictures of a data set if they are squares of one size, else 0. Nothing if
+/// the samples are no pictures.
 std::optional<int64_t> picture_size(const data::Dataset& dataset) {
   try {
     const data::InputInfo info = data::describe_inputs(dataset);

@@ -25,7 +25,7 @@ void Fit::open_run() {
   tell([&](TrainListener& to) { to.on_start(state_.epoch, options_.epochs, state_.step, steps); });
 }
 
-/// The caller's options, or else what is known here.
+/// The caller's options, or else those known here.
 nlohmann::json Fit::config() const {
   if (!options_.config.is_null()) return options_.config;
   return {{"epochs", options_.epochs},       {"batch_size", how_.batch_size}, {"accumulate", how_.accumulate},
@@ -33,7 +33,7 @@ nlohmann::json Fit::config() const {
           {"lr", optimizer_.base_lr()},      {"patience", options_.patience}, {"seed", how_.seed}};
 }
 
-/// Takes up the run's state; `machine` becomes that on which it began.
+/// Loads the state of the run. `machine` becomes the one on which the run began.
 void Fit::resume(nlohmann::json& machine) {
   const std::string path = folder_->last_checkpoint();
   if (!std::filesystem::exists(path)) return begin_anew();
@@ -52,8 +52,9 @@ void Fit::resume(nlohmann::json& machine) {
   }
 }
 
-/// A run without last.ckpt starts from the beginning, unless it has come to the end of an epoch, before which
-/// finish_epoch() writes one: then it is lost, and what was trained would be overwritten.
+/// A run without last.ckpt starts from the beginning, unless it has finished an epoch.
+/// finish_epoch() writes last.ckpt first. So here the file was lost, and a new start would
+/// overwrite what was trained.
 void Fit::begin_anew() {
   const std::string metrics = read_file(options_.run + "/metrics.jsonl");
   const bool ended_epoch = metrics.find("\"val_loss\"") != std::string::npos;
@@ -68,7 +69,8 @@ void Fit::begin_anew() {
   note(options_.run + ": has no checkpoint yet, so training starts from the beginning");
 }
 
-/// Room for last.ckpt and best.ckpt, where they are not there yet, and for the one that is to replace either.
+/// Checks that there is room for last.ckpt and best.ckpt, unless they exist, and for one temporary
+/// file.
 void Fit::check_space() const {
   constexpr int64_t kRest = 100'000;  // names, positions, config.json, a first picture of the curves
   int64_t bytes = kRest + optimizer_.moment_bytes();
@@ -78,7 +80,7 @@ void Fit::check_space() const {
   folder_->check_space(bytes, 1 + (makes_last ? 1 : 0) + (makes_best ? 1 : 0));
 }
 
-/// Takes out of the event files what comes after the checkpoint, and so will come again.
+/// Removes the events after the checkpoint from the event files, because they will come again.
 void Fit::open_events() {
   const auto comes_again = [this](int64_t step, const std::string& tag) {
     const bool ends_epoch = !tag.starts_with("train/");
@@ -88,7 +90,8 @@ void Fit::open_events() {
   events_ = std::make_unique<EventWriter>(options_.run, state_.step + 1);
 }
 
-/// The same program gives other bits on another instruction set or BLAS kernel: not wrong, but no longer the same run.
+/// On another instruction set or BLAS kernel the same program gives other bits. That is not wrong,
+/// but it is no longer the same run.
 void Fit::check_machine(nlohmann::json& machine) {
   const std::string path = folder_->config_path();
   if (!std::filesystem::exists(path)) return;

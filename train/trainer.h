@@ -21,7 +21,7 @@
 
 namespace kindling {
 
-/// How to learn. Everything here decides the bits of the result.
+/// How to learn. All of these options affect the bits of the result.
 struct TrainerOptions {
   Schedule schedule = constant();  ///< of the learning rate, per update
   int64_t batch_size = 32;
@@ -31,8 +31,9 @@ struct TrainerOptions {
   Loss loss = classification();
   std::vector<Metric> metrics = {};  ///< of validation and test, besides loss, top-1 and top-5
   bool drop_last = false;            ///< leave out an epoch's last batch if it is smaller
-  /// How pictures become inputs, where no transform below says otherwise; nothing: its defaults. The checkpoints tell
-  /// it, so that whoever uses the model need not know. With an `eval_transform` and nothing here they tell nothing.
+  /// How pictures become inputs, unless a transform below is given; by default
+  /// data::Preprocessing{}. Checkpoints keep it, so that a user of the model need not know it. If
+  /// there is an `eval_transform` and no `preprocessing`, checkpoints keep nothing.
   std::optional<data::Preprocessing> preprocessing = {};
   data::Transform train_transform = {};  ///< empty: that of `preprocessing`
   data::Transform eval_transform = {};   ///< alike, for validation and test
@@ -41,15 +42,16 @@ struct TrainerOptions {
   uint64_t seed = 0;  ///< of order and augmentation; dropout's is the Rng that made the model
 };
 
-/// How far, and what to write and tell on the way.
+/// How long to train, and what to write and show.
 struct FitOptions {
   int64_t epochs = 10;
-  /// Folder for config.json, metrics.jsonl, curves.svg, last.ckpt
-  /// and best.ckpt; made if needed. Empty: nothing is written.
+  /// The folder for config.json, metrics.jsonl, curves.svg, last.ckpt and best.ckpt. It is created
+  /// if needed. Empty: nothing is written.
   std::string run = {};
-  /// Goes on from the run's last.ckpt, bit for bit as if it had never stopped, if the model is made as it was for the
-  /// beginning (dropout draws from the Rng that made it). Where there is none, nor best.ckpt or an epoch in
-  /// metrics.jsonl, from the beginning. Without it a folder that holds a run already is refused.
+  /// Continues from the run's last.ckpt, bit for bit as if it had never stopped. The model must be
+  /// made as at the beginning, because dropout draws from the Rng that made it. If the run has no
+  /// last.ckpt, no best.ckpt and no epoch in metrics.jsonl, it starts from the beginning. Without
+  /// `resume`, a folder that holds a run is refused.
   bool resume = false;
   int64_t checkpoint_every = 0;  ///< updates between checkpoints inside an epoch; 0: only at its end
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end
@@ -59,8 +61,8 @@ struct FitOptions {
   bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
   nlohmann::json config = {};  ///< object of the caller's own options, kept in config.json
-  /// Object on what is trained on, kept in the checkpoints (Description::data). Nothing: what `train` says of itself
-  /// (Dataset::about).
+  /// An object about the data, kept in the checkpoints (Description::data). Empty: what `train`
+  /// says of itself (Dataset::about).
   nlohmann::json about_data = {};
   bool curves = true;            ///< draw curves.svg (with gnuplot)
   bool tensorboard = false;      ///< event files of scalars in the folder `run`
@@ -91,19 +93,19 @@ struct TrainResult {
   double peak_rss_mb = 0;           ///< largest memory of the process, in 10^6 bytes
 };
 
-/// A loss or gradient that is no longer finite, with the operation and layer that made it so.
+/// A loss or gradient is NaN or Inf. The message names the operation and the layer where it began.
 struct DivergedError : Error {
   using Error::Error;
 };
 
-/// A layer, or the whole network, that learns nothing any more and never will again (dead_layers.h).
+/// A layer, or the whole network, has stopped learning for good (dead_layers.h).
 struct DeadNetworkError : Error {
   using Error::Error;
 };
 
 /// Trains `model`, which must outlive the trainer:
 ///
-///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04}), {.schedule = poly(1.0), .batch_size = 32});
+///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04}), {.schedule = poly(1.0)});
 ///     trainer.fit(train, val, {.epochs = 10, .run = "runs/photos", .progress = true});
 ///
 class Trainer {
@@ -113,13 +115,17 @@ class Trainer {
       : Trainer(model, std::make_unique<O>(std::move(optimizer)), std::move(options)) {}
   Trainer(Module& model, std::unique_ptr<Optimizer> optimizer, TrainerOptions options = {});
 
-  /// Trains on all of `train` in each epoch and evaluates on `val` (may be null) after it. Best is the epoch with the
-  /// largest val_top1, or the smallest val_loss of models that are not classifiers; without `val` none is, and
-  /// best.ckpt is the last epoch's. Throws ShapeError for options that
-  /// make no sense (a batch larger than the data), DivergedError if loss or gradient become NaN or Inf,
-  /// DeadNetworkError if a layer is found dead (dead_layers.h); last.ckpt then holds the last checkpoint before it.
-  /// Throws FileError if the run cannot be read, or begun for want of space. A file that cannot be written later on is
-  /// told (TrainListener::on_note) and tried again when it is next due: only what is still missing at the end throws.
+  /// Trains on all of `train` in each epoch, and then evaluates on `val`, which may be null.
+  ///
+  /// The best epoch has the largest val_top1, or for other models than classifiers the smallest
+  /// val_loss. Without `val`, best.ckpt is that of the last epoch.
+  ///
+  /// Throws ShapeError if the options make no sense (a batch larger than the data). Throws
+  /// DivergedError if loss or gradient become NaN or Inf, and DeadNetworkError if a layer is dead;
+  /// last.ckpt is then the last checkpoint before that. Throws FileError if the run cannot be read,
+  /// or if there is no room to begin it. A file that cannot be written later is reported
+  /// (TrainListener::on_note) and tried again when it is due next. fit() throws only if it is still
+  /// missing at the end.
   TrainResult fit(const data::DatasetPtr& train, const data::DatasetPtr& val = nullptr, const FitOptions& options = {});
 
   Optimizer& optimizer() { return *optimizer_; }

@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A checkpoint alone in a folder, of a network that tells blue, green and red pictures apart, and such pictures.
+/// A checkpoint alone in a folder, of a network that tells blue, green and red pictures apart, and
+/// such pictures.
 struct Trained {
   TemporaryFolder folder;
   std::string checkpoint = folder / "colours.ckpt", pictures = folder / "data";

@@ -17,7 +17,8 @@ using nlohmann::json;
 
 namespace {
 
-/// Long enough to be stopped in the middle: `epochs` of 8 updates each, with a checkpoint after every third.
+/// Long enough to be stopped in the middle: `epochs` of 8 updates each, with a checkpoint after
+/// every third.
 std::vector<std::string> long_run(const std::string& data, const std::string& run, const std::string& epochs) {
   return {"train",     "--data",       "folder:" + data,
           "--model",   "lenet",        "--out",

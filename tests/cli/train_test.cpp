@@ -16,8 +16,8 @@ using nlohmann::json;
 
 namespace {
 
-/// Options of a run that takes a fraction of a second: LeNet on 16 pixels, 60 images of three colours. What preset
-/// photos says otherwise is named.
+/// Options of a run that takes a fraction of a second: LeNet on 16 pixels, 60 images of three
+/// colours. What preset photos says otherwise is named.
 std::vector<std::string> small_run(const std::string& data, const std::string& run,
                                    const std::vector<std::string>& more = {}) {
   return with({"train",        "--data", "folder:" + data, "--model",   "lenet",       "--out",         run,
