@@ -6,7 +6,8 @@
 namespace kindling::detail {
 
 bool anomaly_mode();
-/// Switches the checks off while a gradient rule runs, so that the operation is named and not the rule's own parts.
+/// Switches the checks off while a gradient rule runs. So the error names the operation, and not a
+/// part of its rule.
 class AnomalyPause {
  public:
   AnomalyPause();

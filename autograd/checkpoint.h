@@ -8,11 +8,14 @@
 
 namespace kindling {
 
-/// f(inputs), of which only the inputs and the result are kept: f is run again when its gradients are needed (Chen et
-/// al., "Training deep nets with sublinear memory cost", arXiv:1604.06174). Gradients flow to `inputs` and to every
-/// Variable that f uses otherwise (a module's parameters), and can be differentiated again. f must compute the same
-/// both times: what is random in it takes a copy of its Rng, made outside; side effects (running statistics) happen
-/// twice. What f refers to must live until backward().
+/// f(inputs), but only the inputs and the result are kept. f runs again when its gradients are
+/// needed (Chen et al., "Training deep nets with sublinear memory cost", arXiv:1604.06174).
+/// Gradients flow to `inputs` and to every other Variable that f uses, such as a module's
+/// parameters. They can be differentiated again.
+///
+/// f must compute the same both times. If it draws random numbers, let it copy an Rng that was made
+/// outside. Side effects, such as running statistics, happen twice. What f refers to must live
+/// until backward().
 Variable checkpoint(std::function<Variable(const Variables& inputs)> f, const Variables& inputs);
 
 }  // namespace kindling

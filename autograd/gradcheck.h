@@ -29,9 +29,10 @@ struct GradcheckResult {
     int64_t input = -1;  ///< -1: nothing was compared
     Shape index;
     double analytic = 0, numeric = 0;
-    /// |analytic - numeric| relative to the larger; along a direction relative to the sum of the absolute values of its
-    /// terms. Where f's own rounding errors may explain more than `tolerance` of that (the gradient is 0 but for
-    /// rounding), they are measured and the error is relative to them: `tolerance` is then as much as they may explain.
+    /// |analytic - numeric| relative to the larger of the two; along a direction, relative to the
+    /// sum of the absolute values of its terms. If f's own rounding errors may explain more than
+    /// `tolerance` of it (the gradient is 0 but for rounding), they are measured, and the error is
+    /// relative to them. `tolerance` is then the most that they may explain.
     double error = 0;
   } worst;
   int64_t checked = 0;  ///< comparisons
@@ -39,20 +40,23 @@ struct GradcheckResult {
   std::string message;  ///< one line for people
 };
 
-/// Compares the gradients of f with respect to its inputs against differences. Inputs of type f32 are converted to f64;
-/// integers are passed as they are. f must compute in the dtype of its inputs and be deterministic (Error otherwise).
+/// Compares the gradients of f by its inputs with differences. f32 inputs are converted to f64, and
+/// integers are passed as they are. f must compute in the dtype of its inputs and be deterministic
+/// (Error otherwise).
 ///
-/// For a random v the scalar <v, f(x)> is differentiated along one random direction u of each input:
-/// <v, J u>, by central differences of 4th order. Where the two disagree the elements of that input
-/// (a random 1000 of them if there are more) are compared one by one, to find the worst. A kink (a
-/// ReLU or max that crosses inside the step) is no failure: as the step shrinks, differences approach
-/// a right gradient and stay away from a wrong one. At a kink itself, where the slopes left and right
-/// differ however small the step, there is nothing to compare. Both are counted in `kinks`.
+/// For a random v, the scalar <v, f(x)> is differentiated along one random direction u of each
+/// input: <v, J u>, by central differences of 4th order. If the two disagree, the elements of that
+/// input are compared one by one, to find the worst (1000 random ones if there are more).
+///
+/// A kink, such as a ReLU that crosses 0 inside the step, is no failure. As the step shrinks,
+/// differences approach a right gradient, and stay away from a wrong one. At a kink itself the
+/// slopes left and right differ at every step, and nothing can be compared. `kinks` counts both.
 GradcheckResult gradcheck(const DifferentiableFunction& f, const Variables& inputs,
                           const GradcheckOptions& options = {});
 
-/// H v of a scalar function, H its Hessian at `inputs`, v one tensor per input; the result has inputs' shapes. Gradient
-/// of <grad f, v>: costs a few times f, whatever the number of elements.
+/// H v, where H is the Hessian of a scalar function at `inputs`, and v has one tensor for each
+/// input. The result has the shapes of the inputs. It is the gradient of <grad f, v>, and costs a
+/// few times as much as f, however many elements there are.
 std::vector<Tensor> hessian_vector_product(const DifferentiableFunction& f, const std::vector<Tensor>& inputs,
                                            const std::vector<Tensor>& v);
 

@@ -16,17 +16,19 @@ const std::vector<std::string>& form_words();
 /// "none", "batch".
 const std::vector<std::string>& norm_words();
 
-/// `options` under the names of the command line ("classes", "bypass", ...). Numbers that are 0 are left out, and
-/// conv10_bias, which matters at the start alone.
+/// `options` under the names of the command line ("classes", "bypass", ...). Numbers that are 0 are
+/// left out, and conv10_bias, which matters at the start alone.
 Definition define(const std::string& model, const ModelOptions& options);
 
-/// The inverse of define(). Throws Error, naming the option, for one that is not known or has no such value.
+/// The inverse of define(). Throws Error, naming the option, for one that is not known or has no
+/// such value.
 ModelOptions options_of(const Definition& definition);
 
 /// Of the pictures that the model takes. Throws Error as options_of() and model_info() do.
 int64_t channels_of(const Definition& definition);
 
-/// The model so defined, with new parameters. Throws Error as the above and the other make_model do.
+/// The model so defined, with new parameters. Throws Error as the above and the other make_model
+/// do.
 std::unique_ptr<Module> make_model(const Definition& definition, Rng& rng);
 
 }  // namespace kindling

@@ -38,8 +38,8 @@ const std::vector<std::string>& model_names();
 /// Throws Error, listing the names, for an unknown one.
 ModelInfo model_info(const std::string& name, Form form = Form::torchvision);
 
-/// Images [N,size,size,channels] -> logits [N,classes]. Throws Error, listing the names, for an unknown one, and for an
-/// option that the model does not have.
+/// Images [N,size,size,channels] -> logits [N,classes]. Throws Error, listing the names, for an
+/// unknown one, and for an option that the model does not have.
 std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options, Rng& rng);
 
 }  // namespace kindling

@@ -5,10 +5,10 @@
 
 namespace kindling {
 
-/// In training, zeroes each element with probability `p` and divides the others by 1 - p, so that the expectation stays
-/// (Srivastava et al., JMLR 2014, inverted as usual today); in evaluation it does nothing.
-/// Element i of a call's mask is a function of (the layer's stream, the step's number, i) alone: see RandomStep.
-/// Throws ShapeError unless 0 <= p < 1.
+/// In training, sets each element to zero with probability `p`, and divides the others by 1 - p, so
+/// that the expectation stays the same (Srivastava et al., JMLR 2014, in the inverted form). In
+/// evaluation it does nothing. Element i of a mask is a function of (the layer's stream, the step's
+/// number, i) alone: see RandomStep. Throws ShapeError unless 0 <= p < 1.
 class Dropout : public Module {
  public:
   /// Splits the layer's stream off `rng`.
@@ -16,8 +16,8 @@ class Dropout : public Module {
 
   std::string kind() const override { return "Dropout"; }
 
-  /// The mask of step `step` for an input of this shape, 0 or 1 / (1 - p).
-  /// Its element 0 is element `first` of the step's.
+  /// The mask of step `step` for an input of this shape: 0 or 1 / (1 - p). Its element 0 is element
+  /// `first` of the whole mask.
   Tensor mask(const Shape& shape, DType dtype, uint64_t step, int64_t first = 0) const;
 
  protected:
@@ -29,9 +29,10 @@ class Dropout : public Module {
   uint64_t calls_ = 0;
 };
 
-/// While it lives, layers called in this thread draw the random numbers of training step `step`, for a part of the
-/// batch that begins at sample `sample_offset` of it. So a batch cut into parts draws the masks of the whole one, and a
-/// resumed run those of the unbroken one. Without it a layer counts its own calls. Guards nest; the innermost holds.
+/// While it lives, layers called in this thread draw the random numbers of training step `step`,
+/// for a part of the batch that begins at sample `sample_offset`. So the parts of a batch draw the
+/// masks of the whole batch, and a resumed run those of an unbroken one. Without a RandomStep, a
+/// layer counts its own calls. Guards nest, and the innermost counts.
 class RandomStep {
  public:
   explicit RandomStep(uint64_t step, int64_t sample_offset = 0);

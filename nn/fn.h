@@ -60,7 +60,8 @@ struct Softplus : Fn {
   Softplus();
 };
 
-/// [N, ...] -> [N, product of the others], in the order of memory: for an activation [N,H,W,C] element (h W + w) C + c.
+/// [N, ...] -> [N, product of the others], in the order of memory: for an activation [N,H,W,C]
+/// element (h W + w) C + c.
 struct Flatten : Fn {
   Flatten();
 };

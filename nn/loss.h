@@ -5,16 +5,17 @@
 
 namespace kindling {
 
-/// What becomes of the losses of single elements.
+/// How the losses of single elements are combined.
 enum class Reduction { none, mean, sum };
 
-/// cross_entropy of autograd/ops/softmax.h with a choice of reduction: l_n = sum_k w_k t_nk (-log_softmax(logits)_nk),
-/// the mean being sum l_n / sum w[labels_n].
+/// cross_entropy of autograd/ops/softmax.h with a choice of reduction:
+///   l_n = sum_k w_k t_nk (-log_softmax(logits)_nk);  mean: sum l_n / sum w[labels_n]
 Variable cross_entropy(const Variable& logits, const Variable& labels, Reduction reduction,
                        const CrossEntropyOptions& options = {});
-/// Negative log-likelihood: l_n = -w[t_n] x[n, t_n]. x [N, classes] are log-probabilities, t [N] i64, w [classes] (all
-/// 1 if undefined); the mean is weighted: sum l_n / sum w[t_n]. In nats.
-/// Throws ShapeError if shapes do not fit, a label is outside [0, classes), or the mean's weights are all 0.
+/// Negative log-likelihood: l_n = -w[t_n] x[n, t_n]. x [N, classes] are log-probabilities, t [N]
+/// i64, w [classes] (all 1 if undefined); the mean is weighted: sum l_n / sum w[t_n]. In nats.
+/// Throws ShapeError if shapes do not fit, a label is outside [0, classes), or the mean's weights
+/// are all 0.
 Variable nll_loss(const Variable& log_probabilities, const Variable& labels, Reduction reduction = Reduction::mean,
                   const Tensor& class_weights = {});
 /// (x - t)^2; x and t of one shape, else ShapeError (no broadcasting: it would hide mistakes).

@@ -22,10 +22,11 @@ struct Summary {
   int64_t macs;
 };
 
-/// One row per layer, from one call of the model on a single all-zero input [1, ...] in evaluation mode, unrecorded;
-/// modes are put back. A layer is a module without parts, or with parameters of its own. With `depth` above 0 paths end
-/// after that many names, and a row stands for everything below it: at depth 1 SqueezeNet gives the rows of the paper's
-/// Table 1. A layer that is called twice has two rows, the second without parameters. Throws what the model throws.
+/// One row for each layer, from one call of the model on an all-zero input [1, ...], in evaluation
+/// mode and unrecorded; modes are restored. A layer is a module without parts, or with parameters
+/// of its own. With `depth` above 0, paths end after that many names, and a row stands for
+/// everything below: at depth 1, SqueezeNet gives the rows of the paper's Table 1. A layer that is
+/// called twice has two rows, the second without parameters. Throws what the model throws.
 Summary summarize(Module& model, const Shape& input, int64_t depth = 0);
 
 }  // namespace kindling

@@ -8,8 +8,9 @@
 
 namespace kindling {
 
-/// f32 is the working type; f64 runs the same kernels so that gradients can be checked to 1e-8; i64 holds labels and
-/// indices, u8 pixels, masks and pooling's argmax. A storage-only type (bf16) would be added here and in `size_of`.
+/// f32 is the working type. f64 runs the same kernels, so that gradients can be checked to 1e-8.
+/// i64 holds labels and indices; u8 holds pixels, masks and the argmax of pooling. A type for
+/// storage alone (bf16) would be added here and in `size_of`.
 enum class DType : uint8_t { f32, f64, i64, u8 };
 
 /// Bytes per element.
@@ -38,7 +39,8 @@ constexpr DType dtype_of<uint8_t>() {
   return DType::u8;
 }
 
-/// Calls `f(T{})` with the C++ type of `dtype`: `visit(x.dtype(), [&](auto t) { using T = decltype(t); ... })`.
+/// Calls `f(T{})` with the C++ type of `dtype`:
+///   visit(x.dtype(), [&](auto t) { using T = decltype(t); ... })
 template <class F>
 decltype(auto) visit(DType dtype, F&& f) {
   switch (dtype) {

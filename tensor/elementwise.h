@@ -14,7 +14,8 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 /// a^b, elementwise; NaN where a < 0 and b is no integer.
 Tensor pow(const Tensor& a, const Tensor& b);
 
-/// Comparisons give 1 and 0 in the dtype of the operands, so that a mask can be multiplied by.
+/// Comparisons give 1 and 0 in the dtype of the operands, so that results can be used as masks in
+/// products.
 Tensor equal(const Tensor& a, const Tensor& b);
 Tensor less(const Tensor& a, const Tensor& b);
 Tensor less_equal(const Tensor& a, const Tensor& b);

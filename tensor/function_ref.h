@@ -10,8 +10,8 @@ namespace kindling {
 template <class Signature>
 class FunctionRef;
 
-/// A reference to a function object for the time of one call. Unlike std::function it copies and allocates nothing, so
-/// what it refers to must outlive it, as an argument does.
+/// A reference to a function object, for the time of one call. It copies and allocates nothing,
+/// unlike std::function. So the object must outlive it, as an argument does.
 template <class Result, class... Args>
 class FunctionRef<Result(Args...)> {
  public:

@@ -12,8 +12,8 @@ Tensor mean(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
 Tensor max(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
 /// Index (i64) of the largest element along `axis`; the first one of equals. NaN counts as largest.
 Tensor argmax(const Tensor& x, int64_t axis = -1, bool keepdim = false);
-/// The adjoint of broadcast_to: sums x down to `shape`; x itself, or a view of it, if there is nothing to sum. Throws
-/// ShapeError if `shape` does not broadcast to x's.
+/// The adjoint of broadcast_to: sums x down to `shape`. If there is nothing to sum, it returns x or
+/// a view of it. Throws ShapeError if `shape` does not broadcast to that of x.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 /// sum of a_i b_i over all elements, in double.
 double dot(const Tensor& a, const Tensor& b);

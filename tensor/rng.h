@@ -8,16 +8,17 @@
 
 namespace kindling {
 
-/// A stream of random numbers by Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-/// A stream is named by (seed, stream); its element i is a function of (seed, stream, i) alone, so the bits depend
+/// A stream of random numbers by Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+/// 1, 2, 3", SC 2011). Its element i is a function of (seed, stream, i) alone. So the bits depend
 /// neither on the order of drawing nor on the number of threads.
 class Rng {
  public:
   explicit Rng(uint64_t seed = 0, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
-  /// A stream of its own, independent of this one and of the forks by other ids. Draws nothing from this stream.
+  /// A stream that is independent of this one and of its forks by other ids. Draws nothing from
+  /// this stream.
   Rng fork(uint64_t id) const;
-  /// fork() by the next element of this stream: each call gives another stream.
+  /// fork() with the next element of this stream as id. So each call gives another stream.
   Rng split() { return fork(next_bits()); }
 
   /// Element `index` of the stream: 64 uniform bits.

@@ -12,7 +12,7 @@ namespace kindling::detail {
 // Rows of a channels-last tensor are cut into blocks of this many elements, by the shape alone.
 inline constexpr int64_t kBlockElements = 65536;
 
-/// Whether all rows of x's last axis are without gaps and equally far apart.
+/// Whether all rows of the last axis have no gaps and are equally far apart.
 inline bool has_rows(const Tensor& x) {
   if (x.is_contiguous()) return x.rank() > 0;
   if (x.rank() < 2 || x.strides()[x.rank() - 1] != 1) return false;

@@ -11,7 +11,8 @@
 
 namespace kindling {
 
-/// A short list of sizes (or strides, in elements), kept inline. `Shape{}` is the shape of a scalar: rank 0, 1 element.
+/// A short list of sizes, or of strides in elements, kept inline. `Shape{}` is the shape of a
+/// scalar: rank 0, 1 element.
 class Shape {
  public:
   static constexpr int64_t kMaxRank = 8;
@@ -54,10 +55,12 @@ Strides contiguous_strides(const Shape& shape);
 /// `axis` counted from the end when negative. Throws ShapeError if it is not in [-rank, rank).
 int64_t normalize_axis(const char* op, int64_t axis, int64_t rank);
 
-/// Which axes of a tensor of that rank a reduction over `axes` takes: all, if none is given. Throws as normalize_axis.
+/// The axes that a reduction over `axes` takes, of a tensor of that rank; all if none is given.
+/// Throws as normalize_axis().
 std::array<bool, Shape::kMaxRank> reduced_axes(const char* op, int64_t rank, const Shape& axes);
 
-/// NumPy's rule: aligned at the last axis, sizes equal or 1. Throws ShapeError with both shapes otherwise.
+/// NumPy's rule: aligned at the last axis, sizes equal or 1. Throws ShapeError with both shapes
+/// otherwise.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 /// Whether `from` can be broadcast to `to`.
 bool broadcastable_to(const Shape& from, const Shape& to);

@@ -13,8 +13,9 @@
 
 namespace kindling {
 
-/// A view of `shape` and `strides` (in elements) on shared storage. Copying a Tensor copies the handle, not the
-/// elements; `clone` copies those. Activations are [N, H, W, C], convolution weights [O, KH, KW, I].
+/// A view of `shape` and `strides` (in elements) on shared storage. Copying a Tensor copies the
+/// handle; `clone` copies the elements. Activations are [N, H, W, C], convolution weights [O, KH,
+/// KW, I].
 class Tensor {
  public:
   /// No tensor at all: `defined()` is false.
@@ -51,8 +52,9 @@ class Tensor {
   /// Row-major without gaps.
   bool is_contiguous() const;
 
-  /// Pointer to the first element. Throws ShapeError if T is not the dtype. Writing through it is invisible to
-  /// autograd's check for changed tensors: call `mark_written` after changing a tensor that others may have saved.
+  /// A pointer to the first element. Throws ShapeError if T is not the dtype. Autograd's check for
+  /// changed tensors does not see writes through it. Call `mark_written` after changing a tensor
+  /// that others may have saved.
   template <class T>
   T* data();
   template <class T>
@@ -71,15 +73,16 @@ class Tensor {
 
   // Views: no element is copied, and writing to one writes to all.
 
-  /// Same elements in row-major order under another shape; one size may be -1, to be worked out. A view where the
-  /// strides allow it, else a copy.
+  /// The same elements in row-major order under another shape. One size may be -1, and is then
+  /// computed. A view if the strides allow it, else a copy.
   Tensor reshape(const Shape& shape) const;
   /// Axis i of the result is axis `axes[i]` of this.
   Tensor permute(const Shape& axes) const;
   Tensor transpose(int64_t axis_a = -2, int64_t axis_b = -1) const;
-  /// Elements begin, begin + step, ... before `end` of `axis`. 0 <= begin <= end <= size, step >= 1.
+  /// Elements begin, begin + step, ... before `end` of `axis`, where 0 <= begin <= end <= size and
+  /// step >= 1.
   Tensor slice(int64_t axis, int64_t begin, int64_t end, int64_t step = 1) const;
-  /// Element `index` of `axis`, which goes away.
+  /// Element `index` of `axis`. The axis is removed.
   Tensor select(int64_t axis, int64_t index) const;
   /// NumPy's broadcasting, by strides of zero. Do not write to the result.
   Tensor broadcast_to(const Shape& shape) const;
@@ -89,8 +92,8 @@ class Tensor {
   /// This, if it is contiguous, else a contiguous copy.
   Tensor contiguous() const;
   Tensor clone() const;
-  /// Converted element by element, from floating to integer towards zero (what the integer type cannot hold gives an
-  /// unspecified value); this itself if the dtype is the same already.
+  /// Converted element by element; this itself if it already has the dtype. Floating to integer
+  /// rounds towards zero. What the integer type cannot hold gives an unspecified value.
   Tensor to(DType dtype) const;
 
   // In place. Shapes must match or broadcast to this one. They count as a write (see Storage::version). The other
@@ -117,7 +120,8 @@ class Tensor {
   DType dtype_ = DType::f32;
 };
 
-/// "tensor f32 [2, 3]" and the elements in nested brackets; long axes are shortened to their three first and last.
+/// "tensor f32 [2, 3]" and the elements in nested brackets; long axes are shortened to their three
+/// first and last.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 /// Throws ShapeError naming `op` unless the dtypes are the same.

@@ -13,17 +13,20 @@ Variable div(const Variable& a, const Variable& b);
 /// Where a = b, the whole gradient goes to a. The same holds for minimum.
 Variable maximum(const Variable& a, const Variable& b);
 Variable minimum(const Variable& a, const Variable& b);
-/// a^b. d/da is 0 where b = 0, and d/db is 0 where a = 0 and b >= 0; d/db is NaN where a < 0, or a = 0 and b < 0.
+/// a^b. d/da is 0 where b = 0. d/db is 0 where a = 0 and b >= 0, and NaN where a < 0, or where a =
+/// 0 and b < 0.
 Variable pow(const Variable& a, const Variable& b);
 
-/// Comparisons and sign are piecewise constant: their results are constants, through which no gradient flows.
+/// Comparisons and sign are piecewise constant: their results are constants, through which no
+/// gradient flows.
 Variable equal(const Variable& a, const Variable& b);
 Variable less(const Variable& a, const Variable& b);
 Variable less_equal(const Variable& a, const Variable& b);
 Variable greater(const Variable& a, const Variable& b);
 Variable greater_equal(const Variable& a, const Variable& b);
 Variable sign(const Variable& x);
-/// a where mask != 0, else b. No gradient flows to the mask, and none to a value that was not chosen.
+/// a where mask != 0, else b. No gradient flows to the mask, and none to a value that was not
+/// chosen.
 Variable where(const Variable& mask, const Variable& a, const Variable& b);
 
 Variable neg(const Variable& x);

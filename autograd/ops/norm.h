@@ -10,14 +10,15 @@ struct BatchNormResult {
   Variable values;       ///< [..., C]
   BatchNormStats stats;  ///< of this batch, for running averages; constants
 };
-/// Normalises x [..., C] by the batch's own mean and variance: gamma (x - mean) / sqrt(var + eps) + beta, var with
-/// divisor M = numel / C; gamma, beta [C]. The gradient takes the statistics' dependence on x into account (Ioffe and
-/// Szegedy, arXiv:1502.03167). With Activation::relu the values are the ReLU of that.
+/// Normalises x [..., C] by the mean and variance of the batch: gamma (x - mean) / sqrt(var + eps)
+/// + beta, where var has the divisor M = numel / C; gamma, beta [C]. The gradient includes the
+/// dependence of the statistics on x (Ioffe and Szegedy, arXiv:1502.03167). With Activation::relu
+/// the values are the ReLU of that.
 BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5,
                            Activation activation = Activation::none, const Out& out = {});
 
-/// (x - mean) * inv_std * gamma + beta with given statistics (constants), or its ReLU: batch normalisation at
-/// evaluation.
+/// (x - mean) * inv_std * gamma + beta with given statistics (constants), or its ReLU: batch
+/// normalisation at evaluation.
 Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta,
                           Activation activation = Activation::none, const Out& out = {});
 

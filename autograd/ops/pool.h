@@ -6,7 +6,8 @@
 
 namespace kindling {
 
-/// [N,H,W,C] -> [N,H',W',C]. The gradient goes to the first (row-major) of equal maxima of a window.
+/// [N,H,W,C] -> [N,H',W',C]. The gradient goes to the first (row-major) of equal maxima of a
+/// window.
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
 /// The pixels of x that `argmax` (u8, a constant) names. Adjoint of max_unpool2d.
 Variable max_pool2d_at(const Variable& x, const Variable& argmax, const Pool2dOptions& options);

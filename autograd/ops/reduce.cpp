@@ -33,7 +33,8 @@ Variable mean(const Variable& x, const Shape& axes, bool keepdim) {
   return mul(total, static_cast<double>(total.numel()) / static_cast<double>(x.numel()));
 }
 
-/// With the reduced axes moved to the end and flattened, the largest elements are those that argmax points to.
+/// With the reduced axes moved to the end and flattened, the largest elements are those that argmax
+/// points to.
 Variable max(const Variable& x, const Shape& axes, bool keepdim) {
   check(x.numel() > 0, "max", "of an empty tensor, shape ", x.shape());
   const Axes reduced = reduced_axes("max", x.rank(), axes);

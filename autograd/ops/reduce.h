@@ -6,7 +6,8 @@
 
 namespace kindling {
 
-/// `axes` may be negative; none given means all. Reduced axes go away, or stay with size 1 (`keepdim`).
+/// `axes` may be negative; none given means all. Reduced axes go away, or stay with size 1
+/// (`keepdim`).
 Variable sum(const Variable& x, const Shape& axes = {}, bool keepdim = false);
 Variable mean(const Variable& x, const Shape& axes = {}, bool keepdim = false);
 /// The gradient goes to the first (row-major) of equal maxima.

@@ -17,11 +17,13 @@ struct CrossEntropyOptions {
   Tensor class_weights = {};     ///< [K], dtype of the logits; undefined: all 1
 };
 
-/// Mean cross-entropy in nats of softmax(logits) against class labels, a scalar:
-/// sum_n sum_k w_k t_nk (-log_softmax(logits)_nk) / sum_n w_{labels_n}, t_nk = (1 - s) [k = labels_n] + s / K.
-/// logits [N,K], labels [N] (i64, a constant). What has no share counts 0, also if its logit is -inf. Throws ShapeError
-/// if a label is outside [0, K), N = 0, shapes or dtypes do not fit, the smoothing is outside [0, 1], or all labels'
-/// class weights are 0.
+/// The mean cross-entropy, in nats, of softmax(logits) against class labels: a scalar. For logits
+/// [N,K], labels [N] (i64, a constant), smoothing s and class weights w it is
+///   sum_n sum_k w_k t_nk (-log_softmax(logits)_nk) / sum_n w_{labels_n}
+///   t_nk = (1 - s) [k = labels_n] + s / K
+/// A class without a share counts 0, even if its logit is -inf. Throws ShapeError if a label is
+/// outside [0, K), if N = 0, if shapes or dtypes do not fit, if the smoothing is outside [0, 1], or
+/// if all labels' class weights are 0.
 Variable cross_entropy(const Variable& logits, const Variable& labels, const CrossEntropyOptions& options = {});
 
 namespace detail {

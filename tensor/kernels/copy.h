@@ -9,9 +9,11 @@ namespace kindling::kernels {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// to[r * ld_to + j] = from[r * ld_from + j] for r < rows and j < n. Rows are often some ten elements long, for which a
-/// call of memcpy costs more than the copy: whole vectors first, then 16 bytes at a time, the last of which may write
-/// some elements twice.
+/// to[r * ld_to + j] = from[r * ld_from + j] for r < rows and j < n.
+///
+/// Rows often have about ten elements, for which a call of memcpy costs more than the copy. So
+/// whole vectors are copied first, then 16 bytes at a time. The last 16 bytes may write some
+/// elements twice.
 template <class T>
 void copy_rows(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from) {
   constexpr int64_t L = kLanes<T>, kPiece = 16 / static_cast<int64_t>(sizeof(T));

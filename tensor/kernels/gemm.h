@@ -5,9 +5,9 @@
 
 namespace kindling::kernels {
 
-/// c[m,n] = alpha op(a)[m,k] op(b)[k,n] + beta c, row-major with leading dimensions (elements between rows). op
-/// transposes if asked: a is then stored [k,m]. beta 0 means that c is only written, never read. One thread; OpenBLAS.
-/// T is float or double.
+/// c[m,n] = alpha op(a)[m,k] op(b)[k,n] + beta c, row-major, with leading dimensions in elements.
+/// op transposes if asked; a is then stored as [k,m]. With beta = 0, c is only written. By OpenBLAS
+/// on one thread. T is float or double.
 template <class T>
 void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b,
           int64_t ldb, T beta, T* c, int64_t ldc);
@@ -25,7 +25,8 @@ void naive_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T a
     }
 }
 
-/// "OpenBLAS 0.3.21 ..." and the name of the kernels that it has chosen for this processor ("SkylakeX").
+/// "OpenBLAS 0.3.21 ..." and the name of the kernels that it has chosen for this processor
+/// ("SkylakeX").
 const char* blas_version();
 const char* blas_core();
 

@@ -11,8 +11,8 @@ enum class Isa { baseline, avx2, avx512 };
 const char* name_of(Isa isa);
 /// The widest that this processor and system support.
 Isa best_isa();
-/// The one in use: best_isa(), or what the environment variable KINDLING_ISA names. Throws Error at the first use if it
-/// names an unknown one or one that this processor lacks.
+/// The instruction set in use: best_isa(), or the one that the environment variable KINDLING_ISA
+/// names. Throws Error at the first use if that name is unknown or this processor lacks the set.
 Isa isa();
 /// Changes it (tests). Throws Error if this processor lacks it.
 void set_isa(Isa isa);

@@ -20,9 +20,9 @@ struct Pair {
   T first, second;
 };
 
-/// Sums over rows, per channel: calls f(first row, last row, first channel, channels) for short runs of rows and some
-/// channels. A run is summed in T, the runs in double: sums over a batch cancel (the gradient of a normalised value has
-/// mean 0), so their rounding shows.
+/// Sums over rows, per channel. Calls f(first row, last row, first channel, channels) for short
+/// runs of rows and some channels. A run is summed in T, and the runs in double. Sums over a batch
+/// cancel (the gradient of a normalised value has mean 0), so rounding would show.
 constexpr int64_t kRunRows = 32, kRunChannels = 64;
 template <class F>
 void for_each_run(int64_t rows, int64_t C, F f) {
@@ -94,7 +94,8 @@ void batch_norm_sums_as(int64_t rows, int64_t C, double* sum_product, double* su
   });
 }
 /// With g the part of grad that ReLU, if there is one, lets through:
-/// sum_product[c] += sum g[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum g[r, c]. Rows of grad lie `ld_grad` apart.
+/// sum_product[c] += sum g[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum g[r, c]. Rows of grad lie
+/// `ld_grad` apart.
 template <class T>
 void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, int64_t ld_grad,
                      const T* x, const Affine<T>& a) {
@@ -110,8 +111,8 @@ void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_
     for (int64_t c = 0; c < C; ++c)
       dx[c] = p[c] * passed<Relu>(grad[c], x[c], a.mean[c], a.scale[c], a.beta[c]) + q[c] * (x[c] - a.mean[c]) + s[c];
 }
-/// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]: the form that batch norm's gradient takes once its sums
-/// are known; g as above.
+/// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]. This is batch normalisation's
+/// gradient, once its sums are known; g as above.
 template <class T>
 void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_grad, const T* x, const Affine<T>& a,
                    const T* p, const T* q, const T* s) {
@@ -119,8 +120,8 @@ void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_gra
          : batch_norm_dx_as<false>(rows, C, dx, grad, ld_grad, x, a, p, q, s);
 }
 
-/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0, and total[c] += sum g[r, c]; rows of grad lie `ld_grad` apart, those
-/// of y `ld_y`.
+/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0; total[c] += sum g[r, c]. Rows of grad lie
+/// `ld_grad` apart, rows of y `ld_y`.
 template <class T>
 void relu_bias_grad(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld_grad, const T* y,
                     int64_t ld_y) {

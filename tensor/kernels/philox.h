@@ -14,8 +14,8 @@ namespace {  // a copy of its own for each instruction set: see table.inc
 constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
 constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
 
-/// Ten rounds of multiplying, keyed by `seed`: x is a block's counter before and its four random words afterwards.
-/// Constants from section 4 of the paper.
+/// Ten rounds of multiplications, keyed by `seed`. x is the counter of a block before, and its four
+/// random words after. The constants are from section 4 of the paper.
 inline void philox(uint32_t (&x)[4], uint64_t seed) {
   auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round, key0 += kWeyl0, key1 += kWeyl1) {
@@ -27,13 +27,13 @@ inline void philox(uint32_t (&x)[4], uint64_t seed) {
   }
 }
 
-/// Words of eight blocks, in the lower halves of 64 bits: a product of two words needs no more room, and nothing looks
-/// at what is left in the upper halves.
+/// Words of eight blocks, in the lower halves of 64 bits. The product of two words fits into 64
+/// bits. The upper halves are never used.
 typedef uint64_t Words __attribute__((vector_size(64)));
 constexpr uint64_t kLower = 0xFFFFFFFF;
 
-/// product = lower half of x times `factor`. (By reference: a vector wider than the instruction set's has no agreed way
-/// of being passed.)
+/// product = lower half of x times `factor`. It goes by reference, because there is no common way
+/// to pass a vector that is wider than those of the instruction set.
 inline __attribute__((always_inline)) void multiply_words(Words& product, const Words& x, uint64_t factor) {
 #if defined(__AVX512F__)
   // The masked form: GCC 12 would warn of the other's undefined operand (PR 105593).
@@ -58,8 +58,8 @@ inline __attribute__((always_inline)) void philox(Words (&x)[4], uint64_t seed) 
   }
 }
 
-/// y[i] = 0 if the 32 bits of element first + i of the stream are below `threshold`, else `kept`. Element j is word
-/// j % 4 of block j / 4.
+/// y[i] = 0 if the 32 bits of element first + i of the stream are below `threshold`, else `kept`.
+/// Element j is word j % 4 of block j / 4.
 template <class T>
 void dropout_mask(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first) {
   constexpr int64_t kWords = 32;  // of eight blocks

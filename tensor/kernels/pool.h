@@ -7,15 +7,16 @@
 
 namespace kindling::kernels {
 
-/// The part of a window that lies on the image: taps (p, q) with p in [p0, p1), q in [q0, q1) of a kernel that is
-/// `kernel_w` wide. `origin` is where tap (0, 0) lies, perhaps outside the image; a tap's pixel is at
-/// origin + p * row + q * C.
+/// The part of a window that lies on the image: taps (p, q) with p in [p0, p1), q in [q0, q1) of a
+/// kernel of width `kernel_w`. `origin` is the offset of tap (0, 0), which may be outside the
+/// image. A tap's pixel is at origin + p * row + q * C.
 struct Window {
   int64_t origin, row, p0, p1, q0, q1, kernel_w;
 };
 
-/// The windows that see one pixel of the image: rows x columns of them, window (i, j) at first + i * row + j * C of the
-/// pooled map, where the pixel is tap number tap - i * tap_row - j * tap_column.
+/// All output windows that contain one input pixel: rows x columns of them. Window (i, j) is at
+/// first + i * row + j * C of the pooled map, and the pixel is its tap number tap - i * tap_row - j
+/// * tap_column.
 struct Covering {
   int64_t first, row, rows, columns, tap, tap_row, tap_column;
 };
@@ -41,8 +42,8 @@ inline __attribute__((always_inline)) void for_each_tap(const Window& w, int64_t
     for (int64_t q = w.q0; q < w.q1; ++q) f(w.origin + p * w.row + q * C, p * w.kernel_w + q);
 }
 
-/// The naive loop: y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such tap. NaN counts as
-/// largest.
+/// The naive loop: y[c] = largest tap of channel c, argmax[c] = p * kernel_w + q of the first such
+/// tap. NaN counts as largest.
 template <class T>
 void naive_max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
   const int64_t first = w.p0 * w.kernel_w + w.q0;
@@ -92,8 +93,8 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
       });
 }
 
-/// y[c] = the tap of channel c that argmax[c] names, 0 if that is not on the image. One pass per tap, picking where it
-/// is the one, has no scattered reads.
+/// y[c] = the tap of channel c that argmax[c] names, 0 if that tap is not on the image. There is
+/// one pass for each tap, which picks the elements that name it, so that no read is scattered.
 template <class T>
 void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax, const T* x) {
   for (int64_t c = 0; c < C; ++c) y[c] = 0;
@@ -114,8 +115,8 @@ void naive_max_unpool_pixel(const Window& w, int64_t C, T* dx, const uint8_t* ar
   });
 }
 
-/// The same for one pixel of the image, which is written once and need not be zero before: dx[c] = sum of grad over the
-/// windows that see the pixel and whose argmax names it.
+/// The same for one pixel of the image: dx[c] = sum of grad over the windows that contain the pixel
+/// and whose argmax names it. The pixel is written once and need not be zero before.
 template <class T>
 void max_unpool_pixel(const Covering& over, int64_t C, T* dx, const uint8_t* argmax, const T* grad) {
   using V = typename Simd<T>::vector;

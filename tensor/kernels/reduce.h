@@ -15,8 +15,8 @@ T naive_sum(int64_t n, const T* x) {
   return total;
 }
 
-/// Sum of n elements. 32 running sums, so that the additions neither wait for each other nor lose as many bits as one
-/// running sum would; they are added up pairwise at the end. The order depends on n alone.
+/// The sum of n elements, by 32 running sums. So additions do not wait for each other, and less is
+/// lost to rounding. The running sums are added in pairs at the end. The order depends on n alone.
 template <class T>
 T sum(int64_t n, const T* x) {
   constexpr int64_t kLanes = 32;
@@ -54,7 +54,8 @@ double dot(int64_t n, const T* a, const T* b) {
   return total;
 }
 
-/// Largest of x[0], x[stride], ... and the index of the first one that is; NaN counts as largest. n >= 1.
+/// The largest of x[0], x[stride], ... and the index of the first one that equals it. NaN counts as
+/// largest. n >= 1.
 template <class T>
 int64_t argmax(int64_t n, const T* x, int64_t stride) {
   int64_t best = 0;

@@ -96,7 +96,7 @@ inline __attribute__((always_inline)) void store_first(T* p, int64_t n, typename
 #endif
 }
 
-/// The same where n is mostly a whole vector's.
+/// The same, for an n that is mostly a whole vector.
 template <class T>
 inline __attribute__((always_inline)) typename Simd<T>::vector load_block(const T* p, int64_t n) {
   return n == kLanes<T> ? load(p) : load_first(p, n);

@@ -26,7 +26,7 @@ struct WinogradOutput;
 template <class T>
 struct WinogradPatchGrad;
 
-/// Columns of a tile are counted in vectors; there are tiles of 1 to this many.
+/// A tile has 1 to this many vectors of columns.
 inline constexpr int kMaxTileVectors = 4;
 
 /// Winograd's F(tile x tile, taps x taps).
@@ -47,7 +47,8 @@ struct WinogradTransforms {
 };
 
 /// Each member has the contract of the function of the same name
-/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h, philox.h or update.h.
+/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h, philox.h or
+/// update.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector

@@ -10,8 +10,9 @@
 
 namespace kindling::kernels {
 
-/// Operands of `product_tile`. A "segment" is a run of `depth` consecutive elements in every row of A: one tap, or one
-/// row of taps, of a convolution's window; the rows of A are pixels, wherever they lie.
+/// Operands of `product_tile`. The rows of A are pixels, wherever they lie. A "segment" is a run of
+/// `depth` consecutive elements in every row of A: one tap of a convolution's window, or one row of
+/// taps.
 template <class T>
 struct ProductTile {
   const T* a;  ///< element k of row r in segment s is a[segments[s] + r * lda + k]
@@ -28,8 +29,8 @@ struct ProductTile {
   bool add;         ///< to what is there, after that
 };
 
-/// Operands of `outer_tile`: c[r, j] = [c[r, j] +] sum over lines i and pixels k of a[i * line_a + k * lda + r] *
-/// b[i * line_b + k * ldb + j].
+/// Operands of `outer_tile`, which sums over lines i and pixels k:
+///   c[r, j] = [c[r, j] +] sum of a[i * line_a + k * lda + r] b[i * line_b + k * ldb + j]
 template <class T>
 struct OuterTile {
   const T* a;
@@ -46,8 +47,9 @@ struct OuterTile {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// Rows of the tiles of 1, 2, 3 and 4 vectors of columns: rows * vectors accumulators, `vectors` of B and one broadcast
-/// of A fit into the registers (32 with AVX-512, else 16), with 24 and 12 accumulators or more. 0: not used.
+/// Rows of the tiles with 1, 2, 3 and 4 vectors of columns; 0: not used. The accumulators (rows *
+/// vectors), `vectors` of B and one broadcast of A fit into the registers, 32 with AVX-512 and 16
+/// otherwise. There are at least 24 accumulators with AVX-512, and at least 12 otherwise.
 #if KINDLING_VECTOR_BYTES == 64
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
 #else

@@ -37,7 +37,7 @@ inline constexpr double kSquares<6>[kMaxPairs] = {0.5, 2, 0};
 template <>
 inline constexpr double kSquares<8>[kMaxPairs] = {0.25, 1, 4};
 
-/// Point i, but for infinity, the last.
+/// Point i, for all points but infinity, which is the last.
 template <int Points>
 constexpr double point(int i) {
   return i == 0 ? 0 : (i % 2 == 1 ? 1 : -1) * kNodes<Points>[(i - 1) / 2];
@@ -118,8 +118,11 @@ void naive_both_sides(int rows, int columns, double (&out)[Points][Points], cons
 
 // One side of the transforms, of vectors of channels. A pair of points shares its even and its odd powers.
 
-/// t = B^T d. Over the other points, with S = product of (t^2 - b^2) over the other pairs: of a and -a it is
-/// (t^2 + a t) S and (t^2 - a t) S; of 0 and of infinity the product over all pairs, and t times that.
+/// t = B^T d. With S = product of (t^2 - b^2) over the other pairs, the product over all other
+/// points is
+///   (t^2 + a t) S      for the point a
+///   (t^2 - a t) S      for -a
+/// The product over all pairs is that of 0; t times that is the product of infinity.
 template <class T, int Points, class V>
 inline __attribute__((always_inline)) void multiply_out(V (&t)[Points], const V (&d)[Points]) {
   constexpr int pairs = kPairs<Points>;

@@ -6,16 +6,16 @@
 
 namespace kindling::kernels {
 
-/// One step's numbers for one parameter of SGD. With Caffe's form
-/// the learning rate comes in by `grad_scale`, else by `step_scale`.
+/// The numbers of one SGD step for one parameter. The learning rate is in `grad_scale` for Caffe's
+/// form, else in `step_scale`.
 template <class T>
 struct SGDStep {
   T weight_decay, grad_scale, momentum, undamped, step_scale;
   bool nesterov;
 };
 
-/// The same of Adam: m_scale = lr / (1 - beta1^t), v_scale = 1 / (1 - beta2^t), l2 is
-/// Adam's weight decay and `shrink` AdamW's: the weight is multiplied by it first.
+/// The numbers of one Adam step: m_scale = lr / (1 - beta1^t), v_scale = 1 / (1 - beta2^t). `l2` is
+/// Adam's weight decay. `shrink` is AdamW's: the weight is multiplied by it first.
 template <class T>
 struct AdamStep {
   T beta1, beta2, m_scale, v_scale, eps, l2, shrink;
@@ -34,15 +34,15 @@ inline void sgd_run(const SGDStep<T>& s, int64_t n, T* weight, T* velocity, cons
   }
 }
 
-/// g = grad_scale (grad + weight_decay w);  v = momentum v + undamped g;  w -= step_scale (Nesterov ? g + momentum v :
-/// v).
+///   g = grad_scale (grad + weight_decay w);  v = momentum v + undamped g
+///   w -= step_scale v, or with Nesterov step_scale (g + momentum v)
 template <class T>
 void sgd_update(const SGDStep<T>& s, int64_t n, T* weight, T* velocity, const T* grad) {
   s.nesterov ? sgd_run<T, true>(s, n, weight, velocity, grad) : sgd_run<T, false>(s, n, weight, velocity, grad);
 }
 
-/// g = grad + l2 w;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
-/// w = shrink w - m_scale m / (sqrt(v_scale v) + eps).
+///   g = grad + l2 w;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+///   w = shrink w - m_scale m / (sqrt(v_scale v) + eps)
 template <class T>
 void adam_update(const AdamStep<T>& s, int64_t n, T* weight, T* m, T* v, const T* grad) {
 #pragma GCC ivdep

@@ -24,8 +24,8 @@ struct WinogradOutput {
   bool add;               ///< to what is there, after that
 };
 
-/// Where one tile's share of the input's gradient goes: pixel (i, j) of the patch, first_row <= i < last_row and
-/// likewise j, lies on the map; its channel c is dx[i * row + j * pixel + c].
+/// Where one tile's part of the input's gradient goes. Pixel (i, j) of the patch lies on the map if
+/// first_row <= i < last_row, and likewise for j. Its channel c is dx[i * row + j * pixel + c].
 template <class T>
 struct WinogradPatchGrad {
   T* dx;
@@ -35,9 +35,9 @@ struct WinogradPatchGrad {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-/// Both sides: store(i, j, element of M d M^T), where load(i, j) gives d's elements and one_side(t, d) is t = M d.
-/// Columns and rows are loops: a whole tile does not fit into the registers, and unrolled it is slower to compile
-/// and to run.
+/// Both sides: calls store(i, j, element of M d M^T), where load(i, j) gives the elements of d, and
+/// one_side(t, d) is t = M d. Columns and rows are loops, because a whole tile does not fit into
+/// the registers. Unrolled, it takes longer to compile and to run.
 template <class V, int In, int Out, class Load, class OneSide, class Store>
 inline __attribute__((always_inline)) void both_sides(Load load, OneSide one_side, Store store) {
   V half[Out][In];
@@ -59,7 +59,8 @@ inline __attribute__((always_inline)) void both_sides(Load load, OneSide one_sid
   }
 }
 
-/// Calls f(c, n) for whole vectors of channels, where n is the constant number of lanes, then for what is left.
+/// Calls f(c, n) for each whole vector of channels, with n the constant number of lanes, then once
+/// for the rest.
 template <class T, class F>
 inline __attribute__((always_inline)) void for_each_vector(int64_t channels, F f) {
   int64_t c = 0;
@@ -70,8 +71,8 @@ inline __attribute__((always_inline)) void for_each_vector(int64_t channels, F f
   f(c, left);
 }
 
-/// The transforms of F(Tile x Tile, Taps x Taps). Elements of a transformed tile lie `plane` apart, point (i, j) at
-/// (Points i + j) * plane.
+/// The transforms of F(Tile x Tile, Taps x Taps). Elements of a transformed tile lie `plane` apart,
+/// point (i, j) at (Points i + j) * plane.
 template <class T, int Tile, int Taps>
 struct Winograd {
   static constexpr int Points = Tile + Taps - 1;
@@ -105,8 +106,8 @@ struct Winograd {
         });
   }
 
-  /// The adjoint of output, z = V g V^T, for a tile of the gradient of which rows x columns pixels lie on the map:
-  /// element (i, j) of g is grad[i * row + j * pixel + c].
+  /// The adjoint of output, z = V g V^T, for a tile of the gradient with rows x columns pixels on
+  /// the map. Element (i, j) of g is grad[i * row + j * pixel + c].
   static void grad(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
                    int64_t columns) {
     for_each_vector<T>(
