@@ -293,7 +293,7 @@ void add_bench_gemm(Program& program, CLI::App& bench) {
 void add_bench_conv(Program& program, CLI::App& bench) {
   program.add<KernelBench>(bench, "conv", "Convolutions and their gradients, by each algorithm",
                            "kindling bench conv --batch-size 8\n"
-                           "kindling bench conv --size 27 --channels 32 --filters 128 --kernel 3 --padding 1",
+                           "kindling bench conv --size 27 --channels 32 --filters 128 --padding 1",
                            declare_conv, run_conv);
 }
 

@@ -38,7 +38,7 @@ struct ClassifyCommand {
 void declare(ClassifyCommand& options, Settings& settings) {
   settings.group("Pictures");
   settings.add_words(options.files, "FILE",
-                     "JPEG, PNG and BMP files, and folders, whose pictures are\n"
+                     "JPEG, PNG and BMP files, and folders, whose pictures are "
                      "read at any depth (not through links, nor hidden ones)");
   settings.group("Answers");
   settings.add("top", options.top, "N", "Names for each picture, the most probable first")->check(at_least(1));
@@ -103,8 +103,7 @@ Wanted find_pictures(const std::vector<std::string>& files) {
   return wanted;
 }
 
-/// Throws UsageError if a line of --labels names a class that the model has in another place: its outputs keep their
-/// order.
+/// Throws UsageError if a line of --labels names a class that the model has in another place.
 void check_order(const std::string& labels, const std::vector<std::string>& named,
                  const std::vector<std::string>& known) {
   for (size_t i = 0; i < named.size(); ++i) {
@@ -262,7 +261,7 @@ int run(ClassifyCommand& options, Settings& settings) {
 void add_classify(Program& program) {
   program.add<ClassifyCommand>(program.root(), "classify", "Names what is on photographs",
                                "kindling classify photo.jpg --weights runs/photos/best.ckpt\n"
-                               "kindling classify holidays more/*.png --weights runs/photos/best.ckpt --top 1 --json",
+                               "kindling classify holidays more/*.png --weights runs/photos/best.ckpt --json",
                                declare, run);
 }
 

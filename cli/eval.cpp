@@ -165,12 +165,11 @@ int run(EvalCommand& options, Settings& settings) {
 }  // namespace
 
 void add_eval(Program& program) {
-  program.add<EvalCommand>(
-      program.root(), "eval", "Accuracy of a checkpoint or weights on a data set",
-      "kindling eval --weights runs/photos/best.ckpt --confusion\n"
-      "kindling eval --weights runs/photos/best.ckpt --data folder:photos\n"
-      "kindling eval --weights my.safetensors --model squeezenet1_1 --classes 10 --data folder:photos",
-      declare, run);
+  program.add<EvalCommand>(program.root(), "eval", "Accuracy of a checkpoint or weights on a data set",
+                           "kindling eval --weights runs/photos/best.ckpt --confusion\n"
+                           "kindling eval --weights runs/photos/best.ckpt --data folder:photos\n"
+                           "kindling eval --weights my.safetensors --model lenet --data folder:photos",
+                           declare, run);
 }
 
 }  // namespace kindling::cli

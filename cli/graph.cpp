@@ -48,9 +48,9 @@ int run(GraphOptions& options, Settings& settings) {
 }  // namespace
 
 void add_graph(Program& program) {
-  program.add<GraphOptions>(
-      program.root(), "graph", "The model's or the autograd graph as DOT, which dot (package graphviz) draws",
-      "kindling graph --model squeezenet1_0 --bypass simple | dot -Tsvg > squeezenet.svg", declare, run);
+  program.add<GraphOptions>(program.root(), "graph",
+                            "The model's or the autograd graph as DOT, which dot (package graphviz) draws",
+                            "kindling graph --model squeezenet1_0 --bypass simple | dot -Tsvg > v1.svg", declare, run);
 }
 
 }  // namespace kindling::cli

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace kindling::cli {
 
 const std::vector<Preset>& presets() {
@@ -66,12 +69,14 @@ const std::vector<Preset>& presets() {
         {"mean", {125.3, 123.0, 113.9}},
         {"std", {63.0, 62.1, 66.7}},
         {"val_share", 0.05}}},
-      // docs/photographs.md: why, and what it reaches. The model, the images' size and their augmentation follow from the pictures
-      // (choose_by_pictures).
+      // docs/photographs.md: why, and what it reaches. The model, the images' size and their augmentation follow from
+      // the pictures (choose_by_pictures).
       {"photos",
-       "folders of pictures of one's own, 15 epochs; chosen by --data folder:PATH.\n"
-       "Naming --model leaves out its bypass, norm and dropout; naming --optimizer its lr,\n"
-       "momentum, weight-decay and clip-norm; naming --schedule its pct-start",
+       "folders of pictures of one's own, 15 epochs; chosen by --data folder:PATH. --model, --size and --augment "
+       "follow "
+       "from the pictures. Naming --model leaves out its bypass, norm and dropout; naming --optimizer its lr, "
+       "momentum, "
+       "weight-decay and clip-norm; naming --schedule its pct-start",
        {{"bypass", "complex"},
         {"norm", "batch"},
         {"dropout", 0.2},
@@ -93,6 +98,20 @@ const std::vector<Preset>& presets() {
         {"schedule", {"pct_start"}}}},
   };
   return all;
+}
+
+std::string Preset::words() const {
+  std::string text;
+  for (const auto& [key, value] : values.items()) {
+    std::string word = (text.empty() ? "--" : " --") + key;
+    std::replace(word.begin(), word.end(), '_', '-');
+    text += word;
+    if (value.is_boolean()) continue;  // a switch that is on
+    std::vector<std::string> parts;
+    for (const nlohmann::json& part : value) parts.push_back(part.is_string() ? part.get<std::string>() : part.dump());
+    text += fmt::format("={}", fmt::join(parts, ","));
+  }
+  return text;
 }
 
 nlohmann::json Preset::values_beside(const std::vector<std::string>& named) const {

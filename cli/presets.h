@@ -16,6 +16,8 @@ struct Preset {
   /// says what the optimiser's learning rate and the like are.
   std::vector<std::pair<std::string, std::vector<std::string>>> goes_with = {};
 
+  /// All of them as on the command line: "--bypass=complex --drop-last ...".
+  std::string words() const;
   /// The values that are left beside the options that are `named`.
   nlohmann::json values_beside(const std::vector<std::string>& named) const;
 };

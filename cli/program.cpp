@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -26,10 +27,26 @@
 namespace kindling::cli {
 namespace {
 
-/// Help with one line an option: --name VALUE, what it is, its default.
+/// Line breaks where words would go beyond `width` characters. A line that is indented goes on with its indent.
+std::string wrapped(const std::string& text, size_t width) {
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string indent(std::min(line.find_first_not_of(' '), line.size()), ' ');
+    std::istringstream words(line);
+    std::string row;
+    for (std::string word; words >> word; row += (row.empty() ? indent : " ") + word)
+      if (!row.empty() && row.size() + 1 + word.size() > width) result += std::exchange(row, "") + "\n";
+    result += row + "\n";
+  }
+  if (!result.empty()) result.pop_back();
+  return result;
+}
+
+/// Help with an option a line: --name VALUE, what it is, its default.
 class HelpFormatter : public CLI::Formatter {
  public:
-  HelpFormatter() { column_width(26); }
+  HelpFormatter() { column_width(kDescription); }
 
   std::string make_usage(const CLI::App* command, std::string name) const override {
     const bool has_commands = !command->get_subcommands({}).empty();
@@ -46,10 +63,20 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_option_opts(const CLI::Option* option) const override {
     return option->get_option_text().empty() ? "" : " " + option->get_option_text();
   }
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::ostringstream out;
+    const std::string description = wrapped(command->get_description(), kLine - kDescription);
+    CLI::detail::format_help(out, command->get_name(), description, kDescription);
+    return out.str();
+  }
   std::string make_option_desc(const CLI::Option* option) const override {
     const std::string value = option->get_default_str();
-    return option->get_description() + (value.empty() || value == "[]" ? "" : fmt::format(" (default {})", value));
+    const std::string fallback = value.empty() || value == "[]" ? "" : fmt::format(" (default {})", value);
+    return wrapped(option->get_description() + fallback, kLine - kDescription);
   }
+
+ private:
+  static constexpr size_t kLine = 80, kDescription = 26;  // characters; where descriptions begin
 };
 
 std::string indented(const std::string& lines) {

@@ -69,7 +69,7 @@ void Recipe::declare(Settings& settings) {
       ->check(at_least(0));
   settings
       .add("momentum", momentum, "X",
-           "Of sgd and muon; beta1 of adam. In onecycle the middle:\nfor 0.9 from 0.95 to 0.85 and back")
+           "Of sgd and muon; beta1 of adam. In onecycle the middle: for 0.9 from 0.95 to 0.85 and back")
       ->check(in_range(0, 1));
   settings.add_switch("nesterov", nesterov, "Nesterov's momentum");
   settings.add("momentum-form", momentum_form, "FORM", "pytorch: lr times the velocity; caffe: lr inside it")
@@ -78,7 +78,7 @@ void Recipe::declare(Settings& settings) {
       ->check(at_least(0));
   settings
       .add("init", init, "HOW",
-           "model: as the model is defined; lsuv: then each layer scaled until the first\n"
+           "model: as the model is defined; lsuv: then each layer scaled until the first "
            "images leave it with a mean square of 1")
       ->check(one_of({"model", "lsuv"}));
   settings.add("clip-norm", clip_norm, "X", "Longest gradient; 0: no limit")->check(at_least(0));
@@ -102,7 +102,7 @@ void Recipe::declare(Settings& settings) {
   settings.group("Images");
   settings
       .add("augment", augment, "KIND,KIND",
-           "pad-crop, resized-crop, flip, color, cutout, or none (default resized-crop,flip\n"
+           "pad-crop, resized-crop, flip, color, cutout, or none (default resized-crop,flip "
            "for photographs of different sizes, else none; of preset photos also pad-crop)")
       ->check(one_of({"none", "pad-crop", "resized-crop", "flip", "color", "cutout"}));
   settings.add("crop-padding", crop_padding, "PX", "Of pad-crop: zeros on each side (default an eighth of the image)")

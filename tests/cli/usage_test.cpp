@@ -43,6 +43,34 @@ TEST_CASE("every command has help that ends with an example, and a version") {
   }
 }
 
+TEST_CASE("help fits into 80 columns, and tells what each preset sets") {
+  for (const Strings& command : std::vector<Strings>{{},
+                                                     {"train"},
+                                                     {"eval"},
+                                                     {"classify"},
+                                                     {"info"},
+                                                     {"gradcheck"},
+                                                     {"graph"},
+                                                     {"doctor"},
+                                                     {"bench"},
+                                                     {"bench", "train"},
+                                                     {"bench", "infer"},
+                                                     {"bench", "gemm"},
+                                                     {"bench", "conv"}}) {
+    std::istringstream help(kindling_command(with(command, {"--help"})).out);
+    for (std::string line; std::getline(help, line);) {
+      INFO(line);
+      CHECK(line.size() <= 80);
+    }
+  }
+  std::istringstream words(kindling_command({"train", "--help"}).out);
+  std::string text;
+  for (std::string word; words >> word;) text += word + " ";
+  CHECK_THAT(text, Contains(" --augment=pad-crop,flip --batch-size=64 ") &&
+                       Contains(" --optimizer=muon --pct-start=0.3 --schedule=onecycle ") &&
+                       Contains(" --drop-last --dropout=0.2 --epochs=15 "));
+}
+
 TEST_CASE("options of every command are in its help") {
   for (const std::string command : {"train", "eval", "info", "gradcheck", "graph", "doctor"}) {
     const std::string help = kindling_command({command, "--help"}).out;

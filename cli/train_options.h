@@ -1,0 +1,45 @@
+// The options of kindling train: what they are, and where what nobody has named comes from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <kindling/cli/options.h>
+#include <kindling/cli/recipe.h>
+#include <kindling/cli/settings.h>
+
+namespace kindling::cli {
+
+struct TrainCommand {
+  Everywhere everywhere;
+  ModelChoice model;
+  DataChoice data;
+  Images images;
+  Recipe recipe;
+  std::string preset, config, out, resume;
+  int64_t checkpoint_every = 0, log_every = 100, patience = 0, histograms_every = 0;
+  bool tensorboard = false;
+  std::optional<RunFacts> resumed;                         ///< of the run that goes on
+  bool moved = false;                                      ///< its data, as the command line says
+  bool chooses_model = false, chooses_batch_size = false;  ///< as neither the person nor the preset has named one
+};
+
+void declare(TrainCommand& options, Settings& settings);
+
+/// Command line over run or --config over the checkpoint of --weights over --preset over defaults.
+void apply_layers(TrainCommand& options, Settings& settings);
+
+/// Throws UsageError for an option that has no effect, as far as it is known before the data: see also complete().
+void check_effects(const TrainCommand& options, const Settings& settings);
+
+/// Fills what the options leave open from the data. Throws UsageError for what does not go with it.
+RunFacts complete(TrainCommand& options, const Settings& settings, const data::Splits& data,
+                  const data::InputInfo& input);
+
+/// For config.json: every option and the facts.
+nlohmann::json config_of(const Settings& settings, const RunFacts& facts);
+
+}  // namespace kindling::cli
