@@ -7,9 +7,9 @@
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they have calls of their own before all others
 namespace {
 
-/// OpenBLAS 0.3.21 takes two blocks of 128 MB when it is loaded, whatever the number of threads, and tries for ever
-/// where it gets none (ulimit -v 300000): about 300 MB, with
-/// libraries' own memory and the stacks of threads.
+/// OpenBLAS 0.3.21 takes two blocks of 128 MB when it is loaded, whatever the number of threads.
+/// Where it gets none (ulimit -v 300000), it tries for ever. With the memory of other libraries and
+/// the stacks of threads, it needs about 300 MB.
 constexpr size_t kNeeded = (2 * 128 + 48) * (size_t{1} << 20);
 
 /// Runs before the constructors of all libraries, so it calls the system alone.

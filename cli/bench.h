@@ -12,7 +12,7 @@
 
 namespace kindling::cli {
 
-/// The FMA peak of this run: the best of samples taken before, between and after what is measured.
+/// The FMA peak of this run: the best of samples taken before, between and after the measurements.
 class PeakMeter {
  public:
   PeakMeter();
@@ -23,7 +23,7 @@ class PeakMeter {
   double best_ = 0;
 };
 
-/// Durations of the same work, repeated, in milliseconds.
+/// Durations of repeated calls of the same work, in milliseconds.
 class Timing {
  public:
   void add(double ms) { samples_.push_back(ms); }
@@ -48,12 +48,12 @@ class Timing {
 
 double peak_rss_mb();
 double current_rss_mb();
-/// Of this process so far, without those that had to read a file.
+/// Page faults of this process so far, without those that read a file.
 int64_t page_faults();
-/// Since this process was started, to 10 ms.
+/// Milliseconds since this process was started, in steps of 10 ms.
 double process_age_ms();
 
-/// A note on standard error where OpenBLAS could be faster.
+/// Prints a note on standard error if OpenBLAS could be faster.
 void warn_of_slow_blas();
 /// `document` with "fma_peak_gflops", "threads", "isa", "blas_core" and "peak_rss_mb".
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak);

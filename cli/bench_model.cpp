@@ -56,7 +56,8 @@ class Workload {
     training_ ? train(images_.slice(0, 0, count), labels_.slice(0, 0, count)) : infer(images_.slice(0, 0, count));
   }
 
-  /// As every share of peak counts them: a multiply-add is two; conv1 needs no gradient of its input.
+  /// As every share of peak counts them: a multiply-add is two; conv1 needs no gradient of its
+  /// input.
   double gflop_per_image() const {
     int64_t macs = 0;
     const std::vector<LayerCall> calls = layer_calls(*model_, image_);

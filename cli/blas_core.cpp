@@ -11,7 +11,8 @@
 namespace kindling::cli {
 namespace {
 
-/// What the kernels of that name are compiled for. Other names are of older processors, or of other architectures.
+/// What the kernels of that name are compiled for. Other names are of older processors, or of other
+/// architectures.
 Isa isa_of_core(std::string_view core) {
   for (const std::string_view name : {"SkylakeX", "Cooperlake", "SapphireRapids"})
     if (core == name) return Isa::avx512;

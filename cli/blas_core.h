@@ -5,11 +5,11 @@
 
 namespace kindling::cli {
 
-/// The kernels of OpenBLAS, by their OPENBLAS_CORETYPE, for what this processor can do, if those in use are for less:
-/// OpenBLAS goes by a list of models, and one that is not in it gets kernels of 2004. Null if there is nothing to gain.
+/// The OPENBLAS_CORETYPE of better kernels for this processor, or null if those in use are the
+/// best. OpenBLAS goes by a list of models. A model that is not in it gets kernels of 2004.
 const char* better_blas_core();
 
-/// If there is: what to do about it, in one line. Else "".
+/// What to do if there are better kernels, in one line; else "".
 std::string blas_advice();
 
 }  // namespace kindling::cli

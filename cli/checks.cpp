@@ -83,8 +83,8 @@ Check check_gradients(uint64_t seed) {
   return {"gradients of first and second order, f64", result.ok, result.message};
 }
 
-/// Philox4x32-10's answers to counters and keys of all zeros and all ones, from the authors' known-answer file
-/// (Random123, kat_vectors).
+/// Philox4x32-10's answers to counters and keys of all zeros and all ones, from the authors'
+/// known-answer file (Random123, kat_vectors).
 Check check_random_numbers() {
   constexpr uint64_t kOnes = ~uint64_t{0};
   const bool known = Rng(0, 0).bits(0) == 0xe169c58d6627e8d5 && Rng(kOnes, kOnes).bits(kOnes) == 0x41c83b0e408f276d;

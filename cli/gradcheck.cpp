@@ -111,7 +111,8 @@ class ReplaceParameters final : public Visitor {
   Variables::const_iterator next_;
 };
 
-/// The training loss of two random images as a function of all parameters, dropout masks and batch statistics included.
+/// The training loss of two random images as a function of all parameters, dropout masks and batch
+/// statistics included.
 GradcheckResult check_model(const GradcheckCommand& options) {
   Rng rng(options.everywhere.seed);
   ModelChoice choice = options.model;
@@ -138,7 +139,8 @@ GradcheckResult check_model(const GradcheckCommand& options) {
   return result;
 }
 
-/// One row of the table. An operation that throws has failed, and its name is what one needs to know.
+/// One row of the table. An operation that throws has failed, and its name is what one needs to
+/// know.
 GradcheckResult check_op(const OpCase& op_case, const GradcheckCommand& options) {
   try {
     return gradcheck(op_case, options.order, options.everywhere.seed);

@@ -5,10 +5,11 @@
 
 namespace kindling::cli {
 
-/// While it lives, Ctrl-C (SIGINT), SIGTERM and SIGHUP set `requested()`; a second one ends the process. Those
-/// that the caller has ignored (nohup, a script's background jobs) stay so. No SIGHUP ends the process as the second
-/// signal: where a terminal closes, the shell and the kernel both send one. What reads our output may end by the same
-/// Ctrl-C: that is no reason to end too (SIGPIPE).
+/// While it lives, Ctrl-C (SIGINT), SIGTERM and SIGHUP set `requested()`, and a second signal ends
+/// the process. Signals that the caller has ignored (nohup, background jobs of a script) stay
+/// ignored. SIGHUP never counts as the second signal: when a terminal closes, the shell and the
+/// kernel both send one. SIGPIPE does not end the process either, because the reader of its output
+/// may end by the same Ctrl-C.
 class Interrupt {
  public:
   Interrupt();
@@ -17,7 +18,8 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   const std::atomic<bool>* requested() const;
-  /// Of a program that a signal has stopped, as shells have it: 128 and the signal's number. 130 before there was one.
+  /// The exit code of a program that was stopped by a signal, as in shells: 128 and the signal's
+  /// number. 130 if there was none.
   static int exit_code();
 
  private:

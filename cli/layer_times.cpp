@@ -69,7 +69,8 @@ class LayerBench {
     return count;
   }
 
-  /// One part goes through at once, and the layer's own loops use the threads; else each part is one thread's.
+  /// One part goes through at once, and the layer's own loops use the threads; else each part is
+  /// one thread's.
   template <class F>
   void each_part(F f) {
     parallel_for(static_cast<int64_t>(inputs_.size()), 1, [&](int64_t p, int64_t) { f(static_cast<size_t>(p)); });

@@ -11,7 +11,7 @@
 
 namespace kindling::cli {
 
-/// A module without parts, as the model calls it.
+/// A module without parts, with the shapes of one call.
 struct LayerCall {
   std::string name;
   Module* module;
@@ -19,7 +19,8 @@ struct LayerCall {
   bool first;           ///< its input is the image, of which no gradient is needed
   int64_t macs = 0;     ///< for one image
 };
-/// In the order of the calls, from one call of `model` on [1, size, size, channels] in evaluation mode.
+/// The layers in the order of their calls, from one call of `model` on [1, size, size, channels] in
+/// evaluation mode.
 std::vector<LayerCall> layer_calls(Module& model, const Shape& image);
 
 struct PassTime {
@@ -31,9 +32,9 @@ struct LayerTime {
   std::string name, kind;
   std::vector<PassTime> passes;
 };
-/// Runs each layer alone, `repetitions` times, on random inputs, cut into micro-batches
-/// on all threads as `plan` says. Gradients only if the model is in training mode. What
-/// is between layers (activations, concatenation, sums) is left out.
+/// Runs each layer alone, `repetitions` times, on random inputs. The batch is cut as `plan` says,
+/// and all threads are used. Gradients are computed only if the model is in training mode. What
+/// lies between layers (activations, concatenation, sums) is left out.
 std::vector<LayerTime> time_layers(Module& model, const Shape& image, int64_t batch_size, const StepPlan& plan,
                                    int64_t repetitions, PeakMeter& peak);
 

@@ -23,7 +23,8 @@ std::string prefix(const std::string& path, int64_t depth) {
   return path.substr(0, end);
 }
 
-/// Nodes that depend on the image, in the order of recording. What parameters alone go into is left out.
+/// Nodes that depend on the image, in the order of recording. What parameters alone go into is left
+/// out.
 std::vector<const Node*> nodes_between(const Node* image, const Node* output) {
   std::vector<const Node*> found{output};
   std::unordered_set<const Node*> seen{output};

@@ -7,9 +7,9 @@
 
 namespace kindling::cli {
 
-/// The model in Graphviz's DOT language, from one call on `input` in evaluation mode: one box for each module whose
-/// path has `depth` names, and for operations between them (ReLU, the sum of a bypass), with output shapes. Modules
-/// that are cut open are framed.
+/// The model in the DOT language of Graphviz, from one call on `input` in evaluation mode. There is
+/// one box for each module whose path has `depth` names, and for each operation between them (ReLU,
+/// the sum of a bypass), with output shapes. Modules that are opened are framed.
 std::string model_to_dot(Module& model, const Tensor& input, int64_t depth);
 
 }  // namespace kindling::cli

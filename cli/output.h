@@ -15,13 +15,14 @@ namespace kindling::cli {
 // Style, StatusLine, say(), percent(), duration(): what the library's own progress is made of.
 using namespace terminal;
 
-/// Text in columns: the first aligned left, the others right unless `left` names them.
+/// Text in columns. The first column is aligned to the left, others to the right unless `left`
+/// names them.
 class Table {
  public:
   explicit Table(std::vector<std::string> headings, std::vector<size_t> left = {0});
-  /// Control characters of the cells are made printable().
+  /// Control characters in the cells are made printable().
   void add(std::vector<std::string> row);
-  /// With the headings in bold and two blanks between columns.
+  /// The table, with headings in bold and two blanks between columns.
   std::string text(const Style& style) const;
 
  private:
@@ -38,25 +39,27 @@ std::string counted(int64_t number, const std::string& noun);
 /// "4.99 MB", "861.3 M": at most four digits and a unit of 1000s.
 std::string with_unit(double number, const std::string& unit);
 
-/// As one word of a command line: in quotes where a shell would read it otherwise.
+/// The text as one word of a command line: in quotes if a shell would read it otherwise.
 std::string shell_word(const std::string& text);
 
-/// Remembers the reason (errno) of the first failure to write to standard output, at once behind the attempt.
+/// Remembers the reason (errno) of the first failure to write to standard output. Call it directly
+/// after the attempt.
 void note_output_error();
-/// That reason; 0 if there was no failure.
+/// The reason, or 0 if there was no failure.
 int output_error();
-/// Writes what is buffered; false if that or anything before could not be written to standard output.
+/// Writes what is buffered. False if this, or anything before, could not be written to standard
+/// output.
 bool flush_output();
 
-/// Formats, and writes to standard output what a terminal can be shown: see put(). All that commands print goes
-/// through here.
+/// Formats, and writes to standard output with put(). Everything that commands print goes through
+/// this function.
 template <class... Args>
 void print(fmt::format_string<Args...> format, Args&&... args) {
   put(fmt::format(format, std::forward<Args>(args)...));
   note_output_error();
 }
 
-/// Writes the document as the only thing on standard output. What is not UTF-8 becomes U+FFFD, and
+/// Writes the document to standard output, and nothing else. What is not UTF-8 becomes U+FFFD, and
 /// control characters are escaped.
 void print_json(const nlohmann::ordered_json& document);
 

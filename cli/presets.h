@@ -12,13 +12,13 @@ namespace kindling::cli {
 struct Preset {
   std::string name, summary;
   nlohmann::json values;  ///< by key, as in config.json
-  /// What goes with a choice of the preset's, and is left out where the person makes that choice: {"optimizer", ...}
-  /// says what the optimiser's learning rate and the like are.
+  /// Values that belong to a choice of the preset. They are left out if the user makes that choice:
+  /// {"optimizer", ...} lists the optimiser's learning rate and so on.
   std::vector<std::pair<std::string, std::vector<std::string>>> goes_with = {};
 
-  /// All of them as on the command line: "--bypass=complex --drop-last ...".
+  /// All values as on the command line: "--bypass complex --drop-last ...".
   std::string words() const;
-  /// The values that are left beside the options that are `named`.
+  /// The values that remain if the options `named` are given.
   nlohmann::json values_beside(const std::vector<std::string>& named) const;
 };
 

@@ -10,10 +10,11 @@
 
 namespace kindling::cli {
 
-/// Besides Interrupt::exit_code().
+/// Exit codes besides Interrupt::exit_code().
 enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
 
-/// What one command line is made of. Each sub-command has a file, with a function add_NAME(Program&) that adds it.
+/// The commands of `kindling`. Each sub-command has a file with a function add_NAME(Program&),
+/// which adds it.
 class Program {
  public:
   Program();
@@ -21,11 +22,12 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// A sub-command that only holds others.
+  /// Adds a sub-command that only holds others.
   CLI::App& add_group(const std::string& name, const std::string& description, const std::string& examples);
 
-  /// Adds the sub-command `name` to `parent`. `Options` is a struct with a member `everywhere`; `declare` adds the rest
-  /// of its members as options, `run` does the work and returns an exit code. The help ends with `examples`.
+  /// Adds the sub-command `name` to `parent`. `Options` is a struct with a member `everywhere`;
+  /// `declare` adds the rest of its members as options, `run` does the work and returns an exit
+  /// code. The help ends with `examples`.
   template <class Options>
   void add(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples,
            void (*declare)(Options&, Settings&), int (*run)(Options&, Settings&)) {
@@ -42,13 +44,13 @@ class Program {
   }
 
   CLI::App& root() { return root_; }
-  /// Parses, runs, reports errors on standard error; the result is the exit code.
+  /// Parses and runs the command line, and reports errors on standard error. Returns the exit code.
   int run(int argc, const char* const* argv);
 
  private:
   CLI::App& add_command(CLI::App& parent, const std::string& name, const std::string& description,
                         const std::string& examples);
-  /// What run() calls if the command line names `command`.
+  /// The function that run() calls if the command line names `command`.
   void when_named(CLI::App& command, std::function<int()> run);
   static void add_help_and_version(CLI::App& command);
   int parse(int argc, const char* const* argv);

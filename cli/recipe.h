@@ -16,18 +16,19 @@
 
 namespace kindling::cli {
 
-/// How images become inputs.
+/// Options on how images become inputs.
 struct Images {
   std::vector<double> mean, std;                 ///< per channel, in 0..255; empty: complete() chooses
   std::optional<data::Preprocessing> described;  ///< what the checkpoint says that the command begins with
 
   void declare(Settings& settings);
-  /// Fills what is open: ImageNet's mean and std for colours, 127.5 and 127.5 for other numbers of channels. Throws
-  /// UsageError for other numbers of values than channels.
+  /// Fills what is left open: the mean and std of ImageNet for colours, 127.5 and 127.5 otherwise.
+  /// Throws UsageError if the number of values is not that of the channels.
   void complete(int64_t channels);
   data::Transform normalize() const;
-  /// For inputs of `size` pixels: as the checkpoint says, or else squares are resized and of others the
-  /// middle is cut out, an eighth larger beforehand (torchvision's 256 to 224).
+  /// For inputs of `size` pixels: as the checkpoint says. Otherwise squares are resized. Other
+  /// pictures are resized to be an eighth larger (as torchvision's 256 for 224), and the middle is
+  /// cut out.
   data::Preprocessing preprocessing(int64_t size, const data::InputInfo& input) const;
 };
 
@@ -53,20 +54,22 @@ struct Recipe {
   int64_t early_size = 0, early_epochs = 0;  ///< pixels of the images in the first epochs; 0: no other
 
   void declare(Settings& settings);
-  /// Which of the options have an effect, beside the others: those that belong to one optimiser, schedule,
+  /// Which options have an effect beside the others: some belong to one optimiser, schedule or
   /// augmentation.
   std::vector<Effect> effects() const;
-  /// Turns off what a preset has turned on for nothing: Nesterov's momentum without momentum, or of another optimiser.
+  /// Turns off what a preset has turned on without effect: Nesterov's momentum without momentum, or
+  /// with another optimiser.
   void drop_what_has_no_effect();
-  /// Fills what is open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW); crops and flips for
-  /// photographs of different sizes, nothing for others. Throws UsageError for settings that do not go together.
+  /// Fills what is left open: the learning rate (0.01 for SGD and Muon, 0.001 for Adam and AdamW),
+  /// and crops and flips for photographs of different sizes. Throws UsageError for settings that do
+  /// not go together.
   void complete(const data::InputInfo& input);
 
   std::unique_ptr<Optimizer> make_optimizer(Module& model) const;
   /// For a training set of so many samples.
   Schedule make_schedule(int64_t samples) const;
   data::Transform train_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
-  /// That of the first epochs: the same, and then to their size.
+  /// The transform of the first epochs: the same, and then a resize to their size.
   data::Transform early_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
 
  private:

@@ -22,16 +22,16 @@ class Option;
 
 namespace kindling::cli {
 
-/// The command line asks for something that cannot be: exit code 2. Everything else that fails is exit code 1.
+/// The command line asks for something impossible: exit code 2. All other failures are exit code 1.
 struct UsageError : Error {
   using Error::Error;
 };
 
-/// What a signed integer may be at most, so that products of some do not overflow.
+/// The largest integer that an option takes, so that products of some do not overflow.
 inline constexpr int64_t kLargestInteger = 1'000'000'000;
 
-/// Of an option's value, as it was written: "", or a message that says what would do. Numbers that are not finite
-/// never do.
+/// Checks the value of an option as it was written. Returns "", or a message that says what is
+/// allowed. Numbers that are not finite are never allowed.
 using ValueCheck = std::function<std::string(const std::string& text)>;
 
 /// One of these words.
@@ -48,13 +48,13 @@ ValueCheck above_to(double low, double high);
 ValueCheck finite();
 /// No integer above kLargestInteger. Other words are left to the option.
 ValueCheck no_huge_integer();
-/// Not "": a shell makes that of a variable that is not set.
+/// Not "", which a shell makes of a variable that is not set.
 ValueCheck not_empty();
 
-/// Where the value of an option comes from, the first layer first.
+/// Where the value of an option comes from, strongest first.
 enum class Layer { command_line, config_file, run, preset };
 
-/// Whether an option does anything, beside the other settings.
+/// Whether an option has an effect beside the other settings.
 struct Effect {
   std::string option;  ///< its name
   bool has;            ///< whether it has an effect, or asks for none (0, or off)
@@ -71,50 +71,52 @@ class Option {
   CLI::Option* option_;
 };
 
-/// Options under their names: --batch-size on the command line is "batch_size" in JSON. Values come in layers; what an
-/// upper layer has set the lower ones leave alone.
+/// Options by name: --batch-size on the command line is "batch_size" in JSON. Values come in
+/// layers. A lower layer does not change what an upper layer has set.
 class Settings {
  public:
   explicit Settings(CLI::App& command) : command_(command) {}
 
-  /// Adds --`name`, which takes a value (`placeholder` in the help) for `variable`: a string, a number, an optional of
-  /// one, or a list of them with commas between. What `variable` holds now is the default.
+  /// Adds --`name`, which takes a value for `variable`: a string, a number, an optional of one, or
+  /// a list of them, separated by commas. `placeholder` stands for the value in the help. The
+  /// present content of `variable` is the default.
   template <class T>
   Option* add(const std::string& name, T& variable, const std::string& placeholder, const std::string& help) {
     return add_value(name, &variable, placeholder, help);
   }
-  /// Adds the flag --`name`, of this call alone: no layer sets it.
+  /// Adds the flag --`name`. It holds for this call alone, and no layer sets it.
   void add_flag(const std::string& name, bool& variable, const std::string& help);
-  /// Adds the words without a name, of this call alone: files to work on.
+  /// Adds words without a name, for this call alone: files to work on.
   void add_words(std::vector<std::string>& variable, const std::string& placeholder, const std::string& help);
   /// Adds the switches --`name` and --no-`name`.
   Option* add_switch(const std::string& name, bool& variable, const std::string& help);
 
-  /// Heading in the help of the options that are added from here on.
+  /// The heading in the help for the options that are added next.
   void group(const std::string& heading) { group_ = heading; }
   CLI::App& command() { return command_; }
 
   enum class Unknown { refuse, pass_over };
-  /// The next layer: sets what `values` names and nothing has set yet; null and, for a list, an empty list are no
-  /// value. Throws UsageError "SOURCE: ..." for a value that does not fit and, if told to refuse it, a key that is no
-  /// option.
+  /// The next layer: sets the options in `values` that nothing has set yet. null is no value, and
+  /// for a list neither is an empty list. Throws UsageError "SOURCE: ..." for a value that does not
+  /// fit, and, if told to refuse it, for a key that is no option.
   void apply(const nlohmann::json& values, const std::string& source, Layer layer, Unknown unknown = Unknown::refuse);
-  /// The layer that has set --`name`; nothing while it has its default.
+  /// The layer that has set --`name`; nothing if it has its default.
   std::optional<Layer> layer_of(const std::string& name) const;
   /// Whether a layer so far has set --`name`.
   bool is_set(const std::string& name) const { return layer_of(name).has_value(); }
-  /// Whether somebody has asked for it, on the command line or in a file for --config, and not a preset or an old run.
+  /// Whether the user has asked for it, on the command line or in a --config file, and not a preset
+  /// or an old run.
   bool is_named(const std::string& name) const;
-  /// Throws UsageError "--power has no effect ..." for the first option that is_named() but has no effect. What a
-  /// preset sets for nothing is no mistake of the user's.
+  /// Throws UsageError "--power has no effect ..." for the first option that is_named() and has no
+  /// effect. What a preset sets without effect is no mistake of the user.
   void check_effects(const std::vector<Effect>& effects) const;
   /// Names of the options set so far.
   std::vector<std::string> names_set() const;
-  /// Every option with its value, null where there is none.
+  /// Every option with its value, or null if it has none.
   nlohmann::json values() const;
 
  private:
-  /// What can be an option's variable, besides a bool.
+  /// The types that an option's variable can have, besides bool.
   using Target =
       std::variant<std::string*, int*, int64_t*, uint64_t*, double*, std::optional<double>*, std::optional<int64_t>*,
                    std::vector<std::string>*, std::vector<double>*, std::vector<int64_t>*>;
@@ -132,7 +134,7 @@ class Settings {
   Option* remember(const std::string& name, Kind kind, CLI::Option* option, std::function<nlohmann::json()> value);
   const Entry* find(const std::string& key) const;
   Entry* find(const std::string& key) { return const_cast<Entry*>(std::as_const(*this).find(key)); }
-  /// Throws UsageError unless `value` is what an option of that kind takes.
+  /// Throws UsageError unless `value` can be the value of an option of that kind.
   static void check_kind(const Entry& entry, const nlohmann::json& value, const std::string& source);
 
   CLI::App& command_;

@@ -29,13 +29,16 @@ struct TrainCommand {
 
 void declare(TrainCommand& options, Settings& settings);
 
-/// Command line over run or --config over the checkpoint of --weights over --preset over defaults.
+/// Sets the options by precedence: the command line, then the run or --config, then the checkpoint
+/// of --weights, then --preset, then defaults.
 void apply_layers(TrainCommand& options, Settings& settings);
 
-/// Throws UsageError for an option that has no effect, as far as it is known before the data: see also complete().
+/// Throws UsageError for an option that has no effect, as far as that is known before the data: see
+/// also complete().
 void check_effects(const TrainCommand& options, const Settings& settings);
 
-/// Fills what the options leave open from the data. Throws UsageError for what does not go with it.
+/// Takes from the data what the options leave open. Throws UsageError for options that do not fit
+/// the data.
 RunFacts complete(TrainCommand& options, const Settings& settings, const data::Splits& data,
                   const data::InputInfo& input);
 

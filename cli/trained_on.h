@@ -13,27 +13,29 @@ using data::TrainedOn;
 
 /// `train` is what open_dataset(spec, options) gave.
 TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Dataset& train);
-/// Nothing if the checkpoint says nothing of it, as older ones do. Throws FileError if what it says is damaged.
+/// Nothing if the checkpoint does not say it, as older ones. Throws FileError if the entry is
+/// damaged.
 std::optional<TrainedOn> read_trained_on(const std::string& checkpoint);
 
-/// What differs between the data `before` and `now`, in words; "" if nothing does. Of folders the images and classes
-/// are compared, of other data the kind alone.
+/// The difference between the data `before` and `now`, in words; "" if there is none. Of folders
+/// the images and classes are compared, of other data only the kind.
 std::string difference(const TrainedOn& before, const TrainedOn& now);
 
-/// What to measure a model on.
+/// The data to measure a model on.
 struct EvalChoice {
   data::EvalSet set;
   bool by_record = false;  ///< by what the checkpoint says of its folder; options.seed and .val_share had no part in it
   std::string note = {};   ///< what the user should know of the choice, if anything
 };
 
-/// Of the folder that the model was trained on, what training held out; of all else, what data::open_for_eval offers.
-/// Without options.labels, the classes of another folder are numbered as in training if they are all among those.
+/// Of the folder that the model was trained on: what training held out. Of other data: what
+/// data::open_for_eval returns. Without options.labels, the classes of another folder have the
+/// numbers of training, if they are all among those.
 EvalChoice choose_for_eval(const std::string& spec, data::OpenOptions options,
                            const std::optional<TrainedOn>& trained_on);
 
-/// Throws FileError if `spec` is a folder that is not there. It is for data that a run names, which may have moved: the
-/// message says how to tell where it is now.
+/// Throws FileError if `spec` is a folder that does not exist. For the data of a run, which may
+/// have moved: the message says how to tell its new place.
 void check_not_moved(const std::string& spec);
 
 }  // namespace kindling::cli
