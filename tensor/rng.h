@@ -2,11 +2,27 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 #include <kindling/tensor/shape.h>
 
 namespace kindling {
+
+namespace detail {
+/// `x` of [low, high) as a T below `high`. One u of some 2^25 in [0, 1) is rounded up to 1 when it
+/// becomes a float, as the last step in front of `high` is 2^-24 wide and half of it rounds up; in
+/// double low + (high - low) u is rounded in the same way. Such a draw gets the largest T below
+/// `high` instead, and all others stay what they are. Where there is nothing between low and high,
+/// x is what remains.
+template <class T>
+T below(double high, double low, double x) {
+  const T rounded = static_cast<T>(x);
+  if (static_cast<double>(rounded) < high || !(low < high)) [[likely]]
+    return rounded;
+  return std::nextafter(static_cast<T>(high), static_cast<T>(low));
+}
+}  // namespace detail
 
 /// A stream of random numbers by Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
 /// 1, 2, 3", SC 2011). Its element i is a function of (seed, stream, i) alone. So the bits depend
@@ -31,7 +47,10 @@ class Rng {
   /// The next element in sequence.
   uint64_t next_bits() { return bits(position_++); }
   double next_uniform() { return uniform(position_++); }
-  double next_uniform(double low, double high) { return low + (high - low) * next_uniform(); }
+  /// In [low, high); `low` where that is empty.
+  double next_uniform(double low, double high) {
+    return detail::below<double>(high, low, low + (high - low) * next_uniform());
+  }
   double next_normal() { return normal(position_++); }
   /// Uniform in {0, ..., n - 1}, without bias (Lemire's multiplication with rejection). `n` > 0.
   int64_t next_below(int64_t n);

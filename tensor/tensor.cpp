@@ -32,17 +32,6 @@ void convert(Tensor& target, const Tensor& source) {
   });
 }
 
-// x as a T below `high`. One u of some 2^25 in [0, 1) is rounded up to 1 when it becomes a float, as the last step in
-// front of `high` is 2^-24 wide and half of it rounds up; such a draw gets the largest T below `high` instead, and all
-// others stay what they are. Where there is nothing between low and high, x is what remains.
-template <class T>
-T below(double high, double low, double x) {
-  const T rounded = static_cast<T>(x);
-  if (static_cast<double>(rounded) < high || !(low < high)) [[likely]]
-    return rounded;
-  return std::nextafter(static_cast<T>(high), static_cast<T>(low));
-}
-
 template <class Draw>
 Tensor draw(const Shape& shape, DType dtype, const char* name, Draw draw_element) {
   Tensor result = Tensor::empty(shape, dtype);
@@ -151,7 +140,7 @@ Tensor Tensor::arange(int64_t n, DType dtype) {
 Tensor Tensor::uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype) {
   const Rng stream = rng.split();
   return draw(shape, dtype, "uniform", [&](auto t, uint64_t i) {
-    return below<decltype(t)>(high, low, low + (high - low) * stream.uniform(i));
+    return detail::below<decltype(t)>(high, low, low + (high - low) * stream.uniform(i));
   });
 }
 

@@ -175,6 +175,18 @@ TEST_CASE("permutation has every number once, and every order is as likely as th
   check_uniform(counts);
 }
 
+TEST_CASE("uniform numbers of a range stay below its upper end, also where a draw is rounded to it") {
+  Rng rng(1);
+  int low = 0, last = 0;
+  for (int i = 0; i < 100; ++i) {  // half of the draws are nearer to the upper end
+    if (rng.next_uniform(1e16, 1e16 + 2) == 1e16) ++low;
+    if (rng.next_uniform(-1, -1 + 0x1p-52) < -1 + 0x1p-52) ++last;
+  }
+  CHECK(low == 100);  // there is no double between 1e16 and 1e16 + 2
+  CHECK(last == 100);
+  CHECK(rng.next_uniform(2, 2) == 2);
+}
+
 TEST_CASE("uniform tensors stay below their upper end, also where a draw is rounded to it") {
   // Element 9 of these seeds is within 2^-26 of 1, so it becomes 1 as a float; one draw of 2^25 does.
   for (const uint64_t seed : {520'668, 2'767'512})
