@@ -16,7 +16,8 @@ constexpr size_t kLowest = 20;       // of more classes than that
 constexpr size_t kMostColumns = 20;  // of a matrix: 100 characters for counts of up to three digits
 constexpr size_t kLine = 80;         // characters; a matrix with names above its columns goes into one
 
-/// Characters of a line with a column for each of `names`, and one of as many as the longest before them.
+/// Characters of a line with a column for each of `names`, and one of as many as the longest before
+/// them.
 size_t width_with_names(const std::vector<std::string>& names) {
   constexpr size_t kBlanks = 2, kLeast = 3;  // between columns; digits of most counts
   size_t longest = 0, width = 0;

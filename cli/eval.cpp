@@ -95,7 +95,7 @@ Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Ev
   return document;
 }
 
-/// Whether a share of what `spec` names is held out, as it has no part to measure on.
+/// Whether a share of `spec` is held out, because it has no part to measure on.
 bool holds_out(const std::string& spec) {
   const std::optional<std::string> path = data::path_of_folder(spec);
   const auto has = [&](const char* part) { return data::is_folder(std::filesystem::path(*path) / part); };
@@ -116,7 +116,7 @@ void require_data(const EvalCommand& options, const Settings& settings, const st
                   file, trained_on->kind));
 }
 
-/// What the command line does not name comes from the run that the checkpoint lies in.
+/// Takes what the command line does not name from the run of the checkpoint.
 data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_data, bool names_labels) {
   const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
   require_data(options, settings, trained_on);

@@ -139,8 +139,7 @@ GradcheckResult check_model(const GradcheckCommand& options) {
   return result;
 }
 
-/// One row of the table. An operation that throws has failed, and its name is what one needs to
-/// know.
+/// Checks one row of the table. An operation that throws has failed, and its name is reported.
 GradcheckResult check_op(const OpCase& op_case, const GradcheckCommand& options) {
   try {
     return gradcheck(op_case, options.order, options.everywhere.seed);

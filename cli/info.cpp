@@ -116,12 +116,12 @@ int describe_model(const InfoOptions& options, const std::optional<RunFacts>& fa
   return kDone;
 }
 
-/// Not the state of a run, nor the running statistics of batch normalisation.
+/// Whether it is a parameter: not state of a run, and no running statistics of batch normalisation.
 bool is_parameter(const std::string& name) {
   return !name.starts_with(kStatePrefix) && !name.ends_with("running_mean") && !name.ends_with("running_var");
 }
 
-/// A file of weights of which nothing more is known.
+/// Describes a file of weights if nothing more is known of it.
 int describe_file(const InfoOptions& options) {
   const SafetensorsFile file(options.model.weights);
   int64_t parameters = 0, bytes = 0;

@@ -31,15 +31,15 @@ void stop_or_quit(int signal) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, notice(signal).data(), notice(signal).size());
 }
 
-/// What it interrupts may be about to look at errno.
+/// Keeps errno: the interrupted code may be about to read it.
 void on_signal(int signal) {
   const int error = errno;
   stop_or_quit(signal);
   errno = error;
 }
 
-/// Returns what was done about `signal` before. What was ignored stays so: nohup has SIGHUP ignored, a script SIGINT
-/// for what it starts in the background.
+/// Returns the handler of `signal` before. Ignored signals stay ignored: nohup ignores SIGHUP, and
+/// a script ignores SIGINT for what it starts in the background.
 auto listen_to(int signal) {
   struct sigaction before {};
   ::sigaction(signal, nullptr, &before);

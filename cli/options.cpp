@@ -43,8 +43,9 @@ std::string check_data(const std::string& spec) {
   return "";
 }
 
-/// Pixels of the model's input where none are asked for: those of the data if all images are squares of one size that
-/// the model takes and that is no larger than what it was made for, or than a small image; else what it was made for.
+/// The size of the model's input if none is asked for. It is that of the data if all images are
+/// squares of one size that the model takes, and no larger than what the model was made for or than
+/// a small image. Otherwise it is what the model was made for.
 int64_t choose_size(const ModelInfo& info, const data::InputInfo& input) {
   constexpr int64_t kSmallImage = 64;
   if (!input.is_square()) return info.size;
@@ -212,7 +213,8 @@ void check_is_weights(const std::string& path) {
   throw FileError(path + ": is a folder without a checkpoint; --weights takes a file, as RUN/best.ckpt");
 }
 
-/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the description makes no sense.
+/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the
+/// description makes no sense.
 int64_t channels_in(const std::string& weights, const Description& description) {
   int64_t channels = 0;
   try {

@@ -27,7 +27,8 @@
 namespace kindling::cli {
 namespace {
 
-/// Line breaks where words would go beyond `width` characters. A line that is indented goes on with its indent.
+/// Breaks lines at `width` characters, between words. The rest of an indented line has the same
+/// indent.
 std::string wrapped(const std::string& text, size_t width) {
   std::istringstream lines(text);
   std::string result;
@@ -123,8 +124,8 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return nearest != words.end() && distance(*nearest) < kFar ? fmt::format("; did you mean {}?", *nearest) : "";
 }
 
-/// The arguments as CLI11 takes them, the last first. "--out=" becomes "--out" and "", of which the option says that it
-/// needs a value: CLI11 would take the next word for it.
+/// The arguments as CLI11 takes them, the last first. "--out=" becomes "--out" and "", and the
+/// option says that it needs a value. CLI11 alone would take the next word for the value.
 std::vector<std::string> reversed_words(int argc, const char* const* argv) {
   std::vector<std::string> words;
   for (int i = argc - 1; i > 0; --i) {
@@ -138,8 +139,9 @@ std::vector<std::string> reversed_words(int argc, const char* const* argv) {
   return words;
 }
 
-/// A file that is opened while one of the three standard descriptors is closed would take its place, and what is
-/// printed would go into it. What is put there instead cannot be written to either.
+/// Opens something in place of standard descriptors that are closed. Otherwise the next file that
+/// is opened would take their number, and output would go into it. What is opened cannot be written
+/// to.
 void occupy_standard_descriptors() {
   int descriptor = 0;
   while (descriptor >= 0 && descriptor <= STDERR_FILENO) descriptor = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -241,7 +243,7 @@ int Program::run_command() {
   }
 }
 
-/// The options of the command that memory depends on most.
+/// The options of the command that affect memory most.
 std::string Program::memory_advice() const {
   const std::vector<std::string> names = option_names(chosen_command());
   std::vector<std::string> found;
@@ -255,7 +257,8 @@ int Program::report_wrong_usage(const std::string& message) const {
   return kWrongUsage;
 }
 
-/// Lines behind the first are indented. What looks like a line of its own comes from a name with a line break in it.
+/// Indents all lines but the first. A line that looks like one of its own comes from a name with a
+/// line break in it.
 int Program::report_failure(const std::string& message) const {
   std::string text;
   for (size_t i = 0; i < message.size(); ++i) {

@@ -18,8 +18,9 @@ const std::vector<double> kImageNetMean{123.675, 116.28, 103.53}, kImageNetStd{5
 
 int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-/// What the velocity forgets at each update, 1 - momentum, is half as much at both ends of the cycle and half as much
-/// again where the rate is highest: from 0.95 to 0.85 and back, as Smith and Topin have it, for 0.9. 0 stays 0.
+/// Momentum around its middle value, as Smith and Topin cycle it: for 0.9 from 0.95 to 0.85 and
+/// back. What the velocity forgets at each update, 1 - momentum, is half as much at both ends of
+/// the cycle, and half as much again where the rate is highest. 0 stays 0.
 void cycle_around(double momentum, OneCycleOptions& cycle) {
   cycle.cycle_momentum = momentum > 0;
   cycle.max_momentum = 1 - 0.5 * (1 - momentum);

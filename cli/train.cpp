@@ -35,7 +35,7 @@ void check_holds_no_run(const TrainCommand& options) {
                     options.out, shell_word(options.out)));
 }
 
-/// Makes runs/<date>-<time>, or the same with a number: another run may begin in the same second.
+/// Creates runs/<date>-<time>. If another run began in the same second, a number follows.
 std::string claim_new_run() {
   std::error_code error;
   fs::create_directories("runs", error);
@@ -46,7 +46,8 @@ std::string claim_new_run() {
   return run;
 }
 
-/// Whether the run goes on from a checkpoint: one that died before its first begins as a new one does.
+/// Whether the run continues from a checkpoint. A run that died before its first checkpoint starts
+/// like a new one.
 bool has_checkpoint(const TrainCommand& options) {
   return !options.resume.empty() && fs::exists(options.out + "/last.ckpt");
 }
@@ -56,7 +57,7 @@ std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels
   return has_checkpoint(options) ? options.model.make(rng, channels) : options.model.load(rng, channels);
 }
 
-/// Has the first weights fit the first images, where the recipe says so and they come from nowhere else.
+/// Fits the first weights to the first images, if the recipe says so and the weights are new.
 void initialize(const TrainCommand& options, Module& model, const data::Splits& data,
                 const data::Transform& transform) {
   if (options.recipe.init != "lsuv" || has_checkpoint(options) || !options.model.weights.empty()) return;
@@ -85,7 +86,8 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
   return advice.empty() ? text : text + "\nnote: " + advice;
 }
 
-/// What a run that goes on was trained on so far; nothing for a new one, and if its checkpoint does not say.
+/// What a resumed run was trained on so far. Nothing for a new run, or if its checkpoint does not
+/// say.
 std::optional<TrainedOn> trained_on_so_far(const TrainCommand& options) {
   return has_checkpoint(options) ? read_trained_on(options.out + "/last.ckpt") : std::nullopt;
 }
@@ -194,7 +196,7 @@ Json to_json(const TrainResult& result) {
           {"peak_rss_mb", result.peak_rss_mb}};
 }
 
-/// How to measure the model on what it was not trained on.
+/// Says how to measure the model on data that it was not trained on.
 std::string advice(const TrainCommand& options, const TrainResult& result) {
   const std::string command = "kindling eval --weights " + shell_word(result.run + "/best.ckpt") + " --data ";
   const std::string spec = shell_word(options.data.data);
@@ -220,7 +222,7 @@ void print_result(const TrainCommand& options, const TrainResult& result) {
   print("curves are in {}/curves.svg\n{}\n", printable(result.run), printable(advice(options, result)));
 }
 
-/// What keeps networks alive, as far as it has not been tried.
+/// Names what keeps networks alive and has not been tried.
 std::string advice_for_the_dead(const TrainCommand& options) {
   std::vector<std::string> ways;
   if (options.recipe.init != "lsuv") ways.push_back("--init lsuv");

@@ -22,7 +22,8 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-/// What may be said anew when a run is resumed: nothing that changes what has been trained so far.
+/// Options that may be given again when a run is resumed: none that changes what has been trained
+/// so far.
 const std::vector<std::string> kResumable{
     "resume",           "threads",   "workers",     "strict",           "epochs", "patience",
     "checkpoint-every", "log-every", "tensorboard", "histograms-every", "data"};
@@ -75,21 +76,22 @@ void apply_config_file(const TrainCommand& options, Settings& settings) {
   settings.apply(config, options.config, layer);
 }
 
-/// Who says nothing about what to train gets `shapes`, who has a folder of pictures and no other recipe `photos`.
+/// Without options it is `shapes`; for a folder of pictures without another recipe it is `photos`.
 std::string default_preset(const TrainCommand& options, const Settings& settings) {
   if (!options.config.empty() || settings.is_set("preset")) return options.preset;
   if (options.data.data.starts_with("folder:")) return "photos";
   return settings.is_set("model") || settings.is_set("data") ? "" : "shapes";
 }
 
-/// What weights to begin with are for: the model and its inputs. The classes are those of the data.
+/// Takes the model and its inputs from the weights to begin with. The classes are those of the
+/// data.
 void apply_description(TrainCommand& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_description_of(options.model.weights, settings, {"classes"});
   if (facts) options.images.described = facts->preprocessing;
 }
 
-/// What preset photos takes from the pictures themselves, where nobody has named it: the size, up to 128 pixels; the
-/// CIFAR form of the model for small ones; and crops as large as the pictures allow.
+/// Lets preset photos choose by the pictures what the user has not named: the size, up to 128
+/// pixels; the CIFAR form of the model for small ones; and crops.
 void choose_by_pictures(TrainCommand& options, const data::InputInfo& input) {
   constexpr int64_t kLargest = 128, kStep = 32, kSmall = 48;  // pixels
   ModelChoice& model = options.model;

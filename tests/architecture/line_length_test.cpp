@@ -87,7 +87,7 @@ TEST_CASE("lines of Markdown have at most 100 columns") {
 }
 
 TEST_CASE("lines of doc comments have at most 100 columns") {
-  for (const char* folder : {"optim", "data", "io", "train", "bench", "examples", "tests", "tools"})
+  for (const char* folder : {"optim", "data", "io", "train", "bench", "examples", "tests", "tools", "cli"})
     CHECK(found_in(folder, {".h", ".cpp", ".inc"}, long_doc_comments) == Strings{});
 }
 
