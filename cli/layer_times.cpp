@@ -1,20 +1,12 @@
 #include <kindling/cli/layer_times.h>
 
 #include <kindling/nn/dropout.h>
+#include <kindling/nn/observer.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling::cli {
 namespace {
-
-class PartFinder final : public Visitor {
- public:
-  explicit PartFinder(Module& module) { module.visit(*this); }
-  void operator()(std::string_view, Variable&) override {}
-  void operator()(std::string_view, Tensor&) override {}
-  void operator()(std::string_view, Module&) override { found = true; }
-  bool found = false;
-};
 
 Shape with_batch(const Shape& shape, int64_t batch) {
   Shape result = shape;
@@ -98,7 +90,7 @@ std::vector<LayerCall> layer_calls(Module& model, const Shape& image) {
   const NoGrad no_grad;
   std::vector<LayerCall> calls;
   const CallObserver observer([&](Module& module, const std::string& path, const Variable& x, const Variable& y) {
-    if (PartFinder(module).found) return;
+    if (module.has_parts()) return;
     calls.push_back({path, &module, x.shape(), y.shape(), calls.empty(), module.macs(x.shape(), y.shape())});
   });
   model(Tensor::zeros(image));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <kindling/autograd/node.h>
+#include <kindling/nn/observer.h>
 
 namespace kindling::cli {
 namespace {
@@ -45,28 +46,34 @@ struct Box {
   std::string label, frame;
 };
 
+/// Two modules that one node has computed, as a convolution and its pooling: the node has the path of
+/// the first.
+struct Joint {
+  Shape between;       ///< of what the first puts out
+  std::string second;  ///< path
+};
+using Joints = std::map<const Node*, Joint>;
+
 /// What is drawn: boxes in the order of the data, each standing
 /// for one node of the autograd graph or all of a module's.
 class Picture {
  public:
-  Picture(int64_t depth, std::map<std::string, std::string> kinds) : depth_(depth), kinds_(std::move(kinds)) {}
+  Picture(int64_t depth, std::map<std::string, std::string> kinds, Joints joints)
+      : depth_(depth), kinds_(std::move(kinds)), joints_(std::move(joints)) {}
 
   void add(const Node* node) {
-    const std::string module = prefix(*node->path, depth_);
-    const auto known = module_boxes_.find(module);
-    size_t box = boxes_.size();
-    if (!module.empty() && known != module_boxes_.end()) {
-      box = known->second;
-    } else {
-      boxes_.emplace_back();
-      if (!module.empty()) module_boxes_[module] = box;
-    }
-    describe(boxes_[box], node, module);
-    box_of_[node] = box;
+    const auto joint = joints_.find(node);
+    const bool two = joint != joints_.end();
+    const size_t box = box_for(node, *node->path, two ? joint->second.between : node->shape);
     for (const Node::Input& input : node->inputs) {
       const auto from = box_of_.find(input.node.get());
       if (from != box_of_.end() && from->second != box) arrows_.insert({from->second, box});
     }
+    box_of_[node] = box;
+    if (!two) return;
+    const size_t second = box_for(node, joint->second.second, node->shape);
+    if (second != box) arrows_.insert({box, second});
+    box_of_[node] = second;
   }
 
   std::string dot() const {
@@ -85,24 +92,39 @@ class Picture {
   }
 
  private:
+  /// The box of the module at `path`, or one of its own for a node deeper than that.
+  size_t box_for(const Node* node, const std::string& path, const Shape& shape) {
+    const std::string module = prefix(path, depth_);
+    const auto known = module_boxes_.find(module);
+    size_t box = boxes_.size();
+    if (!module.empty() && known != module_boxes_.end()) {
+      box = known->second;
+    } else {
+      boxes_.emplace_back();
+      if (!module.empty()) module_boxes_[module] = box;
+    }
+    describe(boxes_[box], node, module.empty() ? path : module, shape, !module.empty());
+    return box;
+  }
+
   /// A module's box takes its shape from the last node in it.
-  void describe(Box& box, const Node* node, const std::string& module) const {
+  void describe(Box& box, const Node* node, const std::string& path, const Shape& shape, bool is_module) const {
     std::ostringstream label;
     if (node->is_leaf())
       label << "image";
-    else if (module.empty())
-      label << node->name;
+    else if (is_module)
+      label << path << "\\n" << kinds_.at(path);
     else
-      label << module << "\\n" << kinds_.at(module);
-    label << "\\n" << node->shape;
+      label << node->name;
+    label << "\\n" << shape;
     box.label = label.str();
-    const std::string& path = module.empty() ? *node->path : module;
-    box.frame = module.empty() ? path : path.substr(0, std::min(path.rfind('/'), path.size()));
-    if (!module.empty() && path.find('/') == std::string::npos) box.frame.clear();
+    box.frame = is_module ? path.substr(0, std::min(path.rfind('/'), path.size())) : path;
+    if (is_module && path.find('/') == std::string::npos) box.frame.clear();
   }
 
   int64_t depth_;
   std::map<std::string, std::string> kinds_;
+  Joints joints_;
   std::vector<Box> boxes_;
   std::map<std::string, size_t> module_boxes_;
   std::map<const Node*, size_t> box_of_;
@@ -114,11 +136,16 @@ class Picture {
 std::string model_to_dot(Module& model, const Tensor& input, int64_t depth) {
   const EvaluationMode evaluation(model);
   std::map<std::string, std::string> kinds;
-  const CallObserver observer(
-      [&](Module& module, const std::string& path, const Variable&, const Variable&) { kinds[path] = module.kind(); });
+  Joints joints;
+  const CallObserver observer([&](Module& module, const std::string& path, const Variable& x, const Variable& y) {
+    kinds[path] = module.kind();
+    // Of a joint pass the second layer sees an input outside the graph.
+    if (!module.has_parts() && x.node() == nullptr && *y.node()->path != path)
+      joints[y.node().get()] = {x.shape(), path};
+  });
   const Variable image(input, /*requires_grad=*/true);
   const Variable output = model(image);
-  Picture picture(depth, std::move(kinds));
+  Picture picture(depth, std::move(kinds), std::move(joints));
   for (const Node* node : nodes_between(image.node().get(), output.node().get())) picture.add(node);
   return picture.dot();
 }

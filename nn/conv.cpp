@@ -23,23 +23,12 @@ void Conv2d::visit(Visitor& visitor) {
   visitor("bias", bias);
 }
 
-Variable Conv2d::forward(const Variable& x) {
-  return relu_ ? conv2d_relu(x, weight, bias, options_) : conv2d(x, weight, bias, options_);
+Variable Conv2d::forward_to(const Variable& x, const Out& out) {
+  return relu_ ? conv2d_relu(x, weight, bias, options_, out) : conv2d(x, weight, bias, options_, out);
 }
 
-Variable Conv2d::then(MaxPool2d& pool, const Variable& x) {
-  if (CallObserver::watching()) return pool((*this)(x));
-  Shape map;
-  {
-    const Scope scope(name());
-    map = conv2d_shape(x.shape(), weight.shape(), options_);
-  }
-  {
-    const Scope scope(pool.name());  // whose options they are
-    pool2d_shape("max_pool2d", map, pool.options());
-  }
-  const Scope scope(name());
-  return conv2d_max_pool2d(x, weight, bias, {options_, pool.options(), relu_});
+std::optional<Shape> Conv2d::output_shape(const Shape& input) const {
+  return conv2d_shape(input, weight.shape(), options_);
 }
 
 int64_t Conv2d::macs(const Shape& /*input*/, const Shape& output) const {

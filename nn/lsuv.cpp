@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include <kindling/autograd/variable.h>
+#include <kindling/nn/observer.h>
 #include <kindling/tensor/reduce.h>
 
 namespace kindling {

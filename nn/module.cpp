@@ -3,10 +3,10 @@
 #include <functional>
 #include <utility>
 
+#include <kindling/nn/observer.h>
+
 namespace kindling {
 namespace {
-
-thread_local CallObserver* innermost_observer = nullptr;
 
 /// Calls a function for every part, one level deep.
 template <class F>
@@ -62,13 +62,13 @@ void for_each_member(Module& module, OnParameter on_parameter, OnBuffer on_buffe
 }  // namespace
 
 void Visitor::operator()(std::string_view /*name*/, Module& child) { child.visit(*this); }
+void Visitor::operator()(std::string_view name, std::unique_ptr<Module>& child) { (*this)(name, *child); }
 
-Variable Module::operator()(const Variable& x) {
+Variable Module::operator()(const Variable& x, const Out& out) {
   if (!parts_named_) name_parts();
   const Scope scope(name_);
-  Variable y = forward(x);
-  for (const CallObserver* observer = innermost_observer; observer != nullptr; observer = observer->outer_)
-    observer->callback_(*this, *Scope::path(), x, y);
+  Variable y = out.to.defined() ? forward_to(x, out) : forward(x);
+  CallObserver::tell(*this, x, y);
   return y;
 }
 
@@ -118,6 +118,17 @@ int64_t Module::parameter_count() {
   return count;
 }
 
+DType Module::dtype() {
+  const Variables all = parameters();
+  return all.empty() ? DType::f32 : all.front().dtype();
+}
+
+bool Module::has_parts() {
+  bool found = false;
+  for_each_part(*this, [&](std::string_view, Module&) { found = true; });
+  return found;
+}
+
 void Module::zero_grad() {
   for (Variable& parameter : parameters()) parameter.zero_grad();
 }
@@ -147,12 +158,5 @@ EvaluationMode::EvaluationMode(Module& model) {
 EvaluationMode::~EvaluationMode() {
   for (const auto& [module, training] : modes_) module->train(training);
 }
-
-CallObserver::CallObserver(Callback callback) : callback_(std::move(callback)), outer_(innermost_observer) {
-  innermost_observer = this;
-}
-
-bool CallObserver::watching() { return innermost_observer != nullptr; }
-CallObserver::~CallObserver() { innermost_observer = outer_; }
 
 }  // namespace kindling

@@ -2,15 +2,16 @@
 // parameters, modes, names, saving and summaries follow from it.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <kindling/autograd/variable.h>
+#include <kindling/tensor/out.h>
 
 namespace kindling {
 
@@ -26,6 +27,8 @@ class Visitor {
   virtual void operator()(std::string_view name, Tensor& buffer) = 0;
   /// A part. The default descends into it.
   virtual void operator()(std::string_view name, Module& child);
+  /// A part that may be exchanged for another (see nn/replace.h). The default goes on as above.
+  virtual void operator()(std::string_view name, std::unique_ptr<Module>& child);
 };
 
 struct NamedParameter {
@@ -37,16 +40,18 @@ struct NamedBuffer {
   Tensor value;
 };
 
-/// What a model was made from, as text, for files that must tell: {"lenet", {{"classes", "10"}, ...}}.
+/// What a model was made from, as text, for files that must tell: {"lenet", {{"classes", "10"},
+/// ...}}.
 struct Definition {
   std::string model;  ///< its name (see models/registry.h); empty: not known
   std::map<std::string, std::string> options = {};
   friend bool operator==(const Definition&, const Definition&) = default;
 };
 
-/// Base of layers and models. A derived class has its parameters and parts as plain members, names them in `visit` and
-/// computes in `forward`. Call the module, not forward: `y = layer(x)` puts the layer's name on errors and graph nodes.
-/// Modules move but do not copy: a copy would share its parameters with the original.
+/// Base of layers and models. A derived class has its parameters and parts as plain members, names
+/// them in `visit` and computes in `forward`. Call the module, not forward: `y = layer(x)` puts the
+/// layer's name on errors and graph nodes. Modules move but do not copy: a copy would share its
+/// parameters with the original.
 class Module {
  public:
   Module() = default;
@@ -54,14 +59,21 @@ class Module {
   Module& operator=(Module&&) = default;
   virtual ~Module() = default;
 
-  Variable operator()(const Variable& x);
+  Variable operator()(const Variable& x) { return (*this)(x, {}); }
+  /// With an offer of a place for the result, which the layer takes if it can: see forward_to.
+  Variable operator()(const Variable& x, const Out& out);
   virtual void visit(Visitor& /*visitor*/) {}
   /// The kind of layer, as in "Conv2d"; for summaries.
   virtual std::string kind() const = 0;
-  /// Multiply-accumulates of one call with these shapes, those of parts not counted (they count their own).
+  /// Multiply-accumulates of one call with these shapes, those of parts not counted (they count
+  /// their own).
   virtual int64_t macs(const Shape& /*input*/, const Shape& /*output*/) const { return 0; }
+  /// Shape of the result for an input of this shape, where the layer can tell without running.
+  /// Throws ShapeError, as a call would, if the input does not fit.
+  virtual std::optional<Shape> output_shape(const Shape& /*input*/) const { return std::nullopt; }
 
-  /// Training mode (the default: dropout drops, batch norm uses the batch's statistics), for this and all parts.
+  /// Training mode (the default: dropout drops, batch norm uses the batch's statistics), for this
+  /// and all parts.
   void train(bool on = true);
   void eval() { train(false); }
   bool training() const { return training_; }
@@ -71,8 +83,13 @@ class Module {
   Variables parameters();
   std::vector<NamedBuffer> named_buffers();
   int64_t parameter_count();
+  /// Of the first parameter; f32 if there is none.
+  DType dtype();
+  /// Whether it has parts, or is a layer by itself.
+  bool has_parts();
   void zero_grad();
-  /// Converts parameters and buffers (f64 for checking gradients). Make optimisers after it, not before.
+  /// Converts parameters and buffers (f64 for checking gradients). Make optimisers after it, not
+  /// before.
   void to(DType dtype);
 
   /// How it can be made again. Known of what models/ makes, until a Sequential gets another layer.
@@ -87,6 +104,9 @@ class Module {
 
  protected:
   virtual Variable forward(const Variable& x) = 0;
+  /// forward(x), written to `out`. Layers that cannot do that leave `out` alone; what they return
+  /// then lies elsewhere.
+  virtual Variable forward_to(const Variable& x, const Out& /*out*/) { return forward(x); }
   /// For containers: the next call names the parts again, and the definition holds no longer.
   void parts_changed() {
     parts_named_ = false;
@@ -98,24 +118,6 @@ class Module {
   std::string name_;
   bool training_ = true;
   bool parts_named_ = false;
-};
-
-/// Told of every module call in the thread that made it, while it lives; for summaries and hooks on activations.
-class CallObserver {
- public:
-  using Callback =
-      std::function<void(Module& module, const std::string& path, const Variable& input, const Variable& output)>;
-  explicit CallObserver(Callback callback);
-  ~CallObserver();
-  /// Whether the calling thread has one.
-  static bool watching();
-  CallObserver(const CallObserver&) = delete;
-  CallObserver& operator=(const CallObserver&) = delete;
-
- private:
-  friend class Module;
-  Callback callback_;
-  CallObserver* outer_;
 };
 
 /// Puts a model into evaluation mode while it lives, then each of its parts back into its own.

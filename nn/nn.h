@@ -1,6 +1,7 @@
 // Everything of nn/.
 #pragma once
 
+#include <kindling/nn/chain.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/dropout.h>
 #include <kindling/nn/fn.h>
@@ -10,6 +11,8 @@
 #include <kindling/nn/lsuv.h>
 #include <kindling/nn/module.h>
 #include <kindling/nn/norm.h>
+#include <kindling/nn/observer.h>
 #include <kindling/nn/pool.h>
+#include <kindling/nn/replace.h>
 #include <kindling/nn/sequential.h>
 #include <kindling/nn/summary.h>

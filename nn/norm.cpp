@@ -23,17 +23,17 @@ void BatchNorm2d::visit(Visitor& visitor) {
   visitor("running_var", running_var);
 }
 
-Variable BatchNorm2d::forward(const Variable& x) {
+Variable BatchNorm2d::forward_to(const Variable& x, const Out& out) {
   const int64_t channels = weight.size(0);
   check(x.rank() >= 2 && x.shape().back() == channels, "batch_norm", "expects ", channels,
         " channels in the last axis: input ", x.shape());
   const Activation activation = options_.relu ? Activation::relu : Activation::none;
   if (!training())
     return batch_norm_apply(x, {.mean = running_mean, .inv_std = rsqrt(running_var + options_.eps)}, weight, bias,
-                            activation);
+                            activation, out);
   const int64_t values = x.numel() / channels;
   check(values > 1, "batch_norm", "needs more than one value per channel in training: input ", x.shape());
-  BatchNormResult result = batch_norm(x, weight, bias, options_.eps, activation);
+  BatchNormResult result = batch_norm(x, weight, bias, options_.eps, activation, out);
   update_running(result.stats, values);
   return result.values;
 }

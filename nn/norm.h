@@ -9,15 +9,17 @@ namespace kindling {
 struct BatchNormOptions {
   double momentum = 0.1;  ///< share of the newest batch in the running statistics
   double eps = 1e-5;      ///< added to the variance
-  bool relu = false;      ///< the layer's output is the ReLU of the normalised values, in the same pass
+  bool relu = false;      ///< the layer's output is the ReLU of the normalised values
 };
 
-/// Batch normalisation per channel (Ioffe and Szegedy, arXiv:1502.03167): y = weight (x - mean) / sqrt(var + eps) +
-/// bias over x [..., C]. In training, mean and variance (divisor M = numel / C) are the batch's, and
-///   running = (1 - momentum) running + momentum batch, with the unbiased variance (divisor M - 1), as in PyTorch.
-/// In evaluation they are the running ones, and the layer is the affine map
-/// x scale + shift. Training it from several threads at once is a data race on the running
-/// statistics. Throws ShapeError in training if a channel has fewer than two values.
+/// Batch normalisation per channel (Ioffe and Szegedy, arXiv:1502.03167), over x [..., C]:
+///   y = weight (x - mean) / sqrt(var + eps) + bias.
+/// In training, mean and variance (divisor M = numel / C) are the batch's, and
+///   running = (1 - momentum) running + momentum batch,
+/// with the unbiased variance (divisor M - 1), as in PyTorch. In evaluation they are the running
+/// ones, and the layer is the affine map x scale + shift. Training it from several threads at once
+/// is a data race on the running statistics. Throws ShapeError in training if a channel has fewer
+/// than two values.
 class BatchNorm2d : public Module {
  public:
   explicit BatchNorm2d(int64_t channels, const BatchNormOptions& options = {});
@@ -27,9 +29,11 @@ class BatchNorm2d : public Module {
 
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "BatchNorm2d"; }
+  std::optional<Shape> output_shape(const Shape& input) const override { return input; }
 
  protected:
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x) override { return forward_to(x, {}); }
+  Variable forward_to(const Variable& x, const Out& out) override;
 
  private:
   void update_running(const BatchNormStats& batch, int64_t values);

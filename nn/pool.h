@@ -7,10 +7,11 @@
 namespace kindling {
 
 /// Largest pixel of each window: [N,H,W,C] -> [N,H',W',C] (see pool2d_shape).
-class MaxPool2d : public Module {
+class MaxPool2d final : public Module {
  public:
   explicit MaxPool2d(const Pool2dOptions& options) : options_(options) {}
   std::string kind() const override { return "MaxPool2d"; }
+  std::optional<Shape> output_shape(const Shape& input) const override;
   const Pool2dOptions& options() const { return options_; }
 
  protected:

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include <kindling/nn/observer.h>
+
 namespace kindling {
 namespace {
 
@@ -27,11 +29,6 @@ std::string cut_path(const std::string& path, int64_t depth) {
   size_t end = path.find('/');
   for (int64_t level = 1; level < depth && end != std::string::npos; ++level) end = path.find('/', end + 1);
   return path.substr(0, end);
-}
-
-DType dtype_of_parameters(Module& model) {
-  const Variables parameters = model.parameters();
-  return parameters.empty() ? DType::f32 : parameters.front().dtype();
 }
 
 /// Makes rows of the calls of modules. A module is told of when it returns, so after its parts.
@@ -78,7 +75,7 @@ Summary summarize(Module& model, const Shape& input, int64_t depth) {
     const CallObserver observer([&](Module& module, const std::string& path, const Variable& x, const Variable& y) {
       recorder.record(module, path, x.shape(), y.shape());
     });
-    model(Tensor::zeros(input, dtype_of_parameters(model)));
+    model(Tensor::zeros(input, model.dtype()));
   }
   Summary summary{std::move(recorder).rows(), 0, 0};
   for (const LayerSummary& layer : summary.layers) {

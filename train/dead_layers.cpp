@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <kindling/nn/observer.h>
+
 namespace kindling {
 namespace {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
 
 #include <kindling/nn/dropout.h>
+#include <kindling/nn/observer.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/storage.h>
@@ -19,26 +19,23 @@ constexpr int64_t kSlots = 8;
 // a step, whole 6.3, two EPYC cores), AlexNet 2 in two lanes (865 ms, whole 823).
 constexpr double kMostGradient = 1.5;
 // Activations of one micro-batch. Small images cost less together, as the weights' gradient is written once for all of
-// them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 6, 12 and 32 MiB. To
+// them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 8, 16 and 43 MiB. To
 // squeezenet1_1 at 224 pixels it makes no difference (457, 463 and 457 ms), except to its memory, which every thread
 // needs once: 156 MB in parts of one image, 507 MB in parts of four.
-constexpr int64_t kMicroBatchBytes = int64_t{12} << 20;
+constexpr int64_t kMicroBatchBytes = int64_t{16} << 20;
 
-/// Bytes that a model's parts put out for one sample.
+/// Bytes that a model's layers put out for one sample, by their shapes. How they are run, several in
+/// one pass or into one tensor, must not matter: the cut of a batch decides the order of sums, and
+/// so the bits.
 int64_t activation_bytes(Module& model, const Tensor& sample) {
-  std::vector<Tensor> outputs;  // alive till the end, so that no two share an address by reuse
-  {
-    const EvaluationMode evaluation(model);
-    const NoGrad no_grad;
-    const CallObserver observer([&](Module&, const std::string&, const Variable&, const Variable& output) {
-      outputs.push_back(output.value());
-    });
-    model(sample.unsqueeze(0));
-  }
-  std::set<const Storage*> seen;
   int64_t bytes = 0;
-  for (const Tensor& output : outputs)
-    if (seen.insert(output.storage().get()).second) bytes += output.numel() * size_of(output.dtype());
+  const EvaluationMode evaluation(model);
+  const NoGrad no_grad;
+  const CallObserver observer([&](Module& layer, const std::string&, const Variable& x, const Variable& y) {
+    const bool passes_on = y.value().storage() == x.value().storage();  // dropout in evaluation, Flatten
+    if (!layer.has_parts() && !passes_on) bytes += y.numel() * size_of(y.dtype());
+  });
+  model(sample.unsqueeze(0));
   return std::max<int64_t>(bytes, 1);
 }
 

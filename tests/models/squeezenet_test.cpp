@@ -9,11 +9,17 @@
 
 #include <kindling/autograd/gradcheck.h>
 #include <kindling/autograd/ops/reduce.h>
+#include <kindling/autograd/ops/softmax.h>
+#include <kindling/io/weights.h>
+#include <kindling/nn/observer.h>
+#include <kindling/nn/replace.h>
 #include <kindling/nn/sequential.h>
 #include <kindling/nn/summary.h>
+#include <kindling/optim/sgd.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/index.h>
 #include <kindling/tensor/reduce.h>
+#include <kindling/tests/support/temporary_folder.h>
 
 using namespace kindling;
 
@@ -83,6 +89,14 @@ class Substitution : public Visitor {
  private:
   Variables::const_iterator next_;
 };
+
+void replace_parameter(Module& module, const std::string& name, const Variable& value) {
+  Variables parameters;
+  for (const NamedParameter& entry : module.named_parameters())
+    parameters.push_back(entry.name == name ? value : entry.value);
+  Substitution substitution(parameters);
+  module.visit(substitution);
+}
 
 double largest(const Tensor& x) { return max(abs(x)).item(); }
 
@@ -205,22 +219,36 @@ TEST_CASE("Parameters are named after the paper's layers", "[model]") {
   CHECK(parameter(plain, "fire9/expand3x3/weight").shape() == Shape{256, 3, 3, 64});
 }
 
-TEST_CASE("Fire squeezes, expands twice and joins along the channels", "[model]") {
+TEST_CASE("Fire squeezes, expands twice, joins along the channels and adds its shortcut", "[model]") {
+  const Shortcut shortcut = GENERATE(Shortcut::none, Shortcut::identity, Shortcut::conv);
   Rng rng(1);
-  Fire fire(5, {.s1x1 = 2, .e1x1 = 3, .e3x3 = 4}, rng);
-  const Tensor x = Tensor::uniform({2, 4, 4, 5}, -1, 1, rng);
-  const Tensor s = relu(fire.squeeze.conv(x).value());
-  const Tensor left = relu(fire.expand1x1.conv(s).value()), right = relu(fire.expand3x3.conv(s).value());
+  Fire fire(7, {.s1x1 = 2, .e1x1 = 3, .e3x3 = 4}, {.shortcut = shortcut}, rng);
+  const Tensor x = Tensor::uniform({2, 4, 4, 7}, -1, 1, rng);
+  const auto convolved = [&](const std::string& layer, const Tensor& in, int64_t padding = 0) {
+    return conv2d(in, parameter(fire, layer + "/weight").value(), parameter(fire, layer + "/bias").value(),
+                  {.padding = padding});
+  };
+  const Tensor s = relu(convolved("squeeze", x));
+  const Tensor left = relu(convolved("expand1x1", s)), right = relu(convolved("expand3x3", s, 1));
+  Tensor expected = concat(std::vector<Tensor>{left, right}, 3);
+  if (shortcut == Shortcut::identity) expected = expected + x;
+  if (shortcut == Shortcut::conv) expected = expected + convolved("bypass", x);
   const Tensor y = fire(x).value();
   CHECK(y.shape() == Shape{2, 4, 4, 7});
-  CHECK(bitwise_equal(y, concat(std::vector<Tensor>{left, right}, 3)));
+  CHECK(bitwise_equal(y, expected));
+}
+
+TEST_CASE("Fire refuses an identity that does not fit", "[model]") {
+  Rng rng(1);
+  CHECK_THROWS_WITH(Fire(5, {.s1x1 = 2, .e1x1 = 3, .e3x3 = 4}, {.shortcut = Shortcut::identity}, rng),
+                    "fire: the identity does not fit around 5 -> 7 channels");
 }
 
 TEST_CASE("Errors name the layer inside the Fire module", "[model]") {
   Rng rng(1);
   Sequential net;
-  Fire& fire = net.add("fire4", Fire(5, {.s1x1 = 2, .e1x1 = 3, .e3x3 = 4}, rng));
-  fire.expand3x3.conv.weight = Tensor::zeros({4, 3, 3, 6});
+  Fire& fire = net.add("fire4", Fire(5, {.s1x1 = 2, .e1x1 = 3, .e3x3 = 4}, {}, rng));
+  replace_parameter(fire, "expand3x3/weight", Tensor::zeros({4, 3, 3, 6}));
   CHECK_THROWS_WITH(
       net(Tensor::zeros({2, 8, 8, 5})),
       "fire4/expand3x3: conv2d: input has 2 channels, weight expects 6: input [2, 8, 8, 2], weight [4, 3, 3, 6]");
@@ -238,7 +266,8 @@ TEST_CASE("Bypasses go around the right Fire modules and are summed before the p
     const std::string fire = "fire" + std::to_string(i), pool = "maxpool" + std::to_string(i);
     CAPTURE(fire);
     const bool widens = i % 2 == 0;
-    Tensor expected = call.at(fire).output;
+    Tensor expected =
+        concat(std::vector<Tensor>{call.at(fire + "/expand1x1").output, call.at(fire + "/expand3x3").output}, 3);
     if (bypass != Bypass::none && !widens) expected = expected + call.at(fire).input;
     CHECK(call.contains(fire + "/bypass") == (bypass == Bypass::complex && widens));
     if (call.contains(fire + "/bypass")) {
@@ -247,6 +276,7 @@ TEST_CASE("Bypasses go around the right Fire modules and are summed before the p
       CHECK(max(neg(call.at(fire + "/bypass").output)).item() > 0);  // no ReLU on the way
     }
     const std::string next = call.contains(pool) ? pool : i == 9 ? "dropout9" : "fire" + std::to_string(i + 1);
+    CHECK(bitwise_equal(call.at(fire).output, expected));
     CHECK(bitwise_equal(call.at(next).input, expected));
   }
 }
@@ -362,18 +392,77 @@ TEST_CASE("A bypass that does not fit by identity is a convolution in every layo
   for (int64_t i = 2; i <= 9; ++i) CHECK(call.contains("fire" + std::to_string(i) + "/bypass"));
 }
 
+TEST_CASE("The network of the default metaparameters is v1.0, bit for bit", "[model]") {
+  const SqueezeNetOptions options{.classes = 10, .bypass = Bypass::complex};
+  Rng rng(42);
+  SqueezeNet family = squeezenet({}, options, rng), published = make(squeezenet1_0, options);
+  const auto a = family.named_parameters(), b = published.named_parameters();
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    CHECK(a[i].name == b[i].name);
+    CHECK(bitwise_equal(a[i].value.value(), b[i].value.value()));
+  }
+  const Tensor image = Tensor::uniform({1, 40, 40, 3}, -1, 1, rng);
+  family.eval();
+  published.eval();
+  CHECK(bitwise_equal(family(image).value(), published(image).value()));
+}
+
+TEST_CASE("A layer of a Fire module can be replaced, and the changed model trains and is saved", "[model]") {
+  const Norm norm = GENERATE(Norm::none, Norm::batch);
+  // A 3x3 convolution as a 3x1 and a 1x3 of few channels.
+  const auto make_thin = [&](uint64_t seed) {
+    SqueezeNet net = make(squeezenet_cifar, {.classes = 4, .norm = norm, .dropout = 0});
+    Rng rng(seed);
+    Sequential thin;
+    thin.add("vertical", Conv2d(16, 6, {.kernel = {3, 1}, .padding = {1, 0}, .bias = false}, rng));
+    thin.add("horizontal", Conv2d(6, 64, {.kernel = {1, 3}, .padding = {0, 1}, .relu = norm == Norm::none}, rng));
+    Sequential& placed = replace(net, "fire2/expand3x3", std::move(thin), {1, 32, 32, 3});
+    CHECK(placed.size() == 2);
+    return net;
+  };
+  SqueezeNet net = make_thin(1), other = make_thin(2);
+  CHECK(net.definition() == Definition());
+  CHECK(net.parameter_count() < count(squeezenet_cifar, {.classes = 4, .norm = norm}) - 7000);
+  const Tensor before = parameter(net, "fire2/expand3x3/vertical/weight").value().clone();
+
+  Rng rng(1);
+  const Tensor images = Tensor::uniform({4, 16, 16, 3}, -1, 1, rng), labels = Tensor::arange(4);
+  SGD optimizer(net.parameters(), {.lr = 0.01});
+  std::vector<double> losses;
+  for (int step = 0; step < 5; ++step) {
+    optimizer.zero_grad();
+    const Variable loss = cross_entropy(net(images), labels);
+    loss.backward();
+    optimizer.step();
+    losses.push_back(loss.item());
+  }
+  CHECK(losses.back() < losses.front());
+  CHECK_FALSE(bitwise_equal(parameter(net, "fire2/expand3x3/vertical/weight").value(), before));
+
+  const TemporaryFolder folder;
+  save(net, folder / "thin.safetensors");
+  load(other, folder / "thin.safetensors");
+  net.eval();
+  other.eval();
+  CHECK(bitwise_equal(net(images).value(), other(images).value()));
+  SqueezeNet unchanged = make(squeezenet_cifar, {.classes = 4, .norm = norm});
+  CHECK_THROWS_AS(load(unchanged, folder / "thin.safetensors"), FileError);
+}
+
 TEST_CASE("Gradients of Fire modules, with and without normalisation", "[grad]") {
   const Norm norm = GENERATE(Norm::none, Norm::batch);
   Rng rng(1);
-  Fire fire(3, {.s1x1 = 2, .e1x1 = 2, .e3x3 = 3}, rng, init::kaiming_uniform(), norm);
+  Fire fire(3, {.s1x1 = 2, .e1x1 = 2, .e3x3 = 3}, {.norm = norm}, rng);
   fire.to(DType::f64);
   const auto f = [&](const Variables& in) {
-    fire.squeeze.conv.weight = in[1];
-    fire.expand3x3.conv.weight = in[2];
+    replace_parameter(fire, "squeeze/weight", in[1]);
+    replace_parameter(fire, "expand3x3/weight", in[2]);
     return fire(in[0]);
   };
   const Tensor x = Tensor::uniform({2, 3, 3, 3}, -1, 1, rng, DType::f64);
-  const auto result = gradcheck(f, {x, fire.squeeze.conv.weight, fire.expand3x3.conv.weight}, {.order = 2});
+  const auto result =
+      gradcheck(f, {x, parameter(fire, "squeeze/weight"), parameter(fire, "expand3x3/weight")}, {.order = 2});
   INFO(result.message);
   CHECK(result.ok);
 }

@@ -7,6 +7,7 @@
 #include <kindling/nn/conv.h>
 #include <kindling/nn/fn.h>
 #include <kindling/nn/linear.h>
+#include <kindling/nn/observer.h>
 #include <kindling/nn/sequential.h>
 #include <kindling/tensor/reduce.h>
 

@@ -12,6 +12,7 @@
 #include <kindling/nn/conv.h>
 #include <kindling/nn/dropout.h>
 #include <kindling/nn/norm.h>
+#include <kindling/nn/observer.h>
 
 using namespace kindling;
 

@@ -6,6 +6,7 @@
 #include <kindling/io/checkpoint.h>
 #include <kindling/io/weights.h>
 #include <kindling/models/squeezenet.h>
+#include <kindling/nn/observer.h>
 #include <kindling/optim/sgd.h>
 #include <kindling/train/trainer.h>
 

@@ -9,6 +9,7 @@
 #include <kindling/models/lenet.h>
 #include <kindling/models/squeezenet.h>
 #include <kindling/nn/loss.h>
+#include <kindling/nn/observer.h>
 
 #include "small_problem.h"
 
