@@ -46,8 +46,8 @@ struct Box {
   std::string label, frame;
 };
 
-/// Two modules that one node has computed, as a convolution and its pooling: the node has the path of
-/// the first.
+/// Two modules that one node has computed, as a convolution and its pooling: the node has the path
+/// of the first.
 struct Joint {
   Shape between;       ///< of what the first puts out
   std::string second;  ///< path

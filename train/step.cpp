@@ -24,9 +24,9 @@ constexpr double kMostGradient = 1.5;
 // needs once: 156 MB in parts of one image, 507 MB in parts of four.
 constexpr int64_t kMicroBatchBytes = int64_t{16} << 20;
 
-/// Bytes that a model's layers put out for one sample, by their shapes. How they are run, several in
-/// one pass or into one tensor, must not matter: the cut of a batch decides the order of sums, and
-/// so the bits.
+/// Bytes that a model's layers put out for one sample, by their shapes. How they are run, several
+/// in one pass or into one tensor, must not matter: the cut of a batch decides the order of sums,
+/// and so the bits.
 int64_t activation_bytes(Module& model, const Tensor& sample) {
   int64_t bytes = 0;
   const EvaluationMode evaluation(model);
