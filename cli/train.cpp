@@ -169,7 +169,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                       .workers = options.data.workers,
                       .strict = options.data.strict,
                       .config = config_of(settings, facts),
-                      .about_data = data::to_json(now),
+                      .about_data = data::to_json(now).dump(),
                       .tensorboard = options.tensorboard,
                       .histograms_every = options.histograms_every,
                       .listener = &progress,

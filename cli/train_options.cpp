@@ -185,11 +185,15 @@ RunFacts complete(TrainCommand& options, const Settings& settings, const data::S
   return facts;
 }
 
-nlohmann::json config_of(const Settings& settings, const RunFacts& facts) {
+std::string config_of(const Settings& settings, const RunFacts& facts) {
   nlohmann::json config = settings.values();
   for (const char* key : {"out", "resume", "config"}) config.erase(key);  // where, not what
   config.update(facts.to_json());
-  return config;
+  try {
+    return config.dump();
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(std::string("config.json cannot hold a path or name that is not UTF-8: ") + error.what());
+  }
 }
 
 }  // namespace kindling::cli

@@ -42,7 +42,8 @@ void check_effects(const TrainCommand& options, const Settings& settings);
 RunFacts complete(TrainCommand& options, const Settings& settings, const data::Splits& data,
                   const data::InputInfo& input);
 
-/// For config.json: every option and the facts.
-nlohmann::json config_of(const Settings& settings, const RunFacts& facts);
+/// For config.json: every option and the facts, as JSON. Throws FileError if a text in them is not
+/// UTF-8.
+std::string config_of(const Settings& settings, const RunFacts& facts);
 
 }  // namespace kindling::cli

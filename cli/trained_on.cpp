@@ -1,6 +1,7 @@
 #include <kindling/cli/trained_on.h>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/data/files.h>
 #include <kindling/data/folder.h>
@@ -20,8 +21,9 @@ TrainedOn describe_data(const std::string& spec, const data::OpenOptions& option
 }
 
 std::optional<TrainedOn> read_trained_on(const std::string& checkpoint) {
-  const nlohmann::json about = read_description(checkpoint).data;
-  if (about.is_null() || !about.contains("kind")) return std::nullopt;
+  const std::string text = read_description(checkpoint).data;
+  const nlohmann::json about = text.empty() ? nlohmann::json() : nlohmann::json::parse(text);
+  if (!about.contains("kind")) return std::nullopt;
   try {
     return data::trained_on_from(about);
   } catch (const Error& error) {

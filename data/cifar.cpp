@@ -1,5 +1,7 @@
 #include <kindling/data/cifar.h>
 
+#include <filesystem>
+
 #include <kindling/data/files.h>
 
 namespace kindling::data {
@@ -55,11 +57,11 @@ fs::path find_root(const fs::path& path) {
 
 }  // namespace
 
-DatasetPtr cifar10_file(const fs::path& path) { return to_dataset(read_records(path)); }
+DatasetPtr cifar10_file(const std::string& path) { return to_dataset(read_records(path)); }
 
-DatasetPtr cifar10_test(const fs::path& path) { return cifar10_file(find_root(path) / "test_batch.bin"); }
+DatasetPtr cifar10_test(const std::string& path) { return cifar10_file(find_root(path) / "test_batch.bin"); }
 
-Splits cifar10(const fs::path& path, const HoldOut& hold_out) {
+Splits cifar10(const std::string& path, const HoldOut& hold_out) {
   const fs::path root = find_root(path);
   std::vector<std::byte> records;
   for (int i = 1; i <= 5; ++i) {

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 #include <sstream>
 #include <unordered_map>
+
+#include <nlohmann/json.hpp>
 
 #include <kindling/data/files.h>
 #include <kindling/data/folder_record.h>
@@ -141,17 +144,18 @@ std::string describe(const OtherFormats& counts) {
   return text.str();
 }
 
-ClassList list_classes(const fs::path& path) {
-  const std::vector<std::string> folders = sub_folders(path);
+ClassList list_classes(const std::string& path) {
+  const fs::path root = path;
+  const std::vector<std::string> folders = sub_folders(root);
   if (folders.empty())
-    file_error(path, "has no folders in it; needed is one folder of images for each class: ", (path / "CLASS").string(),
+    file_error(path, "has no folders in it; needed is one folder of images for each class: ", (root / "CLASS").string(),
                "/*.jpg");
   for (const std::string& name : folders)
-    if (!is_utf8(name)) file_error(path / name, "the name of this folder is not UTF-8");
+    if (!is_utf8(name)) file_error(root / name, "the name of this folder is not UTF-8");
   return {folders, folders};
 }
 
-ClassList read_labels(const fs::path& file) {
+ClassList read_labels(const std::string& file) {
   const std::vector<std::byte> text = read_file(file);
   std::istringstream in(std::string(reinterpret_cast<const char*>(text.data()), text.size()));
   ClassList classes;
@@ -174,28 +178,29 @@ ClassList read_labels(const fs::path& file) {
   return classes;
 }
 
-ImageFolder::ImageFolder(const fs::path& path, ClassList classes, DecodeOptions decode)
+ImageFolder::ImageFolder(const std::string& path, ClassList classes, DecodeOptions decode)
     : root_(path), classes_(std::move(classes)), decode_(decode) {
+  const fs::path root = path;
   std::unordered_map<std::string, int64_t> label_of;
   for (const std::string& folder : classes_.folders) label_of.emplace(folder, static_cast<int64_t>(label_of.size()));
   std::vector<int64_t> labels;
   for (const std::string& name : list_folder(path)) {
-    if (leads_nowhere(path / name))
-      notes_.push_back("skipped: " + (path / name).string() + ": is a link that leads nowhere");
-    if (!is_folder(path / name)) continue;
+    const fs::path entry = root / name;
+    if (leads_nowhere(entry)) notes_.push_back("skipped: " + entry.string() + ": is a link that leads nowhere");
+    if (!is_folder(entry)) continue;
     const auto found = label_of.find(name);
-    if (found == label_of.end()) file_error(path / name, "this folder is none of the ", label_of.size(), " classes");
+    if (found == label_of.end()) file_error(entry, "this folder is none of the ", label_of.size(), " classes");
     labels.push_back(found->second);
   }
   if (labels.empty()) file_error(path, "has no class folders in it");
   std::sort(labels.begin(), labels.end());
   OtherFormats other_formats;
   for (const int64_t label : labels) add_class(label, other_formats);
-  if (!other_formats.empty()) notes_.push_back("skipped: " + path.string() + ": " + data::describe(other_formats));
+  if (!other_formats.empty()) notes_.push_back("skipped: " + path + ": " + data::describe(other_formats));
 }
 
 void ImageFolder::add_class(int64_t label, OtherFormats& other_formats) {
-  const fs::path folder = root_ / classes_.folders[static_cast<size_t>(label)];
+  const fs::path folder = fs::path(root_) / classes_.folders[static_cast<size_t>(label)];
   const size_t before = files_.size();
   OtherFormats others;
   for (std::string& name : list_folder(folder)) {
@@ -219,10 +224,10 @@ Sample ImageFolder::get(int64_t index) const {
 std::string ImageFolder::describe(int64_t index) const {
   check(index >= 0 && index < size(), "ImageFolder", "sample ", index, " of ", size());
   const File& file = files_[static_cast<size_t>(index)];
-  return (root_ / classes_.folders[static_cast<size_t>(file.label)] / file.name).string();
+  return (fs::path(root_) / classes_.folders[static_cast<size_t>(file.label)] / file.name).string();
 }
 
-Splits folder(const fs::path& path, const FolderOptions& options) {
+Splits folder(const std::string& path, const FolderOptions& options) {
   const PhotoFolder photos(path, options);
   if (!photos.flat() && !photos.has("train")) file_error(path, "has no train/ beside its val/ or test/");
   Splits splits = photos.has("val") ? Splits{photos.read("train"), photos.read("val"), nullptr} : photos.hold_out();
@@ -231,7 +236,7 @@ Splits folder(const fs::path& path, const FolderOptions& options) {
   return splits;
 }
 
-EvalSet folder_for_eval(const fs::path& path, const FolderOptions& options) {
+EvalSet folder_for_eval(const std::string& path, const FolderOptions& options) {
   const PhotoFolder photos(path, options);
   if (photos.flat()) return {photos.read(""), "all images"};
   for (const std::string part : {"val", "test"})

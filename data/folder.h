@@ -1,7 +1,6 @@
 // Photographs in folders, one folder a class.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,11 +29,11 @@ struct ClassList {
 
 /// The sub-folders of `path` in alphabetical order, each named as itself. Throws FileError if
 /// `path` is no folder or has no sub-folder, or if a name is not UTF-8.
-ClassList list_classes(const std::filesystem::path& path);
+ClassList list_classes(const std::string& path);
 /// Line i of `file` is: the folder name of class i, blanks, and what to call the class (by default
 /// the folder name). Throws FileError with the line's number if a line is empty or not UTF-8, or
 /// names a folder a second time.
-ClassList read_labels(const std::filesystem::path& file);
+ClassList read_labels(const std::string& file);
 
 /// The images PATH/CLASS/* (.jpg, .jpeg, .png, .bmp in any case), in the order of class and file
 /// name. get() returns u8 [H,W,3] in the size of the file.
@@ -47,7 +46,7 @@ class ImageFolder : public Dataset {
  public:
   /// Classes without a folder in `path` have no samples. Throws FileError if `path` is no folder,
   /// if a folder in it is not in `classes`, or if a class's folder has no image.
-  ImageFolder(const std::filesystem::path& path, ClassList classes, DecodeOptions decode = {});
+  ImageFolder(const std::string& path, ClassList classes, DecodeOptions decode = {});
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
   Sample get(int64_t index) const override;
   std::string describe(int64_t index) const override;
@@ -61,7 +60,7 @@ class ImageFolder : public Dataset {
   };
   void add_class(int64_t label, OtherFormats& other_formats);
 
-  std::filesystem::path root_;
+  std::string root_;
   ClassList classes_;
   DecodeOptions decode_;
   std::vector<File> files_;
@@ -88,10 +87,10 @@ struct FolderOptions {
 /// or if the class folders of val/ or test/ are not those of train/ (with labels: not in the list).
 /// Checkpoints keep what the folder held, so that `kindling eval` finds the images that were held
 /// out (folder_record.h).
-Splits folder(const std::filesystem::path& path, const FolderOptions& options = {});
+Splits folder(const std::string& path, const FolderOptions& options = {});
 
 /// The data to measure a trained model on: val/ if it exists, else test/, else all images of a flat
 /// folder. If there is only train/: the share held out of it, or all of it for a share of 0.
-EvalSet folder_for_eval(const std::filesystem::path& path, const FolderOptions& options = {});
+EvalSet folder_for_eval(const std::string& path, const FolderOptions& options = {});
 
 }  // namespace kindling::data

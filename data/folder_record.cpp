@@ -1,8 +1,11 @@
 #include <kindling/data/folder_record.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <system_error>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include <kindling/data/files.h>
 
@@ -55,19 +58,19 @@ std::string difference_of(const std::string& name, const FolderSummary& then, co
 
 }  // namespace
 
-FolderRecord record_folder(const fs::path& path, const FolderOptions& options, const Splits& splits) {
+FolderRecord record_folder(const std::string& path, const FolderOptions& options, const Splits& splits) {
   std::vector<fs::path> files;
   for (const DatasetPtr& part : {splits.train, splits.val, splits.test})
     for (int64_t i = 0; part && i < part->size(); ++i) files.emplace_back(part->describe(i));
   std::sort(files.begin(), files.end());
-  const fs::path train = path / "train";
+  const fs::path train = fs::path(path) / "train";
   const bool flat = !is_folder(train);
   FolderRecord record{.classes = options.classes,
                       .val_share = options.val_share.value_or(flat ? kFlatShare : kTrainShare),
                       .seed = options.seed,
                       .folders = {}};
   if (record.classes.folders.empty())
-    record.classes = options.labels.empty() ? list_classes(flat ? path : train) : read_labels(options.labels);
+    record.classes = options.labels.empty() ? list_classes(flat ? path : train.string()) : read_labels(options.labels);
   for (const fs::path& file : files)
     add_file(record.folders[file.parent_path().lexically_relative(path).string()], file);
   return record;
@@ -84,7 +87,7 @@ std::string difference(const FolderRecord& then, const FolderRecord& now) {
   return then.classes.folders == now.classes.folders ? "" : "the classes are in another order than in training";
 }
 
-HeldOut held_out_of(const fs::path& path, const FolderRecord& record, const DecodeOptions& decode) {
+HeldOut held_out_of(const std::string& path, const FolderRecord& record, const DecodeOptions& decode) {
   const FolderOptions options{
       .val_share = record.val_share, .seed = record.seed, .decode = decode, .classes = record.classes};
   Splits splits;
@@ -96,7 +99,7 @@ HeldOut held_out_of(const fs::path& path, const FolderRecord& record, const Deco
     difference = error.what();
   }
   if (!difference.empty()) return {{}, difference};
-  if (is_folder(path / "val")) return {{splits.val, "val/, which training held out"}, ""};
+  if (is_folder(fs::path(path) / "val")) return {{splits.val, "val/, which training held out"}, ""};
   if (splits.val) return {{splits.val, "what training held out"}, ""};
   if (splits.test) return {{splits.test, "test/; training held nothing out of train/"}, ""};
   return {{splits.train, "all images, which are those that it was trained on: training held nothing out"}, ""};

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <kindling/data/folder.h>
 
@@ -30,7 +29,7 @@ struct FolderRecord {
 };
 
 /// `splits` is the result of folder(path, options).
-FolderRecord record_folder(const std::filesystem::path& path, const FolderOptions& options, const Splits& splits);
+FolderRecord record_folder(const std::string& path, const FolderOptions& options, const Splits& splits);
 
 /// The first difference between the images of a folder now and then, in words. "" if there is none:
 /// the same classes in the same order, and files with the same names and sizes.
@@ -43,7 +42,7 @@ struct HeldOut {
   EvalSet set;
   std::string difference;
 };
-HeldOut held_out_of(const std::filesystem::path& path, const FolderRecord& record, const DecodeOptions& decode = {});
+HeldOut held_out_of(const std::string& path, const FolderRecord& record, const DecodeOptions& decode = {});
 
 nlohmann::json to_json(const FolderRecord& record);
 /// Throws Error with the entry's name if an entry is missing or has another type.

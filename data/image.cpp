@@ -128,8 +128,8 @@ Tensor decode_image(Bytes bytes, const std::string& name, const DecodeOptions& o
   return decode(bytes, name, header);
 }
 
-Tensor decode_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  return decode_image(read_file(path), path.string(), options);
+Tensor decode_image(const std::string& path, const DecodeOptions& options) {
+  return decode_image(read_file(path), path, options);
 }
 
 }  // namespace kindling::data

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <span>
 #include <string>
 
@@ -25,7 +24,7 @@ struct DecodeOptions {
 ///
 /// Throws FileError, with the file's name, if the file cannot be read, has another format, or is
 /// damaged, cut short or too large.
-Tensor decode_image(const std::filesystem::path& path, const DecodeOptions& options = {});
+Tensor decode_image(const std::string& path, const DecodeOptions& options = {});
 /// The same for a file's contents in memory; `name` stands for the path in messages.
 Tensor decode_image(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options = {});
 

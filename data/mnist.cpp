@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <sstream>
 
 #include <zlib.h>
 
@@ -88,7 +90,7 @@ DatasetPtr read_part(const fs::path& folder, const std::string& part) {
 
 }  // namespace
 
-Tensor read_idx(const fs::path& path) {
+Tensor read_idx(const std::string& path) {
   GzipFile file(path);
   const int64_t magic = read_size(file, path), rank = magic & 0xFF;
   if (magic >> 8 != 8 || rank < 1 || rank > Shape::kMaxRank) {
@@ -115,9 +117,9 @@ Tensor read_idx(const fs::path& path) {
   return Tensor::from(values, shape);
 }
 
-DatasetPtr mnist_test(const fs::path& path) { return read_part(path, "t10k"); }
+DatasetPtr mnist_test(const std::string& path) { return read_part(path, "t10k"); }
 
-Splits mnist(const fs::path& path, const HoldOut& hold_out) {
+Splits mnist(const std::string& path, const HoldOut& hold_out) {
   Splits splits = split(read_part(path, "train"), hold_out);
   splits.test = mnist_test(path);
   return splits;

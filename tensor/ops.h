@@ -1,7 +1,6 @@
 // All of tensor/: the array and the functions on it.
 #pragma once
 
-#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/conv_pool.h>
 #include <kindling/tensor/elementwise.h>

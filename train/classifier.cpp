@@ -73,7 +73,7 @@ void Classifier::prepare() {
   model_->name_parts();  // a first call from several threads must not do it
 }
 
-Predictions Classifier::operator()(const std::filesystem::path& file, int64_t top) {
+Predictions Classifier::operator()(const std::string& file, int64_t top) {
   return (*this)(data::decode_image(file), top);
 }
 

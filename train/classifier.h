@@ -1,7 +1,6 @@
 // What is on a picture.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,7 +36,7 @@ class Classifier {
   Classifier(std::unique_ptr<Module> model, Description description);
 
   /// A JPEG, PNG or BMP file. Throws FileError as data::decode_image does.
-  Predictions operator()(const std::filesystem::path& file, int64_t top = 5);
+  Predictions operator()(const std::string& file, int64_t top = 5);
   /// A decoded picture: u8 [H,W,C]. Colours become grey for models of grey pictures.
   Predictions operator()(const Tensor& picture, int64_t top = 5);
   /// Several at once, which is faster.

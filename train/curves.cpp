@@ -13,6 +13,8 @@
 #include <sstream>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/io/atomic_file.h>
 #include <kindling/train/run_folder.h>
 

@@ -1,5 +1,7 @@
 #include <kindling/train/description.h>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/data/open.h>
 #include <kindling/io/weights.h>
 #include <kindling/models/definition.h>
@@ -51,8 +53,24 @@ Description from_json(const Json& json) {
     result.model = {model.at("name").get<std::string>(), model.at("options").get<std::map<std::string, std::string>>()};
   result.classes = json.at("classes").get<std::vector<std::string>>();
   if (const Json& p = json.at("preprocessing"); !p.is_null()) result.preprocessing = preprocessing_from(p);
-  result.data = json.at("data");
+  if (const Json& data = json.at("data"); !data.is_null()) result.data = data.dump();
   return result;
+}
+
+/// Throws Error if a text in it is not UTF-8.
+std::string dump(const Json& json) {
+  try {
+    return json.dump();
+  } catch (const Json::exception&) {
+    throw Error("a name of a class, or another text in the description of a checkpoint, is not UTF-8");
+  }
+}
+
+/// What the caller says of the data, or the data themselves; empty: nothing.
+std::string about(const data::Dataset& train, const FitOptions& options) {
+  if (!options.about_data.empty()) return options.about_data;
+  const Json about = train.about();
+  return about.is_null() ? "" : dump(about);
 }
 
 }  // namespace
@@ -62,7 +80,7 @@ Description describe(const Module& model, const data::Dataset& train, const Trai
   return {.model = model.definition(),
           .classes = train.classes(),
           .preprocessing = preprocessing_of(how, train),
-          .data = options.about_data.is_null() ? train.about() : options.about_data};
+          .data = about(train, options)};
 }
 
 nlohmann::ordered_json to_json(const data::Preprocessing& p) {
@@ -75,12 +93,8 @@ Metadata to_metadata(const Description& description) {
   const Json json{{"model", model.model.empty() ? Json() : Json{{"name", model.model}, {"options", model.options}}},
                   {"classes", description.classes},
                   {"preprocessing", preprocessing ? Json(to_json(*preprocessing)) : Json()},
-                  {"data", description.data}};
-  try {
-    return {{kKey, json.dump()}};
-  } catch (const Json::exception&) {
-    throw Error("a name of a class, or another text in the description of a checkpoint, is not UTF-8");
-  }
+                  {"data", description.data.empty() ? Json() : Json::parse(description.data)}};
+  return {{kKey, dump(json)}};
 }
 
 Description read_description(const SafetensorsFile& file) {

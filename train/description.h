@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <kindling/data/dataset.h>
 #include <kindling/data/preprocessing.h>
@@ -22,7 +22,7 @@ struct Description {
   Definition model = {};                                  ///< empty of a module that nobody can make by name
   std::vector<std::string> classes = {};                  ///< names, in the order of the outputs; empty: not known
   std::optional<data::Preprocessing> preprocessing = {};  ///< nothing: not known
-  nlohmann::json data = {};                               ///< FitOptions::about_data, or Dataset::about()
+  std::string data = {};                                  ///< JSON: FitOptions::about_data, or Dataset::about()
   /// Whether it has all that is needed to name what is on a picture.
   bool is_complete() const { return !model.model.empty() && preprocessing.has_value(); }
 };

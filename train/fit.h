@@ -5,10 +5,13 @@
 #include <optional>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <kindling/train/dead_layers.h>
 #include <kindling/train/description.h>
 #include <kindling/train/run_folder.h>
 #include <kindling/train/run_state.h>
+#include <kindling/train/speed_meter.h>
 #include <kindling/train/step.h>
 #include <kindling/train/tensorboard.h>
 #include <kindling/train/terminal_progress.h>

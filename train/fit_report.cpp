@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/io/checkpoint.h>
 #include <kindling/train/curves.h>
 #include <kindling/train/fit.h>

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/checkpoint.h>
 #include <kindling/train/fit.h>
@@ -17,7 +19,7 @@ void Fit::open_run() {
     if (options_.resume) resume(machine);
     check_space();
     folder_->cut_metrics(state_.metrics_lines);
-    const bool known = options_.resume && options_.config.is_null() && std::filesystem::exists(folder_->config_path());
+    const bool known = options_.resume && options_.config.empty() && std::filesystem::exists(folder_->config_path());
     if (!known) folder_->write_config(config(), machine);
     if (options_.tensorboard) open_events();
   }
@@ -27,7 +29,7 @@ void Fit::open_run() {
 
 /// The caller's options, or else those known here.
 nlohmann::json Fit::config() const {
-  if (!options_.config.is_null()) return options_.config;
+  if (!options_.config.empty()) return nlohmann::json::parse(options_.config);
   return {{"epochs", options_.epochs},       {"batch_size", how_.batch_size}, {"accumulate", how_.accumulate},
           {"micro_batch", how_.micro_batch}, {"clip_norm", how_.clip_norm},   {"drop_last", how_.drop_last},
           {"lr", optimizer_.base_lr()},      {"patience", options_.patience}, {"seed", how_.seed}};

@@ -13,6 +13,8 @@
 #include <sstream>
 #include <system_error>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/weights.h>
 #include <kindling/tensor/kernels/gemm.h>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <kindling/tensor/check.h>
 
@@ -37,7 +37,7 @@ class RunFolder {
 
   /// Writes config.json: the caller's options (an object), "version", and the "machine" on which
   /// the run began. Throws FileError if a text in it is not UTF-8.
-  void write_config(const nlohmann::json& options, const nlohmann::json& machine = describe_machine()) const;
+  void write_config(const nlohmann::json& options, const nlohmann::json& machine) const;
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
   /// Whether there are metrics, last.ckpt or best.ckpt in the folder.

@@ -1,10 +1,12 @@
 #include <kindling/train/terminal_progress.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
 #include <kindling/train/printable.h>
+#include <kindling/train/terminal.h>
 
 namespace kindling {
 
@@ -13,39 +15,56 @@ using terminal::percent;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::chrono::seconds kPlainLines{30};  // between lines inside an epoch
 
-}  // namespace
-
-std::string TerminalProgress::epoch_label(int64_t epoch, int64_t epochs) const {
+std::string epoch_label(int64_t epoch, int64_t epochs) {
   return fmt::format("epoch {:>{}}/{}", epoch, std::to_string(epochs).size(), epochs);
 }
 
+}  // namespace
+
+struct TerminalProgress::State {
+  terminal::StatusLine status;
+  terminal::Style style{2};
+  std::string label = {};  ///< of the epoch in progress
+  Clock::time_point last_line = Clock::now();
+};
+
+TerminalProgress::TerminalProgress(bool quiet) : state_(new State{.status = terminal::StatusLine(quiet)}) {}
+
+TerminalProgress::~TerminalProgress() = default;
+
+void TerminalProgress::print(const std::string& line) { state_->status.print(line); }
+
+void TerminalProgress::finish() { state_->status.clear(); }
+
 void TerminalProgress::on_start(int64_t epoch, int64_t epochs, int64_t step, int64_t steps) {
-  label_ = epoch_label(std::min(epoch + 1, epochs), epochs);
+  state_->label = epoch_label(std::min(epoch + 1, epochs), epochs);
   if (step > 0 && epoch >= epochs)
-    status_.print(fmt::format("all {} epochs are done already; more go on from here", epochs));
+    state_->status.print(fmt::format("all {} epochs are done already; more go on from here", epochs));
   else if (step > 0)
-    status_.print(fmt::format("going on after step {} of {}, in epoch {}", step, steps, epoch + 1));
+    state_->status.print(fmt::format("going on after step {} of {}, in epoch {}", step, steps, epoch + 1));
 }
 
 void TerminalProgress::on_step(const StepReport& report) {
-  label_ = epoch_label(report.epoch, report.epochs);
+  state_->label = epoch_label(report.epoch, report.epochs);
   const std::string accuracy = report.epoch_top1 ? "  top-1 " + percent(report.epoch_top1) : "";
   const std::string text = fmt::format("loss {:.3f}{}  {:.0f} images/s  {} left", report.epoch_loss, accuracy,
                                        report.images_per_second, duration(report.seconds_left));
-  status_.show(label_, static_cast<double>(report.batch) / static_cast<double>(report.batches), text);
-  if (status_.on_terminal() || Clock::now() - last_line_ < kPlainLines) return;
-  last_line_ = Clock::now();
-  status_.print(fmt::format("{}  step {}/{}  {}", label_, report.step, report.steps, text));
+  state_->status.show(state_->label, static_cast<double>(report.batch) / static_cast<double>(report.batches), text);
+  if (state_->status.on_terminal() || Clock::now() - state_->last_line < kPlainLines) return;
+  state_->last_line = Clock::now();
+  state_->status.print(fmt::format("{}  step {}/{}  {}", state_->label, report.step, report.steps, text));
 }
 
 void TerminalProgress::on_validation(int64_t done, int64_t total) {
-  status_.show(label_, static_cast<double>(done) / static_cast<double>(total), "validation");
+  state_->status.show(state_->label, static_cast<double>(done) / static_cast<double>(total), "validation");
 }
 
 void TerminalProgress::on_epoch(const EpochReport& report) {
-  last_line_ = Clock::now();
+  state_->last_line = Clock::now();
   std::string line = fmt::format("{}  loss {:.4f}", epoch_label(report.epoch, report.epochs), report.train_loss);
   if (report.train_top1) line += "  train " + percent(report.train_top1);
   if (report.validation && report.validation->top1)
@@ -55,10 +74,10 @@ void TerminalProgress::on_epoch(const EpochReport& report) {
   if (report.validation && !report.validation->top1) line += fmt::format("  val loss {:.4f}", report.validation->loss);
   line += fmt::format("  {:.0f} images/s  {}", report.images_per_second, duration(report.seconds));
   if (report.wait_share >= 0.01) line += fmt::format("  waited {:.0f} % for data", 100 * report.wait_share);
-  if (report.best) line += "  " + style_.green("best");
-  status_.print(line);
+  if (report.best) line += "  " + state_->style.green("best");
+  state_->status.print(line);
 }
 
-void TerminalProgress::on_note(const std::string& note) { status_.warn("note: " + terminal::printable(note)); }
+void TerminalProgress::on_note(const std::string& note) { state_->status.warn("note: " + terminal::printable(note)); }
 
 }  // namespace kindling

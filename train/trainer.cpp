@@ -1,5 +1,7 @@
 #include <kindling/train/trainer.h>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/train/fit.h>
 
 namespace kindling {
@@ -22,7 +24,8 @@ void check_options(const FitOptions& options) {
   check(!options.resume || !options.run.empty(), "fit", "resume needs the folder of a run");
   for (const auto& [name, object] :
        {std::pair("config", &options.config), std::pair("about_data", &options.about_data)})
-    check(object->is_null() || object->is_object(), "fit", name, " is not a JSON object");
+    check(object->empty() || nlohmann::json::parse(*object, nullptr, /*allow_exceptions=*/false).is_object(), "fit",
+          name, " is not a JSON object");
 }
 
 }  // namespace

@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <kindling/data/loader.h>
 #include <kindling/nn/module.h>
 #include <kindling/optim/optimizer.h>
@@ -60,10 +58,10 @@ struct FitOptions {
   int workers = 1;               ///< background threads that read and augment
   bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
   int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
-  nlohmann::json config = {};  ///< object of the caller's own options, kept in config.json
-  /// An object about the data, kept in the checkpoints (Description::data). Empty: what `train`
+  std::string config = {};  ///< a JSON object of the caller's own options, kept in config.json
+  /// A JSON object about the data, kept in the checkpoints (Description::data). Empty: what `train`
   /// says of itself (Dataset::about).
-  nlohmann::json about_data = {};
+  std::string about_data = {};
   bool curves = true;            ///< draw curves.svg (with gnuplot)
   bool tensorboard = false;      ///< event files of scalars in the folder `run`
   int64_t histograms_every = 0;  ///< epochs between histograms of weights and gradients in them; 0: none

@@ -1,6 +1,7 @@
 #include <kindling/data/folder_record.h>
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include <kindling/data/transforms.h>
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include <kindling/tests/support/shared_data.h>
 #include <kindling/tests/support/temporary_folder.h>

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include <kindling/data/transforms.h>
 #include <kindling/io/atomic_file.h>
@@ -398,7 +399,7 @@ TEST_CASE("config.json keeps the machine on which a run began, and is written if
   write_file(run + "/config.json", config.dump());
   for (int i = 0; i < 2; ++i) {
     AfterStep listener([](int64_t) {});
-    problem.run({.run = run, .resume = true, .config = {{"model", "small"}}, .listener = &listener});
+    problem.run({.run = run, .resume = true, .config = R"({"model": "small"})", .listener = &listener});
     CHECK(listener.notes.size() == 1);
     CHECK(RunFolder::read_config(run)["machine"]["isa"] == "abacus");
   }

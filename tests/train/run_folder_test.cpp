@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/train/run_state.h>
@@ -23,7 +24,7 @@ TEST_CASE("a run folder is made with its parents") {
 TEST_CASE("config.json holds the caller's options, the version and the machine") {
   const TemporaryFolder folder;
   const RunFolder run(folder.path(), RunFolder::Open::create);
-  run.write_config({{"lr", 0.1}, {"model", "lenet"}});
+  run.write_config({{"lr", 0.1}, {"model", "lenet"}}, describe_machine());
   const json config = RunFolder::read_config(folder.path());
   CHECK(config["lr"] == 0.1);
   CHECK(config["model"] == "lenet");

@@ -9,6 +9,7 @@
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/optim/sgd.h>
+#include <kindling/train/terminal.h>
 #include <kindling/train/trainer.h>
 
 #include <kindling/tests/support/temporary_folder.h>

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/softmax.h>
@@ -71,7 +72,7 @@ TEST_CASE("a small network learns, and everything about it is told and written",
                                           .run = folder.path(),
                                           .log_every = 5,
                                           .test = quarters(40, 3),
-                                          .config = {{"model", "small"}},
+                                          .config = R"({"model": "small"})",
                                           .listener = &recorder});
 
   CHECK(result.end == TrainEnd::finished);
@@ -331,7 +332,10 @@ TEST_CASE("options that make no sense are refused") {
   CHECK_THROWS_MATCHES(fit({.epochs = 0}), ShapeError, Catch::Message("fit: epochs must be above 0, got 0"));
   CHECK_THROWS_MATCHES(fit({.patience = -1}), ShapeError, Catch::Message("fit: patience must not be negative, got -1"));
   CHECK_THROWS_MATCHES(fit({.resume = true}), ShapeError, Catch::Message("fit: resume needs the folder of a run"));
-  CHECK_THROWS_MATCHES(fit({.config = json::array()}), ShapeError, Catch::Message("fit: config is not a JSON object"));
+  for (const char* text : {"[]", "null", "{\"model\": }", "{\"model\": \"\xFF\"}"}) {
+    CHECK_THROWS_MATCHES(fit({.config = text}), ShapeError, Catch::Message("fit: config is not a JSON object"));
+    CHECK_THROWS_MATCHES(fit({.about_data = text}), ShapeError, Catch::Message("fit: about_data is not a JSON object"));
+  }
   CHECK_THROWS_MATCHES(trainer({.batch_size = 4}).fit(data, nullptr, {.patience = 1}), ShapeError,
                        Catch::Message("fit: patience needs validation data"));
   CHECK_THROWS_MATCHES(trainer({}).fit(nullptr), ShapeError, Catch::Message("fit: no training data"));

@@ -1,4 +1,4 @@
-#include <kindling/train/progress.h>
+#include <kindling/train/speed_meter.h>
 
 #include <utility>
 
