@@ -176,24 +176,29 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                       .stop = interrupt.requested()});
 }
 
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+/// Loss and accuracies, null where there are none. Their keys begin with `part`.
+void add_evaluation(Json& document, const std::string& part, const std::optional<Evaluation>& evaluation) {
+  document[part + "_loss"] = evaluation ? Json(evaluation->loss) : Json();
+  document[part + "_top1"] = evaluation ? or_null(evaluation->top1) : Json();
+  document[part + "_top5"] = evaluation ? or_null(evaluation->top5) : Json();
+}
+
 Json to_json(const TrainResult& result) {
   constexpr const char* kEnds[] = {"finished", "early_stopped", "stopped"};
-  const auto or_null = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
-  return {{"run", result.run},
-          {"end", kEnds[static_cast<int>(result.end)]},
-          {"epochs", result.epochs},
-          {"steps", result.steps},
-          {"train_loss", result.epochs > 0 ? Json(result.train_loss) : Json()},
-          {"val_loss", or_null(result.val_loss)},
-          {"val_top1", or_null(result.val_top1)},
-          {"val_top5", or_null(result.val_top5)},
-          {"best_epoch", result.best_epoch},
-          {"best_val_top1", or_null(result.best)},
-          {"test_loss", or_null(result.test_loss)},
-          {"test_top1", or_null(result.test_top1)},
-          {"test_top5", or_null(result.test_top5)},
-          {"images_per_second", result.images_per_second},
-          {"peak_rss_mb", result.peak_rss_mb}};
+  Json document{{"run", result.run},
+                {"end", kEnds[static_cast<int>(result.end)]},
+                {"epochs", result.epochs},
+                {"steps", result.steps},
+                {"train_loss", result.epochs > 0 ? Json(result.train_loss) : Json()}};
+  add_evaluation(document, "val", result.validation);
+  document["best_epoch"] = result.best_epoch;
+  document["best_val_top1"] = or_null(result.best);
+  add_evaluation(document, "test", result.test);
+  document["images_per_second"] = result.images_per_second;
+  document["peak_rss_mb"] = result.peak_rss_mb;
+  return document;
 }
 
 /// Says how to measure the model on data that it was not trained on.
@@ -206,17 +211,20 @@ std::string advice(const TrainCommand& options, const TrainResult& result) {
   return nothing + "measure on other images with: " + command + "folder:PATH";
 }
 
+std::string top5_of(const Evaluation& evaluation) {
+  return evaluation.top5 ? ", top-5 " + percent(evaluation.top5) : "";
+}
+
 void print_result(const TrainCommand& options, const TrainResult& result) {
   const Style style(1);
-  const auto top5 = [](const std::optional<double>& value) { return value ? ", top-5 " + percent(value) : ""; };
+  const auto &validation = result.validation, &test = result.test;
   if (result.end == TrainEnd::early_stopped) print("stopped early: no better epoch since {}\n", result.best_epoch);
-  if (result.val_top1 && result.best)
+  if (validation && validation->top1 && result.best)
     print("best.ckpt  epoch {}: validation top-1 {}\n", result.best_epoch, style.bold(percent(result.best)));
-  if (result.val_top1)
-    print("last.ckpt  epoch {}: validation top-1 {}{}\n", result.epochs, percent(result.val_top1),
-          top5(result.val_top5));
-  if (result.test_top1)
-    print("           on test/: top-1 {}{}\n", style.bold(percent(result.test_top1)), top5(result.test_top5));
+  if (validation && validation->top1)
+    print("last.ckpt  epoch {}: validation top-1 {}{}\n", result.epochs, percent(validation->top1),
+          top5_of(*validation));
+  if (test && test->top1) print("           on test/: top-1 {}{}\n", style.bold(percent(test->top1)), top5_of(*test));
   if (result.images_per_second > 0)
     print("{:.0f} images/s, at most {:.0f} MB of memory\n", result.images_per_second, result.peak_rss_mb);
   print("curves are in {}/curves.svg\n{}\n", printable(result.run), printable(advice(options, result)));

@@ -61,6 +61,6 @@ int main() {
   Trainer trainer(net, Adam(net.parameters(), {.lr = 3e-3}), {.batch_size = 32});
   const TrainResult result = trainer.fit(shapes.train, shapes.val, {.epochs = 3});
   std::printf("ShortcutNet: loss %.3f after %ld steps, validation top-1 %.1f %%\n", result.train_loss,
-              static_cast<long>(result.steps), result.val_top1.value_or(0));
+              static_cast<long>(result.steps), *result.validation->top1);
   return result.train_loss < 2.2 ? 0 : 1;
 }

@@ -207,28 +207,17 @@ void Fit::note_skipped(const std::vector<std::string>& messages, size_t& known) 
 }
 
 TrainResult Fit::result(TrainEnd end) const {
-  TrainResult result{.end = end,
-                     .run = options_.run,
-                     .epochs = state_.epoch,
-                     .steps = state_.step,
-                     .train_loss = state_.train_loss,
-                     .validation = validation_,
-                     .test = test_,
-                     .best = state_.best,
-                     .best_epoch = state_.best_epoch,
-                     .images_per_second = speed_.images_per_second(),
-                     .peak_rss_mb = peak_rss_mb()};
-  if (validation_) {
-    result.val_loss = validation_->loss;
-    result.val_top1 = validation_->top1;
-    result.val_top5 = validation_->top5;
-  }
-  if (test_) {
-    result.test_loss = test_->loss;
-    result.test_top1 = test_->top1;
-    result.test_top5 = test_->top5;
-  }
-  return result;
+  return {.end = end,
+          .run = options_.run,
+          .epochs = state_.epoch,
+          .steps = state_.step,
+          .train_loss = state_.train_loss,
+          .validation = validation_,
+          .test = test_,
+          .best = state_.best,
+          .best_epoch = state_.best_epoch,
+          .images_per_second = speed_.images_per_second(),
+          .peak_rss_mb = peak_rss_mb()};
 }
 
 }  // namespace kindling

@@ -79,16 +79,15 @@ enum class TrainEnd {
 struct TrainResult {
   TrainEnd end = TrainEnd::finished;
   std::string run = {};
-  int64_t epochs = 0;                                                 ///< completed, those before a resume included
-  int64_t steps = 0;                                                  ///< updates, alike
-  double train_loss = 0;                                              ///< of the last complete epoch
-  std::optional<double> val_loss = {}, val_top1 = {}, val_top5 = {};  ///< after the last epoch; accuracies in per cent
-  std::optional<double> test_loss = {}, test_top1 = {}, test_top5 = {};
-  std::optional<Evaluation> validation = {}, test = {};  ///< the same, with the user's metrics
-  std::optional<double> best = {};  ///< largest val_top1, or smallest val_loss of models that are not classifiers
-  int64_t best_epoch = 0;           ///< 1-based
-  double images_per_second = 0;     ///< training alone, since this call began
-  double peak_rss_mb = 0;           ///< largest memory of the process, in 10^6 bytes
+  int64_t epochs = 0;                                    ///< completed, those before a resume included
+  int64_t steps = 0;                                     ///< updates, alike
+  double train_loss = 0;                                 ///< of the last complete epoch
+  std::optional<Evaluation> validation = {}, test = {};  ///< after the last epoch; nothing without such data
+  std::optional<double> best =
+      {};                        ///< largest top-1 of a validation, or smallest loss of models that are no classifiers
+  int64_t best_epoch = 0;        ///< 1-based
+  double images_per_second = 0;  ///< training alone, since this call began
+  double peak_rss_mb = 0;        ///< largest memory of the process, in 10^6 bytes
 };
 
 /// A loss or gradient is NaN or Inf. The message names the operation and the layer where it began.
@@ -115,8 +114,8 @@ class Trainer {
 
   /// Trains on all of `train` in each epoch, and then evaluates on `val`, which may be null.
   ///
-  /// The best epoch has the largest val_top1, or for other models than classifiers the smallest
-  /// val_loss. Without `val`, best.ckpt is that of the last epoch.
+  /// The best epoch has the largest top-1 on `val`, or for other models than classifiers the
+  /// smallest loss. Without `val`, best.ckpt is that of the last epoch.
   ///
   /// Throws ShapeError if the options make no sense (a batch larger than the data). Throws
   /// DivergedError if loss or gradient become NaN or Inf, and DeadNetworkError if a layer is dead;

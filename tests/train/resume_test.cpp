@@ -335,8 +335,8 @@ TEST_CASE("a run that has ended can be resumed: it is measured again") {
   const TrainResult again = problem.run({.run = folder / "run", .resume = true, .test = quarters(30, 3)});
   CHECK(again.steps == first.steps);
   CHECK(again.train_loss == first.train_loss);
-  CHECK(again.val_top1 == first.val_top1);
-  CHECK(again.test_top1 == first.test_top1);
+  CHECK(again.validation->top1 == first.validation->top1);
+  CHECK(again.test->top1 == first.test->top1);
   CHECK(read_file(folder / "run/last.ckpt") == checkpoint);
 }
 

@@ -79,14 +79,14 @@ TEST_CASE("a small network learns, and everything about it is told and written",
   CHECK(result.run == folder.path());
   CHECK(result.epochs == 6);
   CHECK(result.steps == 78);
-  CHECK(*result.val_top1 > 90);
-  CHECK_FALSE(result.val_top5);  // of four classes
-  CHECK(*result.test_top1 > 85);
+  CHECK(*result.validation->top1 > 90);
+  CHECK_FALSE(result.validation->top5);  // of four classes
+  CHECK(*result.test->top1 > 85);
   CHECK(result.test->samples == 40);
   CHECK(result.train_loss < 0.5);
   CHECK(result.images_per_second > 0);
   CHECK(result.peak_rss_mb > 1);
-  CHECK(*result.best >= *result.val_top1);
+  CHECK(*result.best >= *result.validation->top1);
 
   CHECK(recorder.first_step == 0);
   CHECK(recorder.total_steps == 78);
@@ -119,7 +119,7 @@ TEST_CASE("a small network learns, and everything about it is told and written",
   for (const char* key : {"epoch", "step", "lr", "train_loss", "val_loss", "val_top1", "images_per_second"})
     CHECK(last[key].is_number());
   CHECK(last["val_top5"].is_null());
-  CHECK(last["val_top1"] == *result.val_top1);
+  CHECK(last["val_top1"] == *result.validation->top1);
   CHECK(last["train_loss"] == result.train_loss);
 
   Sequential loaded = small_net(7);
@@ -134,7 +134,7 @@ TEST_CASE("without a folder nothing is written, without validation nothing is be
   Trainer trainer(net, Adam(net.parameters()), {.batch_size = 16});
   const TrainResult result = trainer.fit(quarters(40, 1), nullptr, {.epochs = 2});
   CHECK(result.steps == 6);
-  CHECK_FALSE(result.val_top1);
+  CHECK_FALSE(result.validation);
   CHECK_FALSE(result.best);
 }
 
@@ -177,10 +177,10 @@ TEST_CASE("a regression is trained with the user's loss and metrics", "[model]")
   Trainer trainer(net, SGD(net.parameters(), {.lr = 0.1}),
                   {.batch_size = 10, .loss = squared_error, .metrics = {mean_error}});
   const TrainResult result = trainer.fit(line(100, 1), line(30, 2), {.epochs = 10, .run = folder.path()});
-  CHECK(*result.val_loss < 1e-4);
-  CHECK_FALSE(result.val_top1);
+  CHECK(result.validation->loss < 1e-4);
+  CHECK_FALSE(result.validation->top1);
   CHECK(result.validation->metrics.at("mean_error") < 1e-2);
-  CHECK(*result.best <= *result.val_loss);
+  CHECK(*result.best <= result.validation->loss);
   const json last = read_metrics(folder.path()).back();
   CHECK(last["val_mean_error"] == result.validation->metrics.at("mean_error"));
   CHECK(last["val_top1"].is_null());
@@ -253,7 +253,7 @@ TEST_CASE("training stops early when validation no longer gets better") {
                                         {.epochs = 10, .run = folder.path(), .resume = true, .patience = 3});
   CHECK(again.end == TrainEnd::early_stopped);
   CHECK(again.epochs == 4);
-  CHECK(again.val_top1 == result.val_top1);
+  CHECK(again.validation->top1 == result.validation->top1);
 }
 
 TEST_CASE("a validation without a finite loss is never the best") {
