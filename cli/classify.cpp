@@ -212,8 +212,7 @@ void classify(const ClassifyCommand& options, Classifier& classifier, const Want
   const bool one_size = classifier.description().preprocessing->size > 0;
   data::Loader loader(wanted.pictures, {.batch_size = one_size ? options.batch_size : 1,
                                         .transform = classifier.transform(),
-                                        .workers = options.workers,
-                                        .cache_bytes = 0});
+                                        .reading = {.workers = options.workers, .cache_bytes = 0}});
   StatusLine status(options.everywhere.quiet);
   const Interrupt interrupt;
   loader.start(0);

@@ -54,8 +54,7 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
   Evaluation result = evaluate(model, dataset,
                                {.batch_size = options.batch_size,
                                 .transform = data::preprocess(options.images.preprocessing(options.model.size, input)),
-                                .workers = options.data.workers,
-                                .strict = options.data.strict,
+                                .reading = options.data.reading,
                                 .progress =
                                     [&](int64_t done, int64_t total) {
                                       status.show("eval", static_cast<double>(done) / static_cast<double>(total),

@@ -152,8 +152,8 @@ void DataChoice::declare(Settings& settings) {
       .add("val-share", val_share, "X",
            "Held out where there is no val/ (0.05 of train/, 0.2 of a flat folder); 0: train on everything")
       ->check(in_range(0, 1));
-  settings.add("workers", workers, "N", "Background threads that read images")->check(in_range(0, 257));
-  settings.add_switch("strict", strict, "Stop at a damaged image instead of skipping and naming it");
+  settings.add("workers", reading.workers, "N", "Background threads that read images")->check(in_range(0, 257));
+  settings.add_switch("strict", reading.strict, "Stop at a damaged image instead of skipping and naming it");
   settings.add("max-pixels", max_pixels, "N", "Larger images are refused as damaged")->check(at_least(1));
 }
 

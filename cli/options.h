@@ -7,6 +7,7 @@
 #include <string>
 
 #include <kindling/cli/settings.h>
+#include <kindling/data/loader.h>
 #include <kindling/data/open.h>
 #include <kindling/data/preprocessing.h>
 #include <kindling/models/registry.h>
@@ -61,8 +62,7 @@ struct ModelChoice {
 struct DataChoice {
   std::string data = "shapes", labels;
   std::optional<double> val_share;  ///< nothing: each kind's own
-  int workers = 1;
-  bool strict = false;
+  data::ReadOptions reading;
   int64_t max_pixels = data::DecodeOptions{}.max_pixels;
 
   void declare(Settings& settings);

@@ -66,9 +66,7 @@ void initialize(const TrainCommand& options, Module& model, const data::Splits& 
                                    .shuffle = true,
                                    .seed = options.everywhere.seed,
                                    .transform = transform,
-                                   .workers = 0,
-                                   .strict = options.data.strict,
-                                   .cache_bytes = 0});
+                                   .reading = {.workers = 0, .strict = options.data.reading.strict, .cache_bytes = 0}});
   loader.start(0);
   scale_to_unit_variance(model, loader.next().input);
 }
@@ -166,8 +164,7 @@ TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgres
                       .log_every = options.log_every,
                       .patience = options.patience,
                       .test = data.test,
-                      .workers = options.data.workers,
-                      .strict = options.data.strict,
+                      .reading = options.data.reading,
                       .config = config_of(settings, facts),
                       .about_data = data::to_json(now).dump(),
                       .tensorboard = options.tensorboard,

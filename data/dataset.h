@@ -20,7 +20,7 @@ struct Sample {
 
 /// A finite set of samples with numbers. Implement size() and get(). get() is called from several
 /// threads at once, and throws FileError for a sample that cannot be read. The loader then skips
-/// the sample and names it, or stops (LoaderOptions::strict).
+/// the sample and names it, or stops (ReadOptions::strict).
 class Dataset {
  public:
   virtual ~Dataset() = default;

@@ -131,7 +131,7 @@ class Reader {
       keep(slot, sample);
       return sample;
     } catch (const FileError& error) {
-      if (options_.strict) throw;
+      if (options_.reading.strict) throw;
       slot.damaged = true;
       damaged.emplace_back(error.what());
       return std::nullopt;
@@ -141,7 +141,7 @@ class Reader {
   void keep(Slot& slot, const Sample& sample) {
     const auto bytes_of = [](const Tensor& x) { return x.defined() ? x.numel() * size_of(x.dtype()) : 0; };
     const auto bytes = static_cast<int64_t>(sizeof(Sample)) + bytes_of(sample.input) + bytes_of(sample.target);
-    if (cached_bytes_.fetch_add(bytes) + bytes <= options_.cache_bytes)
+    if (cached_bytes_.fetch_add(bytes) + bytes <= options_.reading.cache_bytes)
       slot.sample = std::make_unique<const Sample>(sample);
     else
       cached_bytes_.fetch_sub(bytes);
@@ -212,9 +212,11 @@ class Prefetcher {
 
 void check_options(const Dataset& dataset, const LoaderOptions& options) {
   check(options.batch_size >= 1, "loader", "needs a batch size of at least 1, got ", options.batch_size);
-  check(options.workers >= 0, "loader", "needs at least 0 workers, got ", options.workers);
-  check(options.prefetch >= 1, "loader", "needs to read at least 1 batch ahead, got ", options.prefetch);
-  check(options.cache_bytes >= 0, "loader", "needs a cache of at least 0 bytes, got ", options.cache_bytes);
+  check(options.reading.workers >= 0, "loader", "needs at least 0 workers, got ", options.reading.workers);
+  check(options.reading.prefetch >= 1, "loader", "needs to read at least 1 batch ahead, got ",
+        options.reading.prefetch);
+  check(options.reading.cache_bytes >= 0, "loader", "needs a cache of at least 0 bytes, got ",
+        options.reading.cache_bytes);
   check(dataset.size() >= 1, "loader", "the dataset is empty");
   check(!options.drop_last || options.batch_size <= dataset.size(), "loader", "a batch of ", options.batch_size,
         " is larger than the dataset of ", dataset.size(), " samples, and smaller batches are left out");
@@ -278,9 +280,9 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   s.started = true;
   s.start_time = Clock::now();
   s.stats.wait_seconds = 0;
-  if (s.options.workers > 0)
+  if (s.options.reading.workers > 0)
     s.prefetcher = std::make_unique<Prefetcher>(
-        first_batch, batches, s.options.workers, s.options.prefetch,
+        first_batch, batches, s.options.reading.workers, s.options.reading.prefetch,
         [&s](int64_t number, const std::stop_token& stop) { return s.make(number, stop); });
 }
 

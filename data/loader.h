@@ -19,18 +19,23 @@ struct Batch {
   int64_t size() const { return static_cast<int64_t>(indices.size()); }
 };
 
+/// How samples are read. The batches are the same with any of these.
+struct ReadOptions {
+  int workers = 1;       ///< background threads that read and transform; 0: the caller's thread, when asked
+  int64_t prefetch = 4;  ///< batches read ahead, at most
+  bool strict = false;   ///< a damaged sample throws FileError instead of being skipped and named
+  /// Samples are cached as the dataset gave them (decoded, before the transform), up to this many
+  /// bytes.
+  int64_t cache_bytes = int64_t{1} << 30;
+};
+
 struct LoaderOptions {
   int64_t batch_size = 32;
   bool shuffle = false;
   bool drop_last = false;  ///< leave out the last batch if it is smaller
   uint64_t seed = 0;       ///< of the order and the transforms
   Transform transform{};   ///< applied to each input; may be empty
-  int workers = 1;         ///< background threads; 0 = the caller's thread reads when asked
-  int64_t prefetch = 4;    ///< batches read ahead, at most
-  bool strict = false;     ///< a damaged sample throws FileError instead of being skipped
-  /// Samples are cached as the dataset gave them (decoded, before the transform), up to this many
-  /// bytes.
-  int64_t cache_bytes = int64_t{1} << 30;
+  ReadOptions reading{};
 };
 
 struct LoaderStats {

@@ -16,9 +16,7 @@ bool stop_requested(const EvaluateOptions& options) { return options.stop != nul
 data::LoaderOptions loader_options(const EvaluateOptions& options) {
   return {.batch_size = options.batch_size,
           .transform = options.transform ? options.transform : data::Transform(standardize_pixels),
-          .workers = options.workers,
-          .strict = options.strict,
-          .cache_bytes = options.cache_bytes};
+          .reading = options.reading};
 }
 
 /// What a part of the samples gave, in their order.
@@ -105,7 +103,9 @@ Evaluation Evaluator::run(Module& model) {
 }
 
 Evaluation evaluate(Module& model, const data::DatasetPtr& dataset, const EvaluateOptions& options) {
-  return Evaluator(dataset, options).run(model);
+  EvaluateOptions once = options;
+  once.reading.cache_bytes = 0;
+  return Evaluator(dataset, std::move(once)).run(model);
 }
 
 }  // namespace kindling

@@ -18,9 +18,7 @@ struct EvaluateOptions {
   std::vector<Metric> metrics = {};
   int64_t batch_size = 32;
   data::Transform transform = {};  ///< empty: standardize_pixels
-  int workers = 1;                 ///< background threads that read and decode
-  bool strict = false;             ///< a damaged sample throws FileError instead of being skipped and named
-  int64_t cache_bytes = 0;         ///< see data::LoaderOptions
+  data::ReadOptions reading = {};
   std::function<void(int64_t done, int64_t total)> progress = {};  ///< called after every batch, in samples
   const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };
@@ -34,7 +32,8 @@ struct Stopped : Error {
   Stopped() : Error("stopped") {}
 };
 
-/// Evaluates one data set many times. It is read and decoded once if it fits into `cache_bytes`.
+/// Evaluates one data set many times. It is read and decoded once if it fits into
+/// `reading.cache_bytes`.
 class Evaluator {
  public:
   /// Throws ShapeError for an empty set or options out of range.
@@ -49,8 +48,9 @@ class Evaluator {
 };
 
 /// Runs `model` over all of `dataset`, in evaluation mode and without recording, and restores its
-/// mode. The result does not depend on the number of threads. Throws ShapeError if the set is
-/// empty, FileError if no sample can be read, Stopped if asked to stop.
+/// mode. The result does not depend on the number of threads. Nothing is cached, as each sample is
+/// read once. Throws ShapeError if the set is empty, FileError if no sample can be read, Stopped if
+/// asked to stop.
 Evaluation evaluate(Module& model, const data::DatasetPtr& dataset, const EvaluateOptions& options = {});
 
 }  // namespace kindling

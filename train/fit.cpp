@@ -16,9 +16,7 @@ data::LoaderOptions train_loader(const TrainerOptions& how, const FitOptions& op
           .shuffle = true,
           .drop_last = how.drop_last,
           .seed = how.seed,
-          .workers = options.workers,
-          .strict = options.strict,
-          .cache_bytes = options.cache_bytes};
+          .reading = options.reading};
 }
 
 }  // namespace
@@ -61,7 +59,7 @@ TrainResult Fit::run() {
     }
     if (state_.epoch < options_.epochs) end = TrainEnd::early_stopped;
     if (validator_ && !validation_) validation_ = validator_->run(model_);  // a run that had ended is resumed
-    if (options_.test) test_ = evaluate_test();
+    if (options_.test) test_ = evaluate(model_, options_.test, validation_options());
   } catch (const Stopped&) {
     note_skipped(loader_.stats().skipped, known_train_skips_);
     save_last();
@@ -201,17 +199,9 @@ EvaluateOptions Fit::validation_options() {
           .metrics = how_.metrics,
           .batch_size = how_.batch_size,
           .transform = or_default(how_.eval_transform),
-          .workers = options_.workers,
-          .strict = options_.strict,
-          .cache_bytes = options_.cache_bytes,
+          .reading = options_.reading,
           .progress = progress,
           .stop = options_.stop};
-}
-
-Evaluation Fit::evaluate_test() {
-  EvaluateOptions once = validation_options();
-  once.cache_bytes = 0;
-  return evaluate(model_, options_.test, once);
 }
 
 /// Remembers the best value so far: the largest top-1 of a classifier, the smallest loss of others.

@@ -46,7 +46,6 @@ class Fit {
   [[noreturn]] void diverged(const std::string& what, int64_t first_batch);
   [[noreturn]] void died(int64_t first_batch);
   EvaluateOptions validation_options();
-  Evaluation evaluate_test();
   bool out_of_patience() const;
   bool is_best(const Evaluation& validation);
 

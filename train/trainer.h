@@ -55,9 +55,7 @@ struct FitOptions {
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end
   int64_t patience = 0;          ///< stop after so many epochs without a new best; 0: never
   data::DatasetPtr test = {};    ///< read once, after the last epoch
-  int workers = 1;               ///< background threads that read and augment
-  bool strict = false;           ///< a damaged sample throws FileError instead of being skipped and named
-  int64_t cache_bytes = data::LoaderOptions{}.cache_bytes;
+  data::ReadOptions reading = {};
   std::string config = {};  ///< a JSON object of the caller's own options, kept in config.json
   /// A JSON object about the data, kept in the checkpoints (Description::data). Empty: what `train`
   /// says of itself (Dataset::about).

@@ -81,7 +81,7 @@ Tensor jitter(const Tensor& image, Rng& rng) {
 TEST_CASE("Loader: batches in order, the last one smaller or left out") {
   const auto dataset = std::make_shared<TestDataset>(10);
   for (const int workers : {0, 1, 3}) {
-    Loader loader(dataset, {.batch_size = 4, .workers = workers});
+    Loader loader(dataset, {.batch_size = 4, .reading = {.workers = workers}});
     CHECK(loader.batches_per_epoch() == 3);
     const Epoch epoch = read_epoch(loader);
     CHECK(epoch.indices == std::vector<Indices>{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}});
@@ -91,7 +91,7 @@ TEST_CASE("Loader: batches in order, the last one smaller or left out") {
     CHECK(epoch.inputs[1].at<float>({2, 3, 1, 0}) == 6);
     CHECK(loader.next().size() == 0);  // and stays at the end
 
-    Loader whole(dataset, {.batch_size = 4, .drop_last = true, .workers = workers});
+    Loader whole(dataset, {.batch_size = 4, .drop_last = true, .reading = {.workers = workers}});
     CHECK(whole.batches_per_epoch() == 2);
     CHECK(read_epoch(whole).indices == std::vector<Indices>{{0, 1, 2, 3}, {4, 5, 6, 7}});
   }
@@ -124,9 +124,7 @@ TEST_CASE("Loader: same bits for any number of workers") {
                             .shuffle = true,
                             .seed = seed,
                             .transform = jitter,
-                            .workers = workers,
-                            .prefetch = 3,
-                            .cache_bytes = cache_bytes});
+                            .reading = {.workers = workers, .prefetch = 3, .cache_bytes = cache_bytes}});
     return read_epoch(loader, epoch);
   };
   const Epoch expected = load(0, 5, 42, 0);
@@ -138,7 +136,7 @@ TEST_CASE("Loader: same bits for any number of workers") {
 
 TEST_CASE("Loader: shuffling visits every sample once, and transforms differ between epochs") {
   Loader loader(std::make_shared<TestDataset>(50),
-                {.batch_size = 7, .shuffle = true, .transform = jitter, .workers = 2});
+                {.batch_size = 7, .shuffle = true, .transform = jitter, .reading = {.workers = 2}});
   const Epoch first = read_epoch(loader, 0), second = read_epoch(loader, 1);
   std::set<int64_t> seen;
   for (const Indices& batch : first.indices) seen.insert(batch.begin(), batch.end());
@@ -157,7 +155,7 @@ TEST_CASE("Loader: shuffling visits every sample once, and transforms differ bet
 TEST_CASE("Loader: another transform begins with the next epoch") {
   const auto dataset = std::make_shared<TestDataset>(12);
   for (const int workers : {0, 2}) {
-    Loader loader(dataset, {.batch_size = 4, .workers = workers});
+    Loader loader(dataset, {.batch_size = 4, .reading = {.workers = workers}});
     loader.start(0);
     loader.next();
     loader.set_transform(center_crop(1));
@@ -170,7 +168,8 @@ TEST_CASE("Loader: another transform begins with the next epoch") {
 TEST_CASE("Loader: resuming in the middle of an epoch gives what was left of it") {
   const auto dataset = std::make_shared<TestDataset>(40, std::set<int64_t>{3, 4, 5, 6, 7, 30});
   for (const int workers : {0, 2}) {
-    const LoaderOptions options{.batch_size = 4, .shuffle = true, .seed = 9, .transform = jitter, .workers = workers};
+    const LoaderOptions options{
+        .batch_size = 4, .shuffle = true, .seed = 9, .transform = jitter, .reading = {.workers = workers}};
     Loader whole(dataset, options), resumed(dataset, options);
     Epoch expected = read_epoch(whole, 2);
     Epoch rest;
@@ -190,7 +189,7 @@ TEST_CASE("Loader: damaged samples are left out and named once, in the order of 
   const auto dataset = std::make_shared<TestDataset>(12, std::set<int64_t>{1, 4, 5, 6, 7, 10});
   for (const int workers : {0, 1, 3}) {
     dataset->reads = 0;
-    Loader loader(dataset, {.batch_size = 4, .workers = workers});
+    Loader loader(dataset, {.batch_size = 4, .reading = {.workers = workers}});
     for (int64_t epoch = 0; epoch < 2; ++epoch) {
       loader.start(epoch);
       const Batch first = loader.next(), second = loader.next();
@@ -210,7 +209,7 @@ TEST_CASE("Loader: damaged samples are left out and named once, in the order of 
 TEST_CASE("Loader: strict stops at a damaged sample") {
   const auto dataset = std::make_shared<TestDataset>(8, std::set<int64_t>{5});
   for (const int workers : {0, 2}) {
-    Loader loader(dataset, {.batch_size = 4, .workers = workers, .strict = true});
+    Loader loader(dataset, {.batch_size = 4, .reading = {.workers = workers, .strict = true}});
     loader.start(0);
     CHECK(loader.next().size() == 4);
     CHECK_THROWS_MATCHES(loader.next(), FileError, Message("file5: damaged"));
@@ -230,13 +229,14 @@ TEST_CASE("Loader: other exceptions of dataset and transform reach the caller") 
   const auto dataset = std::make_shared<TestDataset>(12);
   dataset->throws_at = 6;
   for (const int workers : {0, 2}) {
-    Loader loader(dataset, {.batch_size = 4, .workers = workers});
+    Loader loader(dataset, {.batch_size = 4, .reading = {.workers = workers}});
     loader.start(0);
     CHECK(loader.next().size() == 4);
     CHECK_THROWS_MATCHES(loader.next(), std::logic_error, Message("broken at 6"));
     CHECK(loader.next().indices == Indices{8, 9, 10, 11});
 
-    Loader transforming(std::make_shared<TestDataset>(4), {.transform = center_crop(9), .workers = workers});
+    Loader transforming(std::make_shared<TestDataset>(4),
+                        {.transform = center_crop(9), .reading = {.workers = workers}});
     transforming.start(0);
     CHECK_THROWS_MATCHES(transforming.next(), ShapeError,
                          Message("center_crop: cannot cut 9 x 9 out of an image of shape [4, 4, 3]"));
@@ -272,7 +272,7 @@ TEST_CASE("Loader: the cache keeps as many samples as fit") {
   const auto dataset = std::make_shared<TestDataset>(20);
   const auto reads_of_two_epochs = [&](int64_t cache_bytes) {
     dataset->reads = 0;
-    Loader loader(dataset, {.batch_size = 6, .shuffle = true, .workers = 2, .cache_bytes = cache_bytes});
+    Loader loader(dataset, {.batch_size = 6, .shuffle = true, .reading = {.workers = 2, .cache_bytes = cache_bytes}});
     read_epoch(loader, 0);
     read_epoch(loader, 1);
     return int{dataset->reads};
@@ -285,7 +285,7 @@ TEST_CASE("Loader: the cache keeps as many samples as fit") {
 
 TEST_CASE("Loader: reads ahead, but no further than it may") {
   const auto dataset = std::make_shared<TestDataset>(100);
-  Loader loader(dataset, {.batch_size = 5, .workers = 3, .prefetch = 2, .cache_bytes = 0});
+  Loader loader(dataset, {.batch_size = 5, .reading = {.workers = 3, .prefetch = 2, .cache_bytes = 0}});
   loader.start(0);
   for (int i = 0; i < 5000 && dataset->reads < 10; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -300,13 +300,13 @@ TEST_CASE("Loader: stops at once, at any moment") {
   dataset->pause = std::chrono::microseconds(200);
   const auto begin = std::chrono::steady_clock::now();
   for (int taken = 0; taken < 4; ++taken) {
-    Loader loader(dataset, {.batch_size = 10'000, .workers = 3, .prefetch = 8});  // 2 s a batch
+    Loader loader(dataset, {.batch_size = 10'000, .reading = {.workers = 3, .prefetch = 8}});  // 2 s a batch
     loader.start(0);
     std::this_thread::sleep_for(std::chrono::milliseconds(taken));
     loader.start(1);  // in the middle of the other one
   }
   {
-    Loader loader(dataset, {.batch_size = 10, .workers = 3});
+    Loader loader(dataset, {.batch_size = 10, .reading = {.workers = 3}});
     loader.start(0);
     for (int i = 0; i < 3; ++i) loader.next();
   }
@@ -318,14 +318,14 @@ TEST_CASE("Loader: stops at once, at any moment") {
 TEST_CASE("Loader: tells how long next() waited") {
   const auto dataset = std::make_shared<TestDataset>(8);
   dataset->pause = std::chrono::milliseconds(5);
-  Loader waiting(dataset, {.batch_size = 4, .workers = 0});
+  Loader waiting(dataset, {.batch_size = 4, .reading = {.workers = 0}});
   read_epoch(waiting);
   CHECK(waiting.stats().wait_seconds >= 0.04);
   CHECK(waiting.stats().total_seconds >= waiting.stats().wait_seconds);
   waiting.start(1);
   CHECK(waiting.stats().wait_seconds == 0);
 
-  Loader ahead(dataset, {.batch_size = 4, .workers = 2});
+  Loader ahead(dataset, {.batch_size = 4, .reading = {.workers = 2}});
   ahead.start(0);
   for (int i = 0; i < 5000 && dataset->reads < 16; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -337,11 +337,11 @@ TEST_CASE("Loader: options out of range") {
   const auto dataset = std::make_shared<TestDataset>(3);
   CHECK_THROWS_MATCHES(Loader(dataset, {.batch_size = 0}), ShapeError,
                        Message("loader: needs a batch size of at least 1, got 0"));
-  CHECK_THROWS_MATCHES(Loader(dataset, {.workers = -1}), ShapeError,
+  CHECK_THROWS_MATCHES(Loader(dataset, {.reading = {.workers = -1}}), ShapeError,
                        Message("loader: needs at least 0 workers, got -1"));
-  CHECK_THROWS_MATCHES(Loader(dataset, {.prefetch = 0}), ShapeError,
+  CHECK_THROWS_MATCHES(Loader(dataset, {.reading = {.prefetch = 0}}), ShapeError,
                        Message("loader: needs to read at least 1 batch ahead, got 0"));
-  CHECK_THROWS_MATCHES(Loader(dataset, {.cache_bytes = -1}), ShapeError,
+  CHECK_THROWS_MATCHES(Loader(dataset, {.reading = {.cache_bytes = -1}}), ShapeError,
                        Message("loader: needs a cache of at least 0 bytes, got -1"));
   CHECK_THROWS_MATCHES(Loader(std::make_shared<TestDataset>(0), {}), ShapeError,
                        Message("loader: the dataset is empty"));

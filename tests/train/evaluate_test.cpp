@@ -147,7 +147,7 @@ TEST_CASE("samples that cannot be read are left out and named, or stop the evalu
   CHECK(result.samples == 2);
   CHECK(*result.top1 == 100.0);
   CHECK(result.skipped.size() == 2);
-  CHECK_THROWS_AS(evaluate(net, dataset, {.batch_size = 2, .strict = true}), FileError);
+  CHECK_THROWS_AS(evaluate(net, dataset, {.batch_size = 2, .reading = {.strict = true}}), FileError);
 }
 
 TEST_CASE("an evaluation can be stopped") {

@@ -93,7 +93,7 @@ void run_and_kill(const Problem& problem, FitOptions options, TrainListener& kil
   REQUIRE(child >= 0);
   if (child == 0) {
     set_num_threads(1);  // OpenMP's other threads have not come along
-    options.workers = 0;
+    options.reading.workers = 0;
     options.listener = &killer;
     problem.run(options);
     ::_exit(0);
@@ -317,11 +317,12 @@ TEST_CASE("an epoch whose validation fails is not lost") {
   const auto val = std::make_shared<Fragile>();
   const Problem problem{.val = val};
   AfterStep breaker([&](int64_t step) { val->broken = step == 20; });
-  CHECK_THROWS_WITH(problem.run({.run = folder / "failed", .strict = true, .cache_bytes = 0, .listener = &breaker}),
-                    "sample 3: damaged");
+  CHECK_THROWS_WITH(
+      problem.run({.run = folder / "failed", .reading = {.strict = true, .cache_bytes = 0}, .listener = &breaker}),
+      "sample 3: damaged");
   val->broken = false;
   AfterStep counter([&](int64_t) { FAIL("all updates were done"); });
-  const FitOptions again{.run = folder / "failed", .resume = true, .strict = true, .listener = &counter};
+  const FitOptions again{.run = folder / "failed", .resume = true, .reading = {.strict = true}, .listener = &counter};
   CHECK(problem.run(again).steps == 20);
   problem.run({.run = folder / "straight"});
   check_same_run(folder / "failed", folder / "straight");
@@ -347,7 +348,7 @@ TEST_CASE("any number of threads and workers gives the same checkpoint, byte for
     for (const int threads : {1, 2, 4}) {
       const ThreadsGuard guard(threads);
       const std::string run = folder / std::to_string(threads);
-      problem.run({.run = run, .workers = threads - 1});
+      problem.run({.run = run, .reading = {.workers = threads - 1}});
       check_same_run(run, folder / "1");
     }
   }

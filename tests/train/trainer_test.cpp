@@ -352,6 +352,6 @@ TEST_CASE("memory does not grow from epoch to epoch, ragged batches or not") {
     std::vector<int64_t> bytes;
   } watch;
   Trainer trainer(net, SGD(net.parameters(), kSgd), {.batch_size = 16});
-  trainer.fit(quarters(41, 1), quarters(23, 2), {.epochs = 8, .workers = 0, .listener = &watch});
+  trainer.fit(quarters(41, 1), quarters(23, 2), {.epochs = 8, .reading = {.workers = 0}, .listener = &watch});
   CHECK(watch.bytes.back() == watch.bytes[1]);
 }
