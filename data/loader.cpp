@@ -12,6 +12,7 @@
 #include <span>
 #include <stop_token>
 #include <thread>
+#include <utility>
 
 #include <kindling/tensor/kernels/parallel.h>
 
@@ -246,6 +247,7 @@ struct Loader::State {
   bool nothing_read = true;
   bool started = false;
   Clock::time_point start_time;
+  std::optional<Batch> peeked;
   LoaderStats stats;
   std::unique_ptr<Prefetcher> prefetcher;  // last: its threads use the rest
 };
@@ -269,6 +271,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   check(first_batch >= 0 && first_batch <= batches, "loader", "batch ", first_batch, " of an epoch of ", batches);
 
   s.prefetcher.reset();
+  s.peeked.reset();
   constexpr uint64_t kOrder = 0, kTransforms = 1;
   const Rng rng(s.options.seed);
   s.order.resize(static_cast<size_t>(s.samples));
@@ -302,9 +305,15 @@ void Loader::set_transform(Transform transform) {
   state_->options.transform = std::move(transform);
 }
 
+const Batch& Loader::peek() {
+  if (!state_->peeked) state_->peeked = next();
+  return *state_->peeked;
+}
+
 Batch Loader::next() {
   State& s = *state_;
   check(s.started, "loader", "start() an epoch before next()");
+  if (s.peeked) return *std::exchange(s.peeked, std::nullopt);
   while (s.next_batch < batches_per_epoch()) {
     const Clock::time_point asked = Clock::now();
     Result result = s.prefetcher ? s.prefetcher->take() : s.make(s.next_batch, std::stop_token());

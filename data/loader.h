@@ -98,6 +98,8 @@ class Loader {
   /// the transform threw. Throws ShapeError if the samples of a batch differ in shape, and
   /// FileError if every sample of the epoch is damaged.
   Batch next();
+  /// The batch that next() will give, which stays there. Throws as next() does.
+  const Batch& peek();
 
   int64_t batches_per_epoch() const;
   const Dataset& dataset() const;

@@ -79,11 +79,11 @@ Evaluation Evaluator::run(Module& model) {
   const auto begin = Clock::now();
   Totals totals;
   std::optional<Confusion> confusion;
-  std::optional<StepPlan> plan;
-  for (const data::Batch& batch : loader_.epoch(0)) {
+  const data::EpochBatches batches = loader_.epoch(0);
+  const StepPlan plan = plan_step(model, loader_.peek().input.select(0, 0), options_.batch_size);
+  for (const data::Batch& batch : batches) {
     if (stop_requested(options_)) throw Stopped();
-    if (!plan) plan = plan_step(model, batch.input.select(0, 0), options_.batch_size);
-    const Part part = measure_batch(model, options_, batch, *plan);
+    const Part part = measure_batch(model, options_, batch, plan);
     count_answers(confusion, totals, part, batch.target);
     totals.add(part.totals);
     if (options_.progress) options_.progress(totals.samples, loader_.dataset().size());

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <kindling/train/fit.h>
+#include <kindling/train/training_loop.h>
 
 namespace kindling {
 namespace {
@@ -42,7 +42,7 @@ TrainResult Trainer::fit(const data::DatasetPtr& train, const data::DatasetPtr& 
   check(options_.batch_size <= train->size(), "fit", "a batch of ", options_.batch_size,
         " is larger than the training set of ", train->size(), " samples");
   check(options.patience == 0 || val != nullptr, "fit", "patience needs validation data");
-  return Fit(model_, *optimizer_, options_, options, train, val).run();
+  return TrainingLoop(model_, *optimizer_, options_, options, train, val).run();
 }
 
 }  // namespace kindling

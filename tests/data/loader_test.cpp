@@ -117,6 +117,23 @@ TEST_CASE("Loader: an epoch as a loop") {
   CHECK(loader.next().size() == 0);
 }
 
+TEST_CASE("Loader: peek() shows the next batch and takes nothing") {
+  const auto dataset = std::make_shared<TestDataset>(6);
+  Loader loader(dataset, {.batch_size = 4});
+  CHECK_THROWS_MATCHES(loader.peek(), ShapeError, Message("loader: start() an epoch before next()"));
+  loader.start(0);
+  CHECK(loader.peek().indices == Indices{0, 1, 2, 3});
+  CHECK(loader.peek().indices == Indices{0, 1, 2, 3});
+  CHECK(loader.next().indices == Indices{0, 1, 2, 3});
+  CHECK(loader.next().indices == Indices{4, 5});
+  CHECK(loader.peek().size() == 0);
+  CHECK(loader.next().size() == 0);
+  loader.start(0);
+  CHECK(loader.peek().indices == Indices{0, 1, 2, 3});
+  loader.start(0, 1);  // forgets it
+  CHECK(loader.next().indices == Indices{4, 5});
+}
+
 TEST_CASE("Loader: same bits for any number of workers") {
   const auto dataset = std::make_shared<TestDataset>(101);
   const auto load = [&](int workers, int64_t epoch, uint64_t seed, int64_t cache_bytes) {

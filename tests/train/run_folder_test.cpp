@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <kindling/io/atomic_file.h>
-#include <kindling/train/run_state.h>
+#include <kindling/train/training_state.h>
 
 #include <kindling/tests/support/temporary_folder.h>
 #include "../io/file_size_limit.h"

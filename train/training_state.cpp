@@ -1,6 +1,7 @@
-#include <kindling/train/run_state.h>
+#include <kindling/train/training_state.h>
 
 #include <bit>
+#include <cmath>
 
 #include <kindling/data/loader.h>
 #include <kindling/io/checkpoint.h>
@@ -62,6 +63,30 @@ void check_identity(const State& state, const RunIdentity& identity) {
 
 }  // namespace
 
+int64_t RunIdentity::batches_per_epoch() const { return data::batch_count(samples, batch_size, drop_last); }
+
+int64_t RunIdentity::updates_per_epoch() const { return (batches_per_epoch() + accumulate - 1) / accumulate; }
+
+void RunState::count_update(const Totals& totals) {
+  ++step;
+  epoch_totals.add(totals);
+  logged_totals.add(totals);
+}
+
+bool RunState::take_if_best(const Evaluation& validation) {
+  const double value = validation.top1.value_or(validation.loss);
+  if (!std::isfinite(value)) return false;
+  if (best.value && (validation.top1 ? value <= *best.value : value >= *best.value)) return false;
+  best = {.value = value, .epoch = epoch + 1};
+  return true;
+}
+
+void RunState::begin_next_epoch() {
+  ++epoch;
+  batch = 0;
+  epoch_totals = logged_totals = {};
+}
+
 State to_state(const RunState& run, const RunIdentity& identity) {
   State state = identity_entries(identity);
   state["epoch"] = whole(run.epoch);
@@ -70,26 +95,44 @@ State to_state(const RunState& run, const RunIdentity& identity) {
   put(state, "epoch", run.epoch_totals);
   put(state, "logged", run.logged_totals);
   state["train_loss"] = real(run.train_loss);
-  if (run.best) state["best"] = real(*run.best);
-  state["best_epoch"] = whole(run.best_epoch);
+  if (run.best.value) state["best"] = real(*run.best.value);
+  state["best_epoch"] = whole(run.best.epoch);
   state["metrics_lines"] = whole(run.metrics_lines);
   return state;
 }
 
 RunState from_state(const State& state, const RunIdentity& identity) {
   check_identity(state, identity);
-  const int64_t batches = data::batch_count(identity.samples, identity.batch_size, identity.drop_last);
   RunState run{.epoch = count(state, "epoch"),
-               .batch = count(state, "batch", batches),
+               .batch = count(state, "batch", identity.batches_per_epoch()),
                .step = count(state, "step"),
                .epoch_totals = get(state, "epoch"),
                .logged_totals = get(state, "logged"),
                .train_loss = scalar<double>(state, "train_loss"),
-               .best = {},
-               .best_epoch = count(state, "best_epoch"),
+               .best = {.epoch = count(state, "best_epoch")},
                .metrics_lines = count(state, "metrics_lines")};
-  if (state.contains("best")) run.best = scalar<double>(state, "best");
+  if (state.contains("best")) run.best.value = scalar<double>(state, "best");
   return run;
+}
+
+void TrainingState::save(const std::string& path, const Metadata& about) const {
+  save_checkpoint(path, model,
+                  {{"optimizer", optimizer.state()}, {"schedule", scheduler.state()}, {"run", to_state(run, identity)}},
+                  about);
+}
+
+void TrainingState::load(const std::string& path) {
+  States states = load_checkpoint(path, model);
+  try {
+    run = from_state(states["run"], identity);
+    optimizer.load_state(states["optimizer"]);
+    states["schedule"]["total_steps"] = scheduler.state().at("total_steps");
+    scheduler.load_state(states["schedule"]);
+  } catch (const FileError&) {
+    throw;
+  } catch (const Error& error) {
+    throw FileError(path + ": cannot be resumed: " + error.what());
+  }
 }
 
 }  // namespace kindling
