@@ -36,7 +36,7 @@ struct GradcheckResult {
     double error = 0;
   } worst;
   int64_t checked = 0;  ///< comparisons
-  int64_t kinks = 0;    ///< of these, where the function has a kink or is too curved within the step: see gradcheck
+  int64_t kinks = 0;    ///< of these, at kinks or where the function is too curved: see gradcheck
   std::string message;  ///< one line for people
 };
 

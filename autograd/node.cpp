@@ -30,8 +30,8 @@ Node::Node(const char* op) : name(op), path(Scope::path()), order(next_order()) 
 
 Node::~Node() {
   // The innermost destructor call hands its inputs to the outermost one, which frees them in a loop.
-  thread_local List<std::shared_ptr<Node>>* pending = nullptr;
-  List<std::shared_ptr<Node>> mine;
+  thread_local std::vector<std::shared_ptr<Node>>* pending = nullptr;
+  std::vector<std::shared_ptr<Node>> mine;
   const bool outermost = pending == nullptr;
   if (outermost) pending = &mine;
   for (Input& input : inputs)

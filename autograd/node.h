@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +14,7 @@ namespace kindling {
 class Step;
 
 /// A mark for each input of an operation whose gradient is asked for.
-using Wanted = List<bool>;
+using Wanted = std::vector<bool>;
 
 /// Which tensors the gradient rules of an operation will ask for;
 /// other tensors are not kept alive for them. Shapes are always there.
@@ -24,8 +23,7 @@ enum class Keep : uint8_t {
   inputs = 1,
   output = 2,
   all = 3,
-  others =
-      4,  ///< rule i reads inputs other than i alone, as in products: input j is kept if another one needs a gradient
+  others = 4,  ///< for products: rule i reads every input except i
 };
 
 /// One recorded operation, or a leaf.
@@ -57,10 +55,10 @@ class Node : public std::enable_shared_from_this<Node> {
 
   const char* name;           ///< of the operation
   const std::string* path;    ///< layer in which it was recorded
-  const uint64_t order;       ///< later nodes have larger numbers, so a node's inputs have smaller ones
+  const uint64_t order;       ///< of recording: larger than those of its inputs
   bool requires_grad = true;  ///< false for a frozen leaf
   bool released = false;
-  List<Input> inputs;
+  std::vector<Input> inputs;
   Shape shape;  ///< of the result
   DType dtype = DType::f32;
   Tensor output;  ///< undefined if not kept
@@ -83,10 +81,7 @@ namespace detail {
 /// Throws Error "<layer path>: <op>: <parts...>".
 template <class... Parts>
 [[noreturn]] void fail(const std::string& path, const char* op, const Parts&... parts) {
-  std::ostringstream text;
-  if (!path.empty()) text << path << ": ";
-  ((text << op << ": ") << ... << parts);
-  throw Error(text.str());
+  throw Error(message(path, op, {Part(parts)...}));
 }
 template <class... Parts>
 [[noreturn]] void fail(const Node& node, const Parts&... parts) {

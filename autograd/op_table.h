@@ -11,7 +11,7 @@ namespace kindling {
 /// One operation on one kind of input. A test checks that every name given to record() in
 /// autograd/ops has at least one case. Composites of more than one line have cases too.
 struct OpCase {
-  std::string op;       ///< the name under which it is recorded; for composites that of the function
+  std::string op;       ///< the name under which it is recorded; of composites the function
   std::string variant;  ///< what is particular: "stride 2, groups 3", "[3, 5]"
   /// Draws inputs from the operation's domain, away from kinks and ties: f64, and i64 or u8 for
   /// indices.

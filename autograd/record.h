@@ -15,25 +15,28 @@ namespace kindling {
 /// What a gradient rule sees.
 class Step {
  public:
-  /// `sums` holds one pointer per input, see sum().
-  Step(Node& node, const Variable& grad_in, const List<Tensor*>& sums) : grad(grad_in), node_(node), sums_(sums) {}
+  /// `sums` holds one pointer per input, null where out() is to give no tensor.
+  Step(Node& node, const Variable& grad_in, const std::vector<const Tensor*>& sums)
+      : grad(grad_in), node_(node), sums_(sums) {}
 
   /// Gradient of the loss with respect to the operation's result.
   const Variable& grad;
-  /// The operation's i-th input. Throws Error if it was not kept (see Keep) or has been changed in place since.
+  /// The operation's i-th input. Throws Error if it was not kept (see Keep) or has been changed in
+  /// place since.
   Variable input(size_t i) const;
   const Shape& input_shape(size_t i) const { return node_.inputs.at(i).shape; }
   size_t input_count() const { return node_.inputs.size(); }
   /// The operation's result. Needs Keep::output; throws as input().
   Variable output() const;
-  /// Where the gradient of input i may be added in place instead of being returned: the sum of what has arrived there
-  /// from other operations, contiguous. Null if nothing has, if its memory is not the sum's alone, while rules are
-  /// recorded, and in anomaly mode. A rule that has added returns an undefined Variable.
-  Tensor* sum(size_t i) const { return sums_.at(i); }
+  /// Where the gradient of input i may go: to be added to the contiguous sum of what has arrived
+  /// there from other operations, or, if that cannot be, into new memory. A rule may pass this on
+  /// as the last argument of the operation whose result it returns, and of no other. Then nothing
+  /// is left to add.
+  Out out(size_t i) const { return sums_.at(i) == nullptr ? Out() : Out{*sums_[i], /*add=*/true}; }
 
  private:
   Node& node_;
-  const List<Tensor*>& sums_;
+  const std::vector<const Tensor*>& sums_;
 };
 
 /// The rule of an input that no gradient flows to (class labels, indices).
@@ -106,18 +109,19 @@ template <class SomeNode, class... Rules>
 Variable record_as(const char* name, Tensor value, const Variables& inputs, Keep keep, Rules... rules) {
   inspect_result(name, value);
   if (!needs_recording(inputs)) return Variable(std::move(value));
-  return attach(std::allocate_shared<SomeNode>(Recycler<SomeNode>(), name, std::move(rules)...), std::move(value),
-                inputs, keep);
+  return attach(std::make_shared<SomeNode>(name, std::move(rules)...), std::move(value), inputs, keep);
 }
 
 }  // namespace detail
 
-/// Records `value` as the result of operation `name` on `inputs`, with one rule `Variable(const Step&)` per input, in
-/// order. A rule returns dL/d(input i), of that input's shape, or an undefined Variable if no gradient flows there. It
-/// is called only if input i needs one, calls operations on Variables only (so that it can be differentiated in its
-/// turn), and captures options only (capturing a Variable may keep the graph alive for ever). `name` is a string that
-/// stays, as a literal does. When recording is off or no input requires a gradient the result is a constant. This is
-/// also how users add operations of their own.
+/// Records `value` as the result of operation `name` on `inputs`. There is one rule for each input,
+/// in order: `Variable(const Step&)`. It returns dL/d(input i), of that input's shape, or an
+/// undefined Variable if no gradient flows there. It is called only if input i needs a gradient.
+///
+/// A rule calls operations on Variables only, so that it can be differentiated in its turn. It
+/// captures options only: a captured Variable may keep the graph alive for ever. `name` is a string
+/// that stays, as a literal does. When recording is off or no input requires a gradient the result
+/// is a constant. This is also how users add operations of their own.
 template <class... Rules>
 Variable record(const char* name, Tensor value, const Variables& inputs, Keep keep, Rules... rules) {
   check(sizeof...(Rules) == inputs.size(), name, sizeof...(Rules), " gradient rules for ", inputs.size(), " inputs");
@@ -130,15 +134,16 @@ Variable record_list(const char* name, Tensor value, const Variables& inputs, Ke
   return detail::record_as<detail::ListNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
 
-/// record() where one rule, `Variables(const Step&)` or, with a mark for each input whose gradient is asked
-/// for, `Variables(const Step&, const Wanted& wanted)`, computes the gradients of all inputs.
+/// record() where one rule, `Variables(const Step&)` or, with a mark for each input whose gradient
+/// is asked for, `Variables(const Step&, const Wanted& wanted)`, computes the gradients of all
+/// inputs.
 template <class Rule>
 Variable record_joint(const char* name, Tensor value, const Variables& inputs, Keep keep, Rule rule) {
   return detail::record_as<detail::JointNode<Rule>>(name, std::move(value), inputs, keep, std::move(rule));
 }
 
-/// For operations that take an Out: throws Error if the result would be added to a tensor while operations are
-/// recorded, as its gradient would know nothing of what was there.
+/// For operations that take an Out: throws Error if the result would be added to a tensor while
+/// operations are recorded, as its gradient would know nothing of what was there.
 void check_not_adding(const char* op, const Out& out);
 
 /// For rules of operations that are a function of other operations: computes y = f(inputs),

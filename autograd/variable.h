@@ -5,19 +5,20 @@
 #include <memory>
 #include <vector>
 
-#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling {
 
 class Node;
 
-/// A tensor with its place in the graph of recorded operations. Copies are handles to the same tensor and place. A leaf
-/// that requires a gradient (a parameter) keeps it in `grad()` after `backward()`; a constant has no place at all.
+/// A tensor with its place in the graph of recorded operations. Copies are handles to the same
+/// tensor and place. A leaf that requires a gradient (a parameter) keeps it in `grad()` after
+/// `backward()`; a constant has no place at all.
 class Variable {
  public:
   Variable() = default;
-  /// A constant, or a leaf that collects gradients. Only f32 and f64 can require a gradient (ShapeError).
+  /// A constant, or a leaf that collects gradients. Only f32 and f64 can require a gradient
+  /// (ShapeError).
   Variable(Tensor value, bool requires_grad = false);  // NOLINT: implicit, so that tensors can be mixed in as constants
 
   bool defined() const { return value_.defined(); }
@@ -34,12 +35,13 @@ class Variable {
   }
 
   bool requires_grad() const;
-  /// Turns a leaf's gradient on or off (freezing). Throws Error for the result of an operation. All copies made since
-  /// it first required one see the change.
+  /// Turns a leaf's gradient on or off (freezing). Throws Error for the result of an operation. All
+  /// copies made since it first required one see the change.
   void set_requires_grad(bool on);
   bool is_leaf() const;
 
-  /// The gradient that backward() has added up, undefined before; only leaves have one. Throws Error for others.
+  /// The gradient that backward() has added up, undefined before; only leaves have one. Throws
+  /// Error for others.
   const Tensor& grad() const;
   Tensor& grad();
   /// Forgets the gradient, so that the next backward() starts from nothing.
@@ -55,9 +57,10 @@ class Variable {
   /// The same values as a constant: no gradient flows through it.
   Variable detach() const { return Variable(value_); }
 
-  /// `hook(g)` is called with the gradient of this Variable as soon as it is complete, in backward() and grad(), in the
-  /// order of registration; if it returns a defined Variable, that takes the gradient's place. Under CreateGraph::yes
-  /// what it does is recorded. Throws Error if no gradient is required. The result names the hook for remove_hook.
+  /// `hook(g)` is called with the gradient of this Variable as soon as it is complete, in
+  /// backward() and grad(), in the order of registration; if it returns a defined Variable, that
+  /// takes the gradient's place. Under CreateGraph::yes what it does is recorded. Throws Error if
+  /// no gradient is required. The result names the hook for remove_hook.
   int64_t register_hook(std::function<Variable(const Variable& grad)> hook) const;
   void remove_hook(int64_t id) const;
 
@@ -72,25 +75,25 @@ class Variable {
   std::shared_ptr<Node> node_;
 };
 
-/// What operations take and give where there are several: a std::vector, with memory that is used again.
-using Variables = List<Variable>;
+using Variables = std::vector<Variable>;
 
 enum class CreateGraph : bool { no, yes };
 
-/// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an output of one element
-/// (1). With CreateGraph::yes the results are themselves recorded, so they can be differentiated again, and the graph
-/// is retained; else they are constants that share memory with nothing else (of an input that appears twice, with each
-/// other). `inputs` may be any Variables that require a gradient, not only leaves; only operations between them and the
-/// outputs are run (and freed, unless `retain_graph`). Leaves' grad() is not touched, and nothing is written to leaves,
-/// so threads may share them. An input that L does not depend on gets an undefined Variable if `allow_unused`, else
-/// throws Error.
+/// dL/d(inputs) where L = sum over outputs of <seeds_i, outputs_i>; a seed may be left out for an
+/// output of one element (1). With CreateGraph::yes the results are themselves recorded, so they
+/// can be differentiated again, and the graph is retained; else they are constants that share
+/// memory with nothing else (of an input that appears twice, with each other). `inputs` may be any
+/// Variables that require a gradient, not only leaves; only operations between them and the outputs
+/// are run (and freed, unless `retain_graph`). Leaves' grad() is not touched, and nothing is
+/// written to leaves, so threads may share them. An input that L does not depend on gets an
+/// undefined Variable if `allow_unused`, else throws Error.
 Variables grad(const Variables& outputs, const Variables& inputs, CreateGraph create_graph = CreateGraph::no,
                const Variables& seeds = {}, bool allow_unused = false, bool retain_graph = false);
 
-/// sums_i += d<seed, output>/d(inputs_i), in place where an operation can: what adding up the gradients of a batch's
-/// parts costs least. An undefined sum becomes the gradient, or stays so if the output does not depend on the input.
-/// The sums are f32 or f64 as their inputs, contiguous, share memory with nothing, and are lost if this throws.
-/// `inputs` are different from each other. Frees the graph; writes nothing to leaves, as grad().
+/// Like grad(), but adds each gradient to sums[i]; for micro-batches. An undefined sum becomes the
+/// gradient, or stays undefined if `output` does not depend on the input. A sum has its input's
+/// dtype, is contiguous and shares memory with nothing. All sums are lost if this throws. `inputs`
+/// are different from each other. Frees the graph.
 void add_grad(const Variable& output, const Variables& inputs, std::vector<Tensor>& sums, const Tensor& seed = {});
 
 /// Whether operations are recorded in the calling thread (the default).
@@ -112,9 +115,9 @@ class NoGrad : public RecordingGuard {
   NoGrad() : RecordingGuard(false) {}
 };
 
-/// While it lives (in the thread that made it) every operation's result and every gradient is looked at, and the first
-/// NaN or Inf throws Error naming layer path, operation, direction and position: "fire3/squeeze: log: first non-finite
-/// value: -inf at [0, 2] of the result [4, 3]".
+/// While it lives (in the thread that made it) every operation's result and every gradient is
+/// looked at, and the first NaN or Inf throws Error naming layer path, operation, direction and
+/// position: "fire3/squeeze: log: first non-finite value: -inf at [0, 2] of the result [4, 3]".
 class AnomalyMode {
  public:
   AnomalyMode();

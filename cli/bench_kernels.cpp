@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include <kindling/cli/bench.h>
 #include <kindling/cli/checks.h>

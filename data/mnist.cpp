@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include <sstream>
 #include <zlib.h>
 
 #include <kindling/data/files.h>

@@ -4,6 +4,7 @@
 #include <set>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include <kindling/tensor/kernels/parallel.h>
 
@@ -51,7 +52,7 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double momen
 }
 
 void Optimizer::step() {
-  List<Slot*> due;
+  std::vector<Slot*> due;
   for (Slot& slot : slots_) {
     if (!slot.parameter.requires_grad() || !slot.parameter.grad().defined()) continue;
     const Tensor& grad = slot.parameter.grad();

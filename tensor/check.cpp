@@ -1,6 +1,7 @@
 #include <kindling/tensor/check.h>
 
 #include <mutex>
+#include <sstream>
 #include <unordered_set>
 
 namespace kindling {
@@ -48,9 +49,27 @@ AbsoluteScope::~AbsoluteScope() {
   interned_path = before_;
 }
 
-void detail::throw_shape_error(const char* op, const std::string& message) {
-  const std::string& path = *Scope::path();
-  throw ShapeError(path.empty() ? std::string(op) + ": " + message : path + ": " + op + ": " + message);
+namespace detail {
+
+void Part::stream_to(std::ostream& out) const {
+  if (kind_ == Kind::text) out << text_;
+  if (kind_ == Kind::real) out << real_;
+  if (kind_ == Kind::integer) out << integer_;
+  if (kind_ == Kind::object) stream_(out, object_);
 }
+
+std::string message(const std::string& path, const char* op, std::initializer_list<Part> parts) {
+  std::ostringstream text;
+  if (!path.empty()) text << path << ": ";
+  text << op << ": ";
+  for (const Part& part : parts) part.stream_to(text);
+  return text.str();
+}
+
+void throw_shape_error(const char* op, std::initializer_list<Part> parts) {
+  throw ShapeError(message(*Scope::path(), op, parts));
+}
+
+}  // namespace detail
 
 }  // namespace kindling

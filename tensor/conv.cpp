@@ -72,11 +72,6 @@ void check_conv_operands(const char* op, const ConvShape& s, const Tensor& x, co
   check(bias.shape() == Shape{s.O}, op, "bias must be [", s.O, "], got ", bias.shape(), ": weight ", w.shape());
 }
 
-void check_sum(const char* op, const Tensor& sum, const Tensor& grad) {
-  check(sum.dtype() == grad.dtype() && sum.is_contiguous(), op, "the sum must be contiguous and ", grad.dtype(),
-        ", is ", sum.dtype(), " of strides ", sum.strides());
-}
-
 bool convolves_on_image() {
   return conv_algorithm() == ConvAlgorithm::automatic || conv_algorithm() == ConvAlgorithm::direct;
 }
@@ -160,28 +155,8 @@ ConvShape grad_shape(const char* op, const Tensor& grad, const Tensor& other, co
   return s;
 }
 
-bool is_direct_input_grad(const ConvShape& s) {
-  return detail::convolves_on_image() && detail::has_direct_input_grad(s);
-}
-
-void direct_input_grad(Tensor& dx, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& w) {
-  const Tensor grad = with_rows(grad_any);
-  visit_floating("conv2d_input_grad", grad.dtype(), [&](auto t) {
-    using T = decltype(t);
-    detail::direct_input_grad<T>(s, dx.data<T>(), add, {grad.data<T>(), row_stride(grad)}, w.contiguous());
-  });
-}
-
-}  // namespace
-
-Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shape& x_shape,
-                         const Conv2dOptions& options) {
-  const ConvShape s = grad_shape("conv2d_input_grad", grad_any, w_any, x_shape, w_any.shape(), options);
-  if (is_direct_input_grad(s)) {
-    Tensor dx = Tensor::empty(x_shape, grad_any.dtype());
-    direct_input_grad(dx, /*add=*/false, s, grad_any, w_any);
-    return dx;
-  }
+// The gradients by im2col or by the definition.
+Tensor reference_input_grad(const ConvShape& s, const Tensor& grad_any, const Tensor& w_any, const Shape& x_shape) {
   const Tensor grad = grad_any.contiguous(), w = w_any.contiguous();
   const bool naive = conv_algorithm() == ConvAlgorithm::naive, adds = naive || !s.is_pointwise();
   Tensor dx = adds ? Tensor::zeros(x_shape, grad.dtype()) : Tensor::empty(x_shape, grad.dtype());
@@ -194,40 +169,10 @@ Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shap
   return dx;
 }
 
-void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options) {
-  const ConvShape s = grad_shape("conv2d_input_grad", grad, w, sum.shape(), w.shape(), options);
-  detail::check_sum("conv2d_input_grad", sum, grad);
-  if (!is_direct_input_grad(s)) {
-    sum.add_(conv2d_input_grad(grad, w, sum.shape(), options));
-    return;
-  }
-  direct_input_grad(sum, /*add=*/true, s, grad, w);
-  sum.mark_written("add_conv2d_input_grad");
-}
-
-namespace {
-
-void direct_weight_grad(Tensor& dw, bool add, const ConvShape& s, const Tensor& grad_any, const Tensor& x_any) {
-  const Tensor grad = with_rows(grad_any), x = x_any.contiguous();
-  visit_floating("conv2d_weight_grad", grad.dtype(), [&](auto t) {
-    using T = decltype(t);
-    detail::direct_weight_grad<T>(s, dw.data<T>(), add, {grad.data<T>(), row_stride(grad)}, x.data<T>());
-  });
-}
-
-}  // namespace
-
-Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Shape& w_shape,
-                          const Conv2dOptions& options) {
-  const ConvShape s = grad_shape("conv2d_weight_grad", grad_any, x_any, x_any.shape(), w_shape, options);
-  if (s.N == 0) return Tensor::zeros(w_shape, grad_any.dtype());
-  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
-  Tensor dw = naive ? Tensor::zeros(w_shape, grad_any.dtype()) : Tensor::empty(w_shape, grad_any.dtype());
-  if (detail::convolves_on_image()) {
-    direct_weight_grad(dw, /*add=*/false, s, grad_any, x_any);
-    return dw;
-  }
+Tensor reference_weight_grad(const ConvShape& s, const Tensor& grad_any, const Tensor& x_any, const Shape& w_shape) {
   const Tensor grad = grad_any.contiguous(), x = x_any.contiguous();
+  const bool naive = conv_algorithm() == ConvAlgorithm::naive;
+  Tensor dw = naive ? Tensor::zeros(w_shape, grad.dtype()) : Tensor::empty(w_shape, grad.dtype());
   visit_floating("conv2d_weight_grad", grad.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = dw.data<T>();
@@ -237,16 +182,39 @@ Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Sha
   return dw;
 }
 
-void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, const Conv2dOptions& options) {
-  const ConvShape s = grad_shape("conv2d_weight_grad", grad, x, x.shape(), sum.shape(), options);
-  detail::check_sum("conv2d_weight_grad", sum, grad);
-  if (s.N == 0) return;
-  if (!detail::convolves_on_image()) {
-    sum.add_(conv2d_weight_grad(grad, x, sum.shape(), options));
-    return;
-  }
-  direct_weight_grad(sum, /*add=*/true, s, grad, x);
-  sum.mark_written("add_conv2d_weight_grad");
+}  // namespace
+
+Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options,
+                         const Out& out) {
+  const char* const op = "conv2d_input_grad";
+  const ConvShape s = grad_shape(op, grad_any, w, x_shape, w.shape(), options);
+  detail::check_out(op, out, x_shape, grad_any.dtype(), detail::Layout::contiguous);
+  if (!detail::convolves_on_image() || !detail::has_direct_input_grad(s))
+    return detail::deliver(op, out, reference_input_grad(s, grad_any, w, x_shape));
+  const Tensor grad = with_rows(grad_any);
+  Tensor dx = detail::target(out, x_shape, grad.dtype());
+  visit_floating(op, grad.dtype(), [&](auto t) {
+    using T = decltype(t);
+    detail::direct_input_grad<T>(s, dx.data<T>(), out.adds(), {grad.data<T>(), row_stride(grad)}, w.contiguous());
+  });
+  return detail::deliver(op, out, dx);
+}
+
+Tensor conv2d_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Shape& w_shape,
+                          const Conv2dOptions& options, const Out& out) {
+  const char* const op = "conv2d_weight_grad";
+  const ConvShape s = grad_shape(op, grad_any, x_any, x_any.shape(), w_shape, options);
+  detail::check_out(op, out, w_shape, grad_any.dtype(), detail::Layout::contiguous);
+  if (s.N == 0) return detail::deliver(op, out, Tensor::zeros(w_shape, grad_any.dtype()));
+  if (!detail::convolves_on_image())
+    return detail::deliver(op, out, reference_weight_grad(s, grad_any, x_any, w_shape));
+  const Tensor grad = with_rows(grad_any), x = x_any.contiguous();
+  Tensor dw = detail::target(out, w_shape, grad.dtype());
+  visit_floating(op, grad.dtype(), [&](auto t) {
+    using T = decltype(t);
+    detail::direct_weight_grad<T>(s, dw.data<T>(), out.adds(), {grad.data<T>(), row_stride(grad)}, x.data<T>());
+  });
+  return detail::deliver(op, out, dw);
 }
 
 }  // namespace kindling

@@ -12,7 +12,7 @@ struct Conv2dOptions {
   int64_t groups = 1;  ///< output channels [g O/G, (g+1) O/G) see input channels [g C/G, (g+1) C/G)
 };
 
-/// Cross-correlation: y[n,i,j,o] = b[o] + sum_{p,q,c} w[o,p,q,c] x[n, i s + p d - pad, j s + q d - pad, c].
+/// Cross-correlation: y[n,i,j,o] = b[o] + sum_{p,q,c} w[o,p,q,c] x[n,i s+p d-pad,j s+q d-pad,c].
 /// x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> [N,H',W',O],
 /// H' = (H + 2 pad - d (KH - 1) - 1) / s + 1, rounded down.
 /// Throws ShapeError if channels, groups, bias or dtypes do not fit or the output would be empty.
@@ -23,39 +23,37 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const C
 Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {},
                    const Out& out = {});
 
-/// What ReLU lets through of the gradient of y = relu(z + bias), and its sum for the bias, in one pass over both:
-/// grad = grad where y > 0, else 0, of the shape of y [..., C]; bias [C], summed over all other axes. Throws ShapeError
-/// if shapes or dtypes differ.
+/// What ReLU lets through of the gradient of y = relu(z + bias), and its sum for the bias, in one
+/// pass over both: grad = grad where y > 0, else 0, of the shape of y [..., C]; bias [C], summed
+/// over all other axes. Throws ShapeError if shapes or dtypes differ.
 struct ReluBiasGrad {
   Tensor grad, bias;
 };
 ReluBiasGrad relu_bias_grad(const Tensor& grad, const Tensor& y);
 
-/// d<conv2d(x, w), grad>/dx: grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C]. This and the three below
-/// throw ShapeError if shapes, options or dtypes do not fit, or a sum is not contiguous.
-Tensor conv2d_input_grad(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options = {});
-
-/// sum += conv2d_input_grad(grad, w, sum.shape(), options), the products added where they belong.
-void add_conv2d_input_grad(Tensor& sum, const Tensor& grad, const Tensor& w, const Conv2dOptions& options = {});
+/// d<conv2d(x, w), grad>/dx: grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C]. This and
+/// the next throw ShapeError if shapes, options or dtypes do not fit, or `out.to` is not
+/// contiguous.
+Tensor conv2d_input_grad(const Tensor& grad, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options = {},
+                         const Out& out = {});
 
 /// d<conv2d(x, w), grad>/dw: grad [N,H',W',O], x [N,H,W,C] -> w_shape [O,KH,KW,C/groups].
-Tensor conv2d_weight_grad(const Tensor& grad, const Tensor& x, const Shape& w_shape, const Conv2dOptions& options = {});
-
-/// Likewise sum += conv2d_weight_grad(grad, x, sum.shape(), options).
-void add_conv2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x, const Conv2dOptions& options = {});
+Tensor conv2d_weight_grad(const Tensor& grad, const Tensor& x, const Shape& w_shape, const Conv2dOptions& options = {},
+                          const Out& out = {});
 
 /// Shape of conv2d's result; throws what conv2d throws.
 Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);
 
-/// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by OpenBLAS; the
-/// reference. `naive`: the seven loops of the definition. `direct`: register tiles straight on the image
-/// (kernels/tile.h), with im2col for the input gradient where it is strided, its map is much smaller than the image, or
-/// the padding is larger than the kernel's reach. `automatic`: the fastest there is, `direct` but for 3x3 and 5x5
-/// kernels of stride 1 from 16 channels on, without dilation or groups, whose outputs and gradients are computed by
-/// Winograd's minimal filtering (kernels/winograd.h): F(4x4, 3x3) or F(2x2, 3x3), F(4x4, 5x5) or F(2x2, 5x5), whichever
-/// takes the fewest products. With 4x4 pixels the error is 2.3 (3x3 taps) and 4.5 times (5x5) that of `direct` (1e-6
-/// and 2e-6 instead of 4e-7 of the result's norm in f32); a NaN or Inf in x spoils up to five or seven more pixels
-/// around it.
+/// How convolutions are computed. `im2col`: patches gathered into a buffer, times the weights by
+/// OpenBLAS; the reference. `naive`: the seven loops of the definition. `direct`: register tiles
+/// straight on the image (kernels/tile.h), with im2col for the input gradient where it is strided,
+/// its map is much smaller than the image, or the padding is larger than the kernel's reach.
+/// `automatic`: the fastest there is, `direct` but for 3x3 and 5x5 kernels of stride 1 from 16
+/// channels on, without dilation or groups, whose outputs and gradients are computed by Winograd's
+/// minimal filtering (kernels/winograd.h): F(4x4, 3x3) or F(2x2, 3x3), F(4x4, 5x5) or F(2x2, 5x5),
+/// whichever takes the fewest products. With 4x4 pixels the error is 2.3 (3x3 taps) and 4.5 times
+/// (5x5) that of `direct` (1e-6 and 2e-6 instead of 4e-7 of the result's norm in f32); a NaN or Inf
+/// in x spoils up to five or seven more pixels around it.
 enum class ConvAlgorithm { automatic, direct, im2col, naive };
 /// For the whole process; takes effect at the next convolution.
 void set_conv_algorithm(ConvAlgorithm algorithm);

@@ -18,8 +18,8 @@ using kernels::ConvShape;
 // Of the map between, a share of L2.
 constexpr int64_t kBandBytes = 256 << 10;
 
-// Winograd's tiles want many images at once, other algorithms the whole map. What Winograd computes may depend on the
-// map's size, and bands must not differ from the whole.
+// Not for Winograd: it wants many images at once, and its scheme depends on the map's size, so bands
+// would change bits. Nor for the reference algorithms, which want the whole map.
 bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::may_use_winograd(s); }
 
 int64_t band_rows(const ConvShape& s, int64_t element_bytes) {
@@ -75,8 +75,8 @@ void convolve_and_pool(const ConvShape& s, const PoolGeometry& g, T* values, uin
 }
 
 template <class T>
-void add_weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, const T* grad, const uint8_t* argmax,
-                     const T* x) {
+void weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, bool add, const T* grad, const uint8_t* argmax,
+                 const T* x) {
   const MaxUnpool unpool(g);
   const int64_t row = s.OW * s.O, image = s.H * s.W * s.C, most = std::min(band_rows(s, sizeof(T)), s.OH);
   const int64_t bands = ceil_div(s.OH, most), all = s.N * bands;
@@ -91,8 +91,8 @@ void add_weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, const T* 
       const auto [begin, end] = detail::part_of(s.OH, i % bands, bands);
       for (int64_t h = begin; h < end; ++h) unpool.row<T>(n, h, rows + (h - begin) * row, argmax, grad);
       const BandShape band(s, begin, end);
-      detail::direct_weight_grad<T>(band.shape, partial.part(part), /*add=*/part == 0 || i > first, {rows, s.O},
-                                    x + n * image + band.first_row * s.W * s.C);
+      detail::direct_weight_grad<T>(band.shape, partial.part(part), /*add=*/i > first || (part == 0 && add),
+                                    {rows, s.O}, x + n * image + band.first_row * s.W * s.C);
     }
   });
   partial.finish();
@@ -124,25 +124,25 @@ MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, cons
   return result;
 }
 
-void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad_any, const Tensor& argmax_any,
-                                       const Tensor& x_any, const ConvPoolOptions& options) {
-  const ConvShape s = detail::conv_shape("conv2d_weight_grad", x_any.shape(), sum.shape(), options.conv);
-  detail::check_sum("conv2d_weight_grad", sum, grad_any);
+Tensor conv2d_max_pool2d_weight_grad(const Tensor& grad_any, const Tensor& argmax_any, const Tensor& x_any,
+                                     const Shape& w_shape, const ConvPoolOptions& options, const Out& out) {
+  const char* const op = "conv2d_weight_grad";
+  const ConvShape s = detail::conv_shape(op, x_any.shape(), w_shape, options.conv);
+  detail::check_out(op, out, w_shape, grad_any.dtype(), detail::Layout::contiguous);
   const Shape map{s.N, s.OH, s.OW, s.O};
-  if (!by_bands(s)) {
-    add_conv2d_weight_grad(sum, max_unpool2d(grad_any, argmax_any, map, options.pool), x_any, options.conv);
-    return;
-  }
+  if (!by_bands(s))
+    return conv2d_weight_grad(max_unpool2d(grad_any, argmax_any, map, options.pool), x_any, w_shape, options.conv, out);
   const PoolGeometry g("max_unpool2d", map, options.pool);
   detail::check_unpool("max_unpool2d", grad_any, argmax_any, g);
-  check_same_dtype("conv2d_weight_grad", grad_any, x_any);
-  if (s.N == 0) return;
+  check_same_dtype(op, grad_any, x_any);
+  if (s.N == 0) return detail::deliver(op, out, Tensor::zeros(w_shape, grad_any.dtype()));
   const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous(), x = x_any.contiguous();
-  visit_floating("conv2d_weight_grad", x.dtype(), [&](auto t) {
+  Tensor dw = detail::target(out, w_shape, x.dtype());
+  visit_floating(op, x.dtype(), [&](auto t) {
     using T = decltype(t);
-    add_weight_grad<T>(s, g, sum.data<T>(), grad.data<T>(), argmax.data<uint8_t>(), x.data<T>());
+    weight_grad<T>(s, g, dw.data<T>(), out.adds(), grad.data<T>(), argmax.data<uint8_t>(), x.data<T>());
   });
-  sum.mark_written("add_conv2d_max_pool2d_weight_grad");
+  return detail::deliver(op, out, dw);
 }
 
 }  // namespace kindling

@@ -12,15 +12,17 @@ struct ConvPoolOptions {
   bool relu = false;  ///< between the two
 };
 
-/// max_pool2d(conv2d(x, w, bias)), or of its ReLU: a band of rows is convolved into a buffer that stays in L2 and
-/// pooled from there, so the map between (the largest of most networks) is neither written nor read back. x [N,H,W,C],
-/// w [O,KH,KW,C/groups], bias [O] or undefined -> values and argmax [N,H',W',O]. Throws what the two throw.
+/// max_pool2d(conv2d(x, w, bias)), or of its ReLU: a band of rows is convolved into a buffer that
+/// stays in L2 and pooled from there, so the map between (the largest of most networks) is neither
+/// written nor read back. x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> values and
+/// argmax [N,H',W',O]. Throws what the two throw.
 MaxPool2dResult conv2d_max_pool2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvPoolOptions& options);
 
-/// sum += conv2d_weight_grad(max_unpool2d(grad, argmax), x), likewise by bands: grad [N,H',W',O] is the gradient of the
-/// pooled result, ReLU's already in it (it is the same behind the pooling as before), argmax [N,H',W',O] u8, sum
-/// [O,KH,KW,C/groups]. Throws ShapeError if shapes, options or dtypes do not fit, or `sum` is not contiguous.
-void add_conv2d_max_pool2d_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& argmax, const Tensor& x,
-                                       const ConvPoolOptions& options);
+/// conv2d_weight_grad(max_unpool2d(grad, argmax), x), likewise by bands. grad [N,H',W',O] is the
+/// gradient of the pooled result, and ReLU's is already in it, as that is the same behind the
+/// pooling as before. argmax [N,H',W',O] u8, x [N,H,W,C] -> w_shape [O,KH,KW,C/groups]. Throws
+/// ShapeError if shapes, options or dtypes do not fit, or `out.to` is not contiguous.
+Tensor conv2d_max_pool2d_weight_grad(const Tensor& grad, const Tensor& argmax, const Tensor& x, const Shape& w_shape,
+                                     const ConvPoolOptions& options, const Out& out = {});
 
 }  // namespace kindling

@@ -143,41 +143,21 @@ Tensor linear(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any) 
   return y;
 }
 
-namespace {
-
-void check_weight_grad(const Tensor& grad, const Tensor& x) {
-  check(grad.rank() == 2 && x.rank() == 2 && grad.size(0) == x.size(0), "linear_weight_grad", "cannot multiply ",
-        grad.shape(), " by ", x.shape());
-  check_same_dtype("linear_weight_grad", grad, x);
-}
-
-void weight_grad(Tensor& dw, bool add, const Tensor& grad_any, const Tensor& x_any) {
+Tensor linear_weight_grad(const Tensor& grad_any, const Tensor& x_any, const Out& out) {
+  const char* const op = "linear_weight_grad";
+  check(grad_any.rank() == 2 && x_any.rank() == 2 && grad_any.size(0) == x_any.size(0), op, "cannot multiply ",
+        grad_any.shape(), " by ", x_any.shape());
+  check_same_dtype(op, grad_any, x_any);
+  const int64_t N = grad_any.size(0), O = grad_any.size(1), I = x_any.size(1);
+  detail::check_out(op, out, {O, I}, grad_any.dtype(), detail::Layout::contiguous);
+  if (!has_few_samples(grad_any, I, O)) return matmul(transpose(grad_any), x_any, out);
   const Tensor grad = grad_any.contiguous(), x = x_any.contiguous();
-  visit_floating("linear_weight_grad", grad.dtype(), [&](auto t) {
+  Tensor dw = detail::target(out, {O, I}, grad.dtype());
+  visit_floating(op, grad.dtype(), [&](auto t) {
     using T = decltype(t);
-    multiply_transposed<T>(grad.size(0), x.size(1), grad.size(1), dw.data<T>(), add, grad.data<T>(), x.data<T>());
+    multiply_transposed<T>(N, I, O, dw.data<T>(), out.adds(), grad.data<T>(), x.data<T>());
   });
-}
-
-}  // namespace
-
-Tensor linear_weight_grad(const Tensor& grad, const Tensor& x) {
-  check_weight_grad(grad, x);
-  if (!has_few_samples(grad, x.size(1), grad.size(1))) return matmul(transpose(grad), x);
-  Tensor dw = Tensor::empty({grad.size(1), x.size(1)}, grad.dtype());
-  weight_grad(dw, /*add=*/false, grad, x);
-  return dw;
-}
-
-void add_linear_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x) {
-  check_weight_grad(grad, x);
-  check_same_dtype("linear_weight_grad", sum, grad);
-  check(sum.shape() == Shape{grad.size(1), x.size(1)} && sum.is_contiguous(), "linear_weight_grad",
-        "cannot add a gradient ", Shape{grad.size(1), x.size(1)}, " to a tensor ", sum.shape(), " with strides ",
-        sum.strides());
-  if (!has_few_samples(grad, x.size(1), grad.size(1))) return add_matmul(sum, transpose(grad), x);
-  weight_grad(sum, /*add=*/true, grad, x);
-  sum.mark_written("add_linear_weight_grad");
+  return detail::deliver(op, out, dw);
 }
 
 }  // namespace kindling

@@ -1,18 +1,17 @@
 // The fully connected layer and the gradient of its weights; that of its input is matmul(grad, w).
 #pragma once
 
-#include <kindling/tensor/tensor.h>
+#include <kindling/tensor/out.h>
 
 namespace kindling {
 
-/// y[n,o] = b[o] + sum_i x[n,i] w[o,i]: x [N,I], w [O,I], bias [O] or undefined -> [N,O]. Up to 128 samples the weights
-/// are read once, from where they lie; more go through matmul. Throws ShapeError if sizes or dtypes do not fit.
+/// y[n,o] = b[o] + sum_i x[n,i] w[o,i]: x [N,I], w [O,I], bias [O] or undefined -> [N,O]. Up to 128
+/// samples the weights are read once, from where they lie; more go through matmul. Throws
+/// ShapeError if sizes or dtypes do not fit.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {});
 
-/// dw[o,i] = sum_n grad[n,o] x[n,i]: grad [N,O], x [N,I] -> [O,I]. Throws ShapeError if sizes or dtypes do not fit.
-Tensor linear_weight_grad(const Tensor& grad, const Tensor& x);
-/// sum += linear_weight_grad(grad, x), the products added where they belong. Throws ShapeError likewise, and if `sum`
-/// is not contiguous.
-void add_linear_weight_grad(Tensor& sum, const Tensor& grad, const Tensor& x);
+/// dw[o,i] = sum_n grad[n,o] x[n,i]: grad [N,O], x [N,I] -> [O,I]. Throws ShapeError if sizes or
+/// dtypes do not fit, or `out.to` is not contiguous.
+Tensor linear_weight_grad(const Tensor& grad, const Tensor& x, const Out& out = {});
 
 }  // namespace kindling

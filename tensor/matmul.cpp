@@ -49,7 +49,7 @@ Shape leading(const Shape& shape) { return Shape(shape.begin(), shape.end() - 2)
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
+Tensor matmul(const Tensor& a, const Tensor& b, const Out& out) {
   check_same_dtype("matmul", a, b);
   check(a.rank() >= 2 && b.rank() >= 2, "matmul", "needs at least two axes: ", a.shape(), " x ", b.shape());
   check(a.size(-1) == b.size(-2), "matmul", "inner sizes ", a.size(-1), " and ", b.size(-2), " differ: ", a.shape(),
@@ -60,8 +60,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   for (const int64_t size : {m, n}) shape.push_back(size);
   for (const int64_t size : {m, k}) shape_a.push_back(size);
   for (const int64_t size : {k, n}) shape_b.push_back(size);
-  if (k == 0) return Tensor::zeros(shape, a.dtype());
-  Tensor c = Tensor::empty(shape, a.dtype());
+  detail::check_out("matmul", out, shape, a.dtype(), detail::Layout::contiguous);
+  if (k == 0) return detail::deliver("matmul", out, Tensor::zeros(shape, a.dtype()));
+  Tensor c = detail::target(out, shape, a.dtype());
   const Tensor wide_a = a.broadcast_to(shape_a), wide_b = b.broadcast_to(shape_b);
   visit_floating("matmul", a.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -73,24 +74,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
         slice_b = slice_b.select(0, rest / span);
         rest %= span;
       }
-      multiply<T>(slice_a, slice_b, T(0), c.data<T>() + i * m * n);
+      multiply<T>(slice_a, slice_b, T(out.adds() ? 1 : 0), c.data<T>() + i * m * n);
     }
   });
-  return c;
-}
-
-void add_matmul(Tensor& sum, const Tensor& a, const Tensor& b) {
-  check_same_dtype("add_matmul", a, b);
-  check_same_dtype("add_matmul", a, sum);
-  check(a.rank() == 2 && b.rank() == 2 && a.size(1) == b.size(0) && sum.shape() == Shape{a.size(0), b.size(1)},
-        "add_matmul", "cannot add ", a.shape(), " x ", b.shape(), " to ", sum.shape());
-  check(sum.is_contiguous(), "add_matmul", "the sum must be contiguous, has strides ", sum.strides());
-  if (a.size(1) == 0) return;
-  visit_floating("add_matmul", a.dtype(), [&](auto t) {
-    using T = decltype(t);
-    multiply<T>(a, b, T(1), sum.data<T>());
-  });
-  sum.mark_written("add_matmul");
+  return detail::deliver("matmul", out, c);
 }
 
 Tensor transpose(const Tensor& x) { return x.transpose(-2, -1); }

@@ -92,26 +92,6 @@ class Pool {
     stats_.bytes_cached = 0;
   }
 
-  void begin_rehearsal() {
-    const std::lock_guard lock(mutex_);
-    for (auto& [block, blocks] : classes_) blocks.before = blocks.most = blocks.used();
-  }
-
-  bool end_rehearsal(int64_t pieces, int64_t at_once) {
-    const std::lock_guard lock(mutex_);
-    bool enough = true;
-    for (auto& [block, blocks] : classes_) {
-      const auto used = static_cast<int64_t>(blocks.used()), before = static_cast<int64_t>(blocks.before);
-      const int64_t needed = pieces * (used - before) + at_once * (static_cast<int64_t>(blocks.most) - before);
-      while (static_cast<int64_t>(blocks.free.size()) < needed) {
-        enough = false;
-        blocks.free.push_back(new_block(blocks, block, 0));
-        stats_.bytes_cached += static_cast<int64_t>(block);
-      }
-    }
-    return enough;
-  }
-
   void reset_peak() {
     const std::lock_guard lock(mutex_);
     stats_.bytes_peak = stats_.bytes_in_use;
@@ -127,9 +107,6 @@ class Pool {
   struct Class {
     List<std::byte*> free, places;  ///< not in use; places are without memory
     size_t count = 0;               ///< of all
-    size_t before = 0, most = 0;    ///< in use when a rehearsal began, and at most since then
-
-    size_t used() const { return count - free.size() - places.size(); }
   };
 
   std::byte* take_block(size_t block, size_t bytes) {
@@ -145,7 +122,6 @@ class Pool {
       data = pop(blocks.free);
       stats_.bytes_cached -= static_cast<int64_t>(block);
     }
-    blocks.most = std::max(blocks.most, blocks.used());
     return data;
   }
 
@@ -209,11 +185,6 @@ namespace pool {
 Stats stats() { return the_pool().stats(); }
 void reset_peak() { the_pool().reset_peak(); }
 void trim() { the_pool().trim(); }
-bool rehearse(FunctionRef<void()> piece, int64_t pieces, int64_t at_once) {
-  the_pool().begin_rehearsal();
-  piece();
-  return the_pool().end_rehearsal(pieces, at_once);
-}
 void set_poison(bool on) { poison.store(on); }
 }  // namespace pool
 

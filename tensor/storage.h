@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <memory>
 
-#include <kindling/tensor/function_ref.h>
-
 namespace kindling {
 
 /// A block of memory, 64-byte aligned, shared by all views of it. Made by `allocate`, returned to the pool by the last
@@ -54,12 +52,6 @@ Stats stats();
 void reset_peak();
 /// Gives the memory of all cached blocks back to the system, but for parts of pages.
 void trim();
-
-/// Calls `piece`, and then sees to it that `pieces` like it, `at_once` of them at a time, find memory that the system
-/// has already given: how many blocks of a size threads need at once is else a matter of chance, and a step that has
-/// repeated a hundred times may still take a new one. What a piece leaves in use counts for all, what it used at most
-/// for those at a time. Returns whether there was enough. Under AddressSanitizer it only calls `piece`.
-bool rehearse(FunctionRef<void()> piece, int64_t pieces, int64_t at_once);
 
 /// Fills every new block with 0xFF bytes (NaN in f32 and f64) while on, so that a kernel which forgets to write part of
 /// its output shows. For tests.

@@ -52,7 +52,7 @@ StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
 }
 
 /// Sums neighbours, then sums of neighbours, and so on, into the first.
-Tensor sum_tree(List<Tensor>& terms) {
+Tensor sum_tree(std::vector<Tensor>& terms) {
   for (size_t distance = 1; distance < terms.size(); distance *= 2)
     for (size_t i = 0; i + distance < terms.size(); i += 2 * distance) terms[i].add_(terms[i + distance]);
   return terms.front();
@@ -134,39 +134,17 @@ int64_t GradientStep::count_parts(const Batch& batch) const { return parts_of(ba
 Totals GradientStep::run_parts(const Batch& batch) {
   const ConstantWeights constant;  // until finish() and the optimiser
   const int64_t parts = count_parts(batch);
-  List<Totals> totals(sums_.size());
-  const auto run = [&](int64_t part) { totals[static_cast<size_t>(part % plan_.slots)].add(run_part(part, batch)); };
-  const auto run_lane = [&](int64_t slot, int64_t first) {
+  std::vector<Totals> totals(sums_.size());
+  const auto run_lane = [&](int64_t slot) {
     for (int64_t part = slot; part < parts; part += plan_.slots)
-      if (part >= first) run(part);
+      totals[static_cast<size_t>(slot)].add(run_part(part, batch));
   };
-  if (plan_.slots == 1) {
-    run_lane(0, 0);  // outside parallel_for, so that the operations themselves use the threads
-  } else {
-    const int64_t first = rehearse(batch, run);
-    parallel_for(plan_.slots, 1, [&](int64_t slot, int64_t) { run_lane(slot, first); });
-  }
+  if (plan_.slots == 1)
+    run_lane(0);  // outside parallel_for, so that the operations themselves use the threads
+  else
+    parallel_for(plan_.slots, 1, [&](int64_t slot, int64_t) { run_lane(slot); });
   for (size_t i = 1; i < totals.size(); ++i) totals[0].add(totals[i]);
   return totals[0];
-}
-
-// Where parts of a new shape come, the first two are run alone: the first to pack the weights, the second to see how
-// much memory a lane needs; and again in the next batches, till there is enough, as what an optimiser keeps comes after
-// the first. Returns how many parts were run.
-int64_t GradientStep::rehearse(const Batch& batch, FunctionRef<void(int64_t part)> run) {
-  constexpr int64_t kAlone = 2;
-  Shape shape = batch.input.shape();
-  shape[0] = plan_.micro_batch;
-  const int threads = num_threads();
-  if (threads == 1 || count_parts(batch) <= kAlone || (shape == rehearsed_ && threads == rehearsed_threads_)) return 0;
-  run_serially([&] { run(0); });
-  const bool enough = pool::rehearse([&] { run_serially([&] { run(1); }); }, plan_.slots - kAlone,
-                                     std::min<int64_t>(plan_.slots, threads));
-  if (enough) {
-    rehearsed_ = shape;
-    rehearsed_threads_ = threads;
-  }
-  return kAlone;
 }
 
 void GradientStep::find_nonfinite(const Tensor& input, const Tensor& target, uint64_t number) {
@@ -223,13 +201,13 @@ void GradientStep::finish() {
   }
   same_output_ = all.inputs.differ && !all.outputs.differ;
   const double scale = unit_ / weight_;
-  List<size_t> order(parameters_.size());  // largest first, so that the threads end together
+  std::vector<size_t> order(parameters_.size());  // largest first, so that the threads end together
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(),
             [&](size_t a, size_t b) { return parameters_[a].numel() > parameters_[b].numel(); });
   parallel_for(static_cast<int64_t>(order.size()), 1, [&](int64_t next, int64_t) {
     const size_t i = order[static_cast<size_t>(next)];
-    List<Tensor> terms;
+    std::vector<Tensor> terms;
     for (const auto& sums : sums_)
       if (sums[i].defined()) terms.push_back(sums[i]);
     parameters_[i].zero_grad();

@@ -73,7 +73,6 @@ class GradientStep {
 
   int64_t count_parts(const Batch& batch) const;
   Totals run_parts(const Batch& batch);
-  int64_t rehearse(const Batch& batch, FunctionRef<void(int64_t part)> run);
   Totals run_part(int64_t part, const Batch& batch);
   void compare(size_t slot, const Tensor& input, const Tensor& output);
 
@@ -96,8 +95,6 @@ class GradientStep {
   std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
   std::vector<Lane> lanes_;                ///< [slot]
   bool same_output_ = false;
-  Shape rehearsed_;  ///< of the parts that rehearse() has seen, with so many threads
-  int rehearsed_threads_ = 1;
   double unit_ = 0;    ///< weight by which sums_ are divided: that of the first batch
   double weight_ = 0;  ///< of all samples so far
 };

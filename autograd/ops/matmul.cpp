@@ -3,7 +3,6 @@
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/ops/shape.h>
 #include <kindling/autograd/record.h>
-#include <kindling/tensor/linear.h>
 
 namespace kindling {
 namespace {
@@ -43,16 +42,18 @@ Variable matmul(const Variable& a, const Variable& b) {
 Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
   Tensor y = linear(x.value(), w.value(), bias.value());
   const auto dx = [](const Step& s) { return matmul(s.grad, s.input(1)); };
-  const auto dw = [](const Step& s) -> Variable {
-    if (is_recording()) return matmul(transpose(s.grad), s.input(0));
-    Tensor* sum = s.sum(1);
-    if (sum == nullptr) return linear_weight_grad(s.grad.value(), s.input(0).value());
-    add_linear_weight_grad(*sum, s.grad.value(), s.input(0).value());
-    return {};
-  };
+  const auto dw = [](const Step& s) { return linear_weight_grad(s.grad, s.input(0), s.out(1)); };
   const auto dbias = [](const Step& s) { return sum(s.grad, {0}); };
   if (!bias.defined()) return record("linear", std::move(y), {x, w}, Keep::others, dx, dw);
   return record("linear", std::move(y), {x, w, bias}, Keep::others, dx, dw, dbias);
+}
+
+Variable linear_weight_grad(const Variable& grad, const Variable& x, const Out& out) {
+  check_not_adding("linear_weight_grad", out);
+  return record(
+      "linear_weight_grad", linear_weight_grad(grad.value(), x.value(), out), {grad, x}, Keep::others,  // grad^T x
+      [](const Step& s) { return linear(s.input(1), s.grad); },                                         // by grad
+      [](const Step& s) { return matmul(s.input(0), s.grad); });                                        // by x
 }
 
 }  // namespace kindling

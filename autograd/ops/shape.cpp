@@ -81,7 +81,7 @@ Variable concat(const Variables& parts, int64_t axis, const Out& out) {
   check_not_adding("concat", out);
   check(!parts.empty(), "concat", "no parts");
   axis = normalize_axis("concat", axis, parts.front().rank());
-  List<Tensor> values;
+  std::vector<Tensor> values;
   for (const Variable& part : parts) values.push_back(part.value());
   return record_concat(concat(values, axis, out), parts, axis);
 }

@@ -13,7 +13,7 @@ Variable log_softmax(const Variable& x);
 Variable logsumexp(const Variable& x);
 
 struct CrossEntropyOptions {
-  double label_smoothing = 0.0;  ///< in [0, 1]: this share of each target is spread evenly over all classes
+  double label_smoothing = 0.0;  ///< in [0, 1]: share of each target, spread over all classes
   Tensor class_weights = {};     ///< [K], dtype of the logits; undefined: all 1
 };
 

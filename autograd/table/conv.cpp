@@ -98,6 +98,54 @@ const std::vector<PoolConfig>& pool_configs() {
   return all;
 }
 
+// The image's gradient behind the pooling, as the map's.
+Tensor naive_unpool(const PoolConfig& c, const Tensor& grad, const Tensor& argmax) {
+  const Pool2dOptions& o = c.pool;
+  const Size2 stride = o.stride.h == 0 ? o.kernel : o.stride;
+  Tensor map = Tensor::zeros(conv2d_shape(c.conv.x, c.conv.w, c.conv.options), DType::f64);
+  for_each_index(grad.shape(), [&](const Shape& i) {
+    const auto tap = static_cast<int64_t>(at(argmax, i));
+    const int64_t row = i[1] * stride.h - o.padding.h + tap / o.kernel.w;
+    const int64_t column = i[2] * stride.w - o.padding.w + tap % o.kernel.w;
+    map.at<double>({i[0], row, column, i[3]}) += at(grad, i);
+  });
+  return map;
+}
+
+void add_pooled_weight_grad(std::vector<OpCase>& cases, const PoolConfig& c) {
+  const ConvPoolOptions options{c.conv.options, c.pool, false};
+  const Shape map = conv2d_shape(c.conv.x, c.conv.w, c.conv.options);
+  const auto inputs = [&c, map](Rng& rng) {
+    const Tensor argmax = max_pool2d(Tensor::uniform(map, -1, 1, rng, DType::f64), c.pool).argmax;
+    const Tensor grad = Tensor::uniform(argmax.shape(), -2, 2, rng, DType::f64);
+    return Inputs{grad, argmax, Tensor::uniform(c.conv.x, -2, 2, rng, DType::f64)};
+  };
+  cases.push_back(
+      {"conv2d_max_pool2d_weight_grad", c.variant, inputs,
+       [options, &c](const Args& a) { return conv2d_max_pool2d_weight_grad(a[0], a[1], a[2], c.conv.w, options); },
+       [&c](const Inputs& a) { return naive_weight_grad(c.conv, naive_unpool(c, a[0], a[1]), a[2]); }});
+}
+
+// Results of ReLU: 0 at every second pixel.
+Tensor chequered(DType dtype) {
+  const auto element = [](const Shape& i) { return static_cast<double>((i[0] + i[1] + i[2] + i[3]) % 2); };
+  return build({2, 3, 4, 5}, element).to(dtype);
+}
+
+void add_relu_bias_grads(std::vector<OpCase>& cases) {
+  const auto passed = [](const Inputs& a) { return mul(a[0], chequered(a[0].dtype())); };
+  cases.push_back({"relu_bias_grad", "what ReLU lets through", uniform({{2, 3, 4, 5}}),
+                   [](const Args& a) { return relu_bias_grad(a[0], chequered(a[0].dtype())).grad; }, passed});
+  cases.push_back({"relu_bias_grad", "of the bias", uniform({{2, 3, 4, 5}}),
+                   [](const Args& a) { return relu_bias_grad(a[0], chequered(a[0].dtype())).bias; },
+                   [passed](const Inputs& a) {
+                     Tensor sums = Tensor::zeros({5}, DType::f64);
+                     const Tensor g = passed(a);
+                     for_each_index(g.shape(), [&](const Shape& i) { sums.at<double>({i[3]}) += at(g, i); });
+                     return sums;
+                   }});
+}
+
 }  // namespace
 
 void add_convolutions(std::vector<OpCase>& cases) {
@@ -131,6 +179,8 @@ void add_convolutions(std::vector<OpCase>& cases) {
                          return naive_max_pool(with_relu ? relu(y) : y, c.pool);
                        }});
     }
+  for (const PoolConfig& c : pool_configs()) add_pooled_weight_grad(cases, c);
+  add_relu_bias_grads(cases);
   const Config& c = configs()[5];
   cases.push_back({"conv2d", "bias", uniform({c.x, c.w, {c.w[0]}}),
                    [&c](const Args& a) { return conv2d(a[0], a[1], a[2], c.options); },

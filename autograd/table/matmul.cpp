@@ -44,6 +44,9 @@ void add_matmuls(std::vector<OpCase>& cases) {
     cases.push_back({"linear", to_string(sizes), uniform({{rows, in}, {out, in}}),
                      [](const Args& x) { return linear(x[0], x[1]); },
                      [](const Inputs& x) { return naive_matmul(x[0], transpose(x[1])); }});
+    cases.push_back({"linear_weight_grad", to_string(sizes), uniform({{rows, out}, {rows, in}}),
+                     [](const Args& x) { return linear_weight_grad(x[0], x[1]); },
+                     [](const Inputs& x) { return naive_matmul(transpose(x[0]), x[1]); }});
   }
 }
 

@@ -125,12 +125,6 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> 
   queue.rethrow();
 }
 
-void run_serially(FunctionRef<void()> body) {
-  if (inside) return body();
-  const WorkerGuard guard(index_of_thread, context);
-  body();
-}
-
 OneOpenMpThread::OneOpenMpThread() : before_(omp_get_max_threads()) {
   if (before_ != 1) omp_set_num_threads(1);
 }

@@ -29,9 +29,6 @@ class ThreadsGuard {
 /// Denormals are flushed to zero in every thread that runs a body (see flush_denormals).
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
 
-/// Calls `body` in the calling thread as parallel_for would call it in one of several: inside, operations run serially.
-void run_serially(FunctionRef<void()> body);
-
 /// Whether the calling thread is inside a parallel_for that runs on several threads.
 bool in_parallel();
 /// Index of the calling thread in [0, num_threads()) inside parallel_for, else 0.

@@ -110,6 +110,47 @@ std::string prints_or_exits(const Source& source, const std::string& line) {
   return wrong ? "the library must not use " + match.str() : "";
 }
 
+// Gradient rules are formulas in operations, so that they can be differentiated in their turn. Exceptions share work
+// between the gradients of several inputs, by a kernel whose own derivatives are those of plain operations.
+const std::map<std::string, std::string> kRulesWithKernels = {
+    {"autograd/ops/norm.cpp", "batch_norm"},  // its three gradients need the same two sums over the batch
+};
+
+bool is_rule_file(const Source& source) { return source.file.parent_path() == "autograd/ops"; }
+
+// "autograd/ops/norm.cpp:12: ..." for every line of a rule (a function of `const Step& s`, up to its closing brace)
+// that looks at values, and every line of the file that asks whether operations are recorded or calls a kernel. Rules
+// of the operations in `allowed`, by file, may.
+Strings rules_that_are_no_formulas(const std::vector<Source>& sources,
+                                   const std::map<std::string, std::string>& allowed) {
+  static const std::regex operation(R"(^[A-Za-z]\w* (\w+)\()"), step(R"(\(const Step&)"),
+      outside(R"(is_recording\(|\bkernels::|kindling/tensor/kernels/)"), inside(R"(\.value\(\)|gradients_of\()");
+  Strings found;
+  for (const Source& source : sources) {
+    if (!is_rule_file(source)) continue;
+    const auto exception = allowed.find(source.file.string());
+    std::string name;
+    int depth = 0, rule_at = -1;  // braces that are open, and that were where the rule began
+    for (size_t i = 0; i < source.lines.size(); ++i) {
+      const std::string code = source.lines[i].substr(0, source.lines[i].find("//"));
+      std::smatch match;
+      if (depth <= 1 && std::regex_search(code, match, operation)) name = match[1];
+      std::string in_rule = rule_at >= 0 ? code : "";
+      if (rule_at < 0 && std::regex_search(code, match, step)) {
+        in_rule = match.suffix();
+        rule_at = depth;
+      }
+      const bool wrong = std::regex_search(code, outside) || std::regex_search(in_rule, inside);
+      if (wrong && (exception == allowed.end() || exception->second != name))
+        found.push_back(source.file.string() + ':' + std::to_string(i + 1) + ": the rule of " + name +
+                        " is no formula in operations");
+      for (const char c : code) depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+      if (rule_at >= 0 && depth <= rule_at) rule_at = -1;
+    }
+  }
+  return found;
+}
+
 // CMake's lists, in which Catch2's tests reach ctest, are cut at semicolons and kept together by brackets: such a name
 // would take others with it. One that starts with a dash is an option to the test's program.
 std::string test_name_lost_to_ctest(const Source&, const std::string& line) {
@@ -135,6 +176,29 @@ TEST_CASE("OpenMP is used in one place") { CHECK(violations_in_library(openmp_ou
 TEST_CASE("compute code starts no threads") { CHECK(violations_in_library(thread_in_compute_code) == Strings{}); }
 TEST_CASE("the library prints in one place and never exits") {
   CHECK(violations_in_library(prints_or_exits) == Strings{});
+}
+
+TEST_CASE("gradient rules are formulas in operations, but for the named exceptions") {
+  const std::vector<Source> sources = sources_of("autograd");
+  CHECK(rules_that_are_no_formulas(sources, kRulesWithKernels) == Strings{});
+  CHECK(kRulesWithKernels.size() == 1);
+  CHECK_FALSE(rules_that_are_no_formulas(sources, {}).empty());  // the exception is needed
+}
+
+TEST_CASE("the check of gradient rules finds values, kernels and questions whether something is recorded") {
+  const Source source{
+      "autograd/ops/some.cpp",
+      {"namespace kindling {", "Variable one(const Variable& x) {", "  Tensor y = one(x.value());",
+       "  return record(y, [](const Step& s) { return s.grad; });", "}", "Variable two(const Variable& x) {",
+       "  const auto rule = [](const Step& s) {", "    if (is_recording()) return s.grad;",
+       "    return Variable(two_grad(s.grad.value()));", "  };", "  kernels::two(x.value());", "}", "}"}};
+  CHECK(rules_that_are_no_formulas({source}, {}) ==
+        Strings{"autograd/ops/some.cpp:8: the rule of two is no formula in operations",
+                "autograd/ops/some.cpp:9: the rule of two is no formula in operations",
+                "autograd/ops/some.cpp:11: the rule of two is no formula in operations"});
+  CHECK(rules_that_are_no_formulas({source}, {{"autograd/ops/some.cpp", "two"}}).empty());
+  CHECK(rules_that_are_no_formulas({{"autograd/ops/other.cpp", source.lines}}, {{"autograd/ops/some.cpp", "two"}})
+            .size() == 3);
 }
 
 TEST_CASE("ctest finds every test") { CHECK(violations(sources_of("tests"), test_name_lost_to_ctest) == Strings{}); }

@@ -19,6 +19,9 @@ Variable cube(const Variable& x) {
                 [](const Step& s) { return s.grad * square(s.input(0)) * 3.0; });
 }
 
+// The same destination for a result of shape [1, 2, 2, 1] instead of [4].
+Out reshaped(const Out& out) { return {out.to.defined() ? out.to.reshape({1, 2, 2, 1}) : Tensor(), out.add}; }
+
 }  // namespace
 
 TEST_CASE("record: a user's operation has derivatives of every order") {
@@ -44,6 +47,45 @@ TEST_CASE("record: rules are called only for inputs that need them") {
                       "half", x.value(), {x, z}, Keep::nothing, [](const Step& s) { return s.grad; }, never)
                       .backward(tensor({1, 1})),
                   std::logic_error);
+}
+
+TEST_CASE("record: a rule may add its gradient to the sum of what has arrived, and return that") {
+  const Variable x = parameter({1, 2, 3, 4});
+  int offered = 0;
+  // Sends g 3 to its input: added in place by rules that are asked to, else as a new tensor.
+  const auto times_three = [&offered](const Variable& v, bool in_place) {
+    return record("times_three", v.value() * 3.0, {v}, Keep::nothing, [&offered, in_place](const Step& s) -> Variable {
+      offered += s.out(0).adds() ? 1 : 0;
+      const Variable eye = Tensor::ones({1, 1, 1, 1}, DType::f64) * 3.0, g = reshape(s.grad, {1, 2, 2, 1});
+      return reshape(conv2d_input_grad(g, eye, g.shape(), {}, in_place ? reshaped(s.out(0)) : Out()), {4});
+    });
+  };
+  for (const bool in_place : {false, true}) {
+    offered = 0;
+    const Variable y = sum(x * 2.0 + times_three(x, in_place) + times_three(x, in_place));
+    CHECK(bitwise_equal(grad({y}, {x}, CreateGraph::no, {}, false, /*retain_graph=*/true)[0].value(),
+                        tensor({8, 8, 8, 8})));
+    CHECK(offered == 2);
+    CHECK(bitwise_equal(grad({y}, {x}, CreateGraph::yes)[0].value(), tensor({8, 8, 8, 8})));
+    CHECK(offered == 2);  // not while rules are recorded
+    const AnomalyMode anomaly;
+    CHECK(bitwise_equal(grad({y}, {x})[0].value(), tensor({8, 8, 8, 8})));
+    CHECK(offered == 2);
+  }
+}
+
+TEST_CASE("record: of two rules for one input, the second may add in place and the first not") {
+  const Variable x = parameter({5});
+  const auto fresh = [](const Step& s) { return s.grad * 10.0; };
+  const auto in_place = [](const Step& s) -> Variable {
+    const Variable one = Tensor::ones({1, 1}, DType::f64);
+    const Out out = s.out(1);
+    const Tensor sum = out.to.defined() ? out.to.reshape({1, 1}) : Tensor();
+    return reshape(linear_weight_grad(reshape(s.grad, {1, 1}), one, {sum, out.add}), {1});
+  };
+  const auto both = [&] { return sum(record("both", x.value(), {x, x}, Keep::nothing, fresh, in_place)); };
+  CHECK(grad({both() + sum(x * 100.0)}, {x})[0].item() == 111);
+  CHECK(grad({sum(x * 100.0) + both()}, {x})[0].item() == 111);
 }
 
 TEST_CASE("record: no gradient flows where a rule returns none") {

@@ -73,7 +73,7 @@ void check_same_bits_for_all_threads(F f) {
     const ThreadsGuard threads(n);
     INFO(n << " threads");
     CHECK(bitwise_equal(f(), expected));
-    List<Tensor> inside(2);
+    std::vector<Tensor> inside(2);
     parallel_for(2, 1, [&](int64_t task, int64_t) { inside[static_cast<size_t>(task)] = f(); });
     INFO("inside a parallel loop");
     CHECK(bitwise_equal(inside[0], expected));

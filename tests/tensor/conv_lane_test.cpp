@@ -1,4 +1,4 @@
-// Convolutions of the sizes, and in the place, that training uses them: inside a lane (run_serially), with sums over
+// Convolutions of the sizes, and in the place, that training uses them: inside a lane, with sums over
 // pixels in several parts, more than one block of tiles, channels and rows, and gradients that add to what is there.
 #include <cmath>
 #include <limits>
@@ -80,12 +80,13 @@ struct Passes {
         dx_added(in.x.clone()),
         dw_added(in.w.clone()),
         by_relu(relu_bias_grad(in.grad, y)) {
-    add_conv2d_input_grad(dx_added, in.grad, in.w, in.options);
-    add_conv2d_weight_grad(dw_added, in.grad, in.x, in.options);
+    conv2d_input_grad(in.grad, in.w, in.x.shape(), in.options, {dx_added, true});
+    conv2d_weight_grad(in.grad, in.x, in.w.shape(), in.options, {dw_added, true});
     if (!in.pool) return;
     pooled = conv2d_max_pool2d(in.x, in.w, in.bias, in.with_pool());
     pooled_dw_added = in.w.clone();
-    add_conv2d_max_pool2d_weight_grad(pooled_dw_added, in.pooled_grad, pooled.argmax, in.x, in.with_pool());
+    conv2d_max_pool2d_weight_grad(in.pooled_grad, pooled.argmax, in.x, in.w.shape(), in.with_pool(),
+                                  {pooled_dw_added, true});
   }
 
   std::vector<Tensor> all() const {
@@ -151,13 +152,22 @@ void for_each_case(F f) {
   }
 }
 
+// Calls f as one of several lanes: inside, operations run serially.
+template <class F>
+void in_lane(F f) {
+  const ThreadsGuard use(2);
+  parallel_for(2, 1, [&](int64_t lane, int64_t) {
+    if (lane == 0) f();
+  });
+}
+
 }  // namespace
 
 TEST_CASE("in a lane, convolutions of many pixels and channels are the definition, also added to a sum") {
   const Poison poison;
   for_each_case([](const LaneCase& c) {
     const Reference reference(c);
-    run_serially([&] {
+    in_lane([&] {
       reference.check(Passes({c, DType::f32}), 1e-5);  // sums of up to 18,000 products, in several parts
       if (conv_algorithm() == ConvAlgorithm::automatic) reference.check(Passes({c, DType::f64}), 1e-13);
     });
@@ -168,7 +178,7 @@ TEST_CASE("convolutions of more than 4,096 pixels have the same bits for any num
   for_each_case([](const LaneCase& c) {
     const Operands in(c, DType::f32);
     std::vector<Tensor> expected;
-    run_serially([&] { expected = Passes(in).all(); });
+    in_lane([&] { expected = Passes(in).all(); });
     for (const int n : {1, 2, 4}) {
       const ThreadsGuard threads(n);
       const std::vector<Tensor> actual = Passes(in).all();

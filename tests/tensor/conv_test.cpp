@@ -136,8 +136,8 @@ struct Reference {
     check_close(conv2d_input_grad(grad, w, x.shape(), c.options), dx, tolerance);
     check_close(conv2d_weight_grad(grad, x, w.shape(), c.options), dw, tolerance);
     Tensor dx_sum = x.clone(), dw_sum = w.clone();
-    add_conv2d_input_grad(dx_sum, grad, w, c.options);
-    add_conv2d_weight_grad(dw_sum, grad, x, c.options);
+    conv2d_input_grad(grad, w, x.shape(), c.options, {dx_sum, true});
+    conv2d_weight_grad(grad, x, w.shape(), c.options, {dw_sum, true});
     check_close(dx_sum, this->x + dx, tolerance);
     check_close(dw_sum, this->w + dw, tolerance);
   }
@@ -257,16 +257,14 @@ TEST_CASE("gradients of convolutions are added to contiguous tensors of their ty
   const Tensor w = Tensor::ones({4, 3, 3, 2}), x = Tensor::ones({1, 5, 5, 2}), g = Tensor::ones({1, 3, 3, 4});
   check_throws(
       [&] {
-        Tensor sum = Tensor::zeros({1, 5, 2, 5}).transpose(2, 3);
-        add_conv2d_input_grad(sum, g, w);
+        conv2d_input_grad(g, w, x.shape(), {}, {Tensor::zeros({1, 5, 2, 5}).transpose(2, 3), true});
       },
-      "conv2d_input_grad: the sum must be contiguous and f32, is f32 of strides [50, 10, 1, 5]");
+      "conv2d_input_grad: the destination must be contiguous: shape [1, 5, 5, 2], strides [50, 10, 1, 5]");
   check_throws(
       [&] {
-        Tensor sum = Tensor::zeros(w.shape(), DType::f64);
-        add_conv2d_weight_grad(sum, g, x);
+        conv2d_weight_grad(g, x, w.shape(), {}, {Tensor::zeros(w.shape(), DType::f64), true});
       },
-      "conv2d_weight_grad: the sum must be contiguous and f32, is f64 of strides [18, 6, 2, 1]");
+      "conv2d_weight_grad: the result is f32 [4, 3, 3, 2], its destination f64 [4, 3, 3, 2]");
 }
 
 TEST_CASE("conv2d takes strided operands and empty batches") {
@@ -391,15 +389,15 @@ TEST_CASE("convolution and max pooling in bands are the two one after the other"
                             max_pool2d(conv2d(x, w, {}, c.conv), c.pool).values));
         const Tensor grad = random(expected.values.shape(), rng, DType::f32);
         Tensor sum = w.clone(), expected_sum = w.clone();
-        add_conv2d_max_pool2d_weight_grad(sum, grad, result.argmax, x, options);
-        add_conv2d_weight_grad(expected_sum, max_unpool2d(grad, result.argmax, map.shape(), c.pool), x, c.conv);
+        const Tensor map_grad = max_unpool2d(grad, result.argmax, map.shape(), c.pool);
+        conv2d_max_pool2d_weight_grad(grad, result.argmax, x, c.w, options, {sum, true});
+        conv2d_weight_grad(map_grad, x, c.w, c.conv, {expected_sum, true});
         check_close(sum, expected_sum, 2e-6);
+        check_close(conv2d_max_pool2d_weight_grad(grad, result.argmax, x, c.w, options),
+                    conv2d_weight_grad(map_grad, x, c.w, c.conv), 2e-6);
         check_same_bits_for_all_threads([&] { return conv2d_max_pool2d(x, w, bias, options).values; });
-        check_same_bits_for_all_threads([&] {
-          Tensor from_zero = Tensor::zeros(c.w);
-          add_conv2d_max_pool2d_weight_grad(from_zero, grad, result.argmax, x, options);
-          return from_zero;
-        });
+        check_same_bits_for_all_threads(
+            [&] { return conv2d_max_pool2d_weight_grad(grad, result.argmax, x, c.w, options); });
       }
     });
   }
@@ -411,6 +409,6 @@ TEST_CASE("convolution and max pooling of no images") {
   Tensor sum = Tensor::ones({4, 3, 3, 3});
   const MaxPool2dResult result = conv2d_max_pool2d(x, sum, {}, options);
   CHECK(result.values.shape() == Shape{0, 2, 2, 4});
-  add_conv2d_max_pool2d_weight_grad(sum, result.values, result.argmax, x, options);
+  conv2d_max_pool2d_weight_grad(result.values, result.argmax, x, sum.shape(), options, {sum, true});
   CHECK(bitwise_equal(sum, Tensor::ones({4, 3, 3, 3})));
 }

@@ -60,7 +60,7 @@ TEST_CASE("matmul of nothing is zero, or empty") {
   CHECK(matmul(Tensor::empty({0, 2}), Tensor::empty({2, 3})).shape() == Shape{0, 3});
 }
 
-TEST_CASE("add_matmul adds the product, for every layout of its operands") {
+TEST_CASE("matmul adds the product to a tensor, for every layout of its operands") {
   Rng rng(4);
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Tensor a = random({70, 9}, rng, dtype), b = random({9, 33}, rng, dtype),
@@ -68,30 +68,27 @@ TEST_CASE("add_matmul adds the product, for every layout of its operands") {
     for (const Tensor& left : {a, transpose(transpose(a).contiguous()), strided(a)})
       for (const Tensor& right : {b, transpose(transpose(b).contiguous()), strided(b)}) {
         Tensor sum = before.clone();
-        add_matmul(sum, left, right);
+        CHECK(detail::same_elements(matmul(left, right, {sum, true}), sum));
         check_close(sum, add(before, matmul(a, b)), dtype == DType::f32 ? 1e-6 : 1e-14);
       }
     Tensor sum = before.clone();
-    add_matmul(sum, Tensor::empty({70, 0}, dtype), Tensor::empty({0, 33}, dtype));
+    matmul(Tensor::empty({70, 0}, dtype), Tensor::empty({0, 33}, dtype), {sum, true});
     CHECK(bitwise_equal(sum, before));
     check_same_bits_for_all_threads([&] {
       Tensor total = before.clone();
-      add_matmul(total, a, b);
-      return total;
+      return matmul(a, b, {total, true});
     });
   }
   check_throws(
       [] {
-        Tensor sum = Tensor::zeros({2, 3});
-        add_matmul(sum, Tensor::zeros({2, 4}), Tensor::zeros({4, 2}));
+        matmul(Tensor::zeros({2, 4}), Tensor::zeros({4, 2}), {Tensor::zeros({2, 3}), true});
       },
-      "add_matmul: cannot add [2, 4] x [4, 2] to [2, 3]");
+      "matmul: the result is f32 [2, 2], its destination f32 [2, 3]");
   check_throws(
       [] {
-        Tensor sum = transpose(Tensor::zeros({3, 2}));
-        add_matmul(sum, Tensor::zeros({2, 4}), Tensor::zeros({4, 3}));
+        matmul(Tensor::zeros({2, 4}), Tensor::zeros({4, 3}), {transpose(Tensor::zeros({3, 2})), true});
       },
-      "add_matmul: the sum must be contiguous, has strides [1, 2]");
+      "matmul: the destination must be contiguous: shape [2, 3], strides [1, 2]");
 }
 
 TEST_CASE("matmul reports what does not fit") {

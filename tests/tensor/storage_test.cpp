@@ -72,26 +72,6 @@ TEST_CASE("trim gives back what is free, and only that") {
   CHECK(alive.to_vector<float>() == std::vector<float>(1000, 3.F));
 }
 
-TEST_CASE("after a rehearsal its like needs nothing from the system") {
-  if (!kRecycles) return;
-  pool::trim();
-  const auto piece = [](std::vector<Tensor>& kept) {
-    kept.push_back(Tensor::empty({200'000}));
-    const Tensor passing = Tensor::empty({199'000}), other = Tensor::empty({1000});
-  };
-  std::vector<Tensor> kept;
-  CHECK_FALSE(pool::rehearse([&] { piece(kept); }, /*pieces=*/3, /*at_once=*/2));
-  const pool::Stats before = pool::stats();
-  {  // one has ended, two are at their height
-    for (int i = 0; i < 3; ++i) kept.push_back(Tensor::empty({200'000}));
-    const Tensor passing[] = {Tensor::empty({199'000}), Tensor::empty({199'000})};
-    const Tensor others[] = {Tensor::empty({1000}), Tensor::empty({1000})};
-    CHECK(pool::stats().system_calls == before.system_calls);
-  }
-  kept.clear();
-  CHECK(pool::rehearse([&] { piece(kept); }, 3, 2));
-}
-
 TEST_CASE("batches of ragged sizes do not make the pool grow") {
   if (!kRecycles) return;
   pool::trim();

@@ -191,17 +191,16 @@ TEST_CASE("in-place functions count as writes and leave their name") {
   wrote("copy_");
   x.mark_written("mine");
   wrote("mine");
-  add_matmul(x, x.clone(), x.clone());
-  wrote("add_matmul");
-  add_linear_weight_grad(x, x.clone(), x.clone());
-  wrote("add_linear_weight_grad");
-  Tensor weights = x.reshape({2, 1, 1, 2});
-  const Tensor image = Tensor::ones({1, 3, 3, 2});
-  add_conv2d_weight_grad(weights, image, image, {});
-  wrote("add_conv2d_weight_grad");
-  Tensor gradient = x.reshape({1, 1, 2, 2});
-  add_conv2d_input_grad(gradient, Tensor::ones({1, 1, 2, 3}), Tensor::ones({3, 1, 1, 2}), {});
-  wrote("add_conv2d_input_grad");
+  matmul(x.clone(), x.clone(), {x, true});
+  wrote("matmul");
+  linear_weight_grad(x.clone(), x.clone(), {x, true});
+  wrote("linear_weight_grad");
+  const Tensor weights = x.reshape({2, 1, 1, 2}), image = Tensor::ones({1, 3, 3, 2});
+  conv2d_weight_grad(image, image, weights.shape(), {}, {weights, true});
+  wrote("conv2d_weight_grad");
+  const Tensor gradient = x.reshape({1, 1, 2, 2});
+  conv2d_input_grad(Tensor::ones({1, 1, 2, 3}), Tensor::ones({3, 1, 1, 2}), gradient.shape(), {}, {gradient, true});
+  wrote("conv2d_input_grad");
 }
 
 TEST_CASE("is_unique tells whether the storage is shared") {

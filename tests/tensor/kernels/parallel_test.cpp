@@ -103,23 +103,6 @@ TEST_CASE("a loop of one range runs in the caller's thread, and loops inside it 
   parallel_for(5, 5, [&](int64_t, int64_t) { CHECK_FALSE(in_parallel()); });
 }
 
-TEST_CASE("what runs serially is in a parallel loop, and its loops in its thread") {
-  const ThreadsGuard use(2);
-  const auto caller = std::this_thread::get_id();
-  bool inside = false, other_thread = false;
-  run_serially([&] {
-    inside = in_parallel();
-    parallel_for(100, 1, [&](int64_t, int64_t) { other_thread |= std::this_thread::get_id() != caller; });
-    run_serially([&] { inside &= in_parallel(); });
-    inside &= in_parallel();
-  });
-  CHECK(inside);
-  CHECK_FALSE(other_thread);
-  CHECK_FALSE(in_parallel());
-  CHECK_THROWS_AS(run_serially([] { throw 1; }), int);
-  CHECK_FALSE(in_parallel());
-}
-
 TEST_CASE("what a body throws is thrown in the caller, and the next loop works") {
   for (const int threads : {1, 4}) {
     const ThreadsGuard use(threads);
