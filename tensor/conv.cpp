@@ -8,7 +8,6 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
-#include <kindling/tensor/result_place.h>
 #include <kindling/tensor/rows.h>
 
 namespace kindling {
@@ -95,9 +94,7 @@ Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any
   const Tensor x = x_any.contiguous(), w = w_any.contiguous(),
                bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
   const bool direct = detail::convolves_on_image();
-  Tensor y = direct && !out.to.defined()
-                 ? detail::result_of(output_shape(s), x.dtype())
-                 : detail::target(direct && !out.adds() ? out : Out(), output_shape(s), x.dtype());
+  Tensor y = detail::target(direct && !out.adds() ? out : Out(), output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = y.data<T>();

@@ -8,7 +8,6 @@
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
-#include <kindling/tensor/result_place.h>
 #include <kindling/tensor/rows.h>
 
 namespace kindling {
@@ -78,8 +77,7 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
   const Rows rows("batch_norm", input);
   const Operands o("batch_norm", input, stats, gamma, beta, activation);
   detail::check_out("batch_norm", out, input.shape(), input.dtype(), detail::Layout::rows);
-  Tensor y = out.to.defined() ? detail::target(out.add ? Out() : out, input.shape(), input.dtype())
-                              : detail::result_of(input.shape(), input.dtype());
+  Tensor y = detail::target(out.add ? Out() : out, input.shape(), input.dtype());
   const int64_t ld_y = detail::row_stride(y);
   visit_floating("batch_norm", input.dtype(), [&](auto t) {
     using T = decltype(t);

@@ -86,22 +86,6 @@ Variable concat(const Variables& parts, int64_t axis, const Out& out) {
   return record_concat(concat(values, axis, out), parts, axis);
 }
 
-Variable join_slices(const Tensor& whole, const Variables& parts, int64_t axis) {
-  axis = normalize_axis("join_slices", axis, whole.rank());
-  int64_t begin = 0;
-  for (const Variable& part : parts) {
-    const Tensor& value = part.value();
-    const int64_t end = begin + value.shape()[axis];
-    if (end > whole.size(axis)) return concat(parts, axis);
-    const Tensor place = whole.slice(axis, begin, end);
-    if (value.storage() != place.storage() || value.offset() != place.offset() || value.shape() != place.shape() ||
-        value.strides() != place.strides())
-      return concat(parts, axis);
-    begin = end;
-  }
-  return begin == whole.size(axis) ? record_concat(whole, parts, axis) : concat(parts, axis);
-}
-
 Variables split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis) {
   const int64_t total = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
   check(total == x.size(axis), "split", "parts add up to ", total, ", axis ", axis, " of shape ", x.shape(),

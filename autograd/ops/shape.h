@@ -30,9 +30,6 @@ Variable pad(const Variable& x, int64_t axis, int64_t before, int64_t after);
 
 /// Parts that were written to their slices of `out.to` are not copied: see Out.
 Variable concat(const Variables& parts, int64_t axis, const Out& out = {});
-/// concat(parts, axis), which is `whole` if the parts are its slices in that order (see
-/// ResultPlace). `whole` must not be used for anything else.
-Variable join_slices(const Tensor& whole, const Variables& parts, int64_t axis);
 /// Consecutive parts of `sizes` along `axis`; the sizes must add up to x's. Adjoint of concat.
 Variables split(const Variable& x, const std::vector<int64_t>& sizes, int64_t axis);
 

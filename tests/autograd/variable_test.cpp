@@ -232,28 +232,6 @@ TEST_CASE("what is added to a tensor is not recorded") {
   CHECK(conv2d(x, x, {}, {}, {Tensor::ones({1, 1, 1, 1}), true}).item() == 2);
 }
 
-TEST_CASE("join_slices is a concatenation, without a copy where the parts lie in it") {
-  const Variable x = parameter({1, 2, 3, 4});
-  const Tensor whole = Tensor::empty({2, 5}, DType::f64);
-  const auto part = [&](const Tensor& place, const Variable& value) {
-    Tensor here = place;
-    here.copy_(value.value());
-    return Variable(here, true);
-  };
-  const Variable a = part(whole.slice(1, 0, 2), reshape(x, {2, 2})),
-                 b = part(whole.slice(1, 2, 5), Tensor::ones({2, 3}, DType::f64));
-  const Variable joined = join_slices(whole, {a, b}, 1);
-  CHECK(joined.value().storage() == whole.storage());
-  CHECK(values_of(joined.value()) == Values{1, 2, 1, 1, 1, 3, 4, 1, 1, 1});
-  const Variables grads = grad({joined}, {a, b}, CreateGraph::no, {Tensor::arange(10).to(DType::f64).reshape({2, 5})});
-  CHECK(values_of(grads[0].value()) == Values{0, 1, 5, 6});
-  CHECK(values_of(grads[1].value()) == Values{2, 3, 4, 7, 8, 9});
-  // Parts elsewhere, in another order, or not all of it.
-  CHECK(join_slices(whole, {a, Tensor::ones({2, 3}, DType::f64)}, 1).value().storage() != whole.storage());
-  CHECK(values_of(join_slices(whole, {b, a}, 1).value()) == Values{1, 1, 1, 1, 2, 1, 1, 1, 3, 4});
-  CHECK(join_slices(whole, {a}, 1).shape() == Shape{2, 2});
-}
-
 TEST_CASE("frozen leaves get no gradient") {
   Variable w = parameter({2}), x = parameter({3});
   Variable copy = w;
