@@ -24,6 +24,14 @@ std::string prefix(const std::string& path, int64_t depth) {
   return path.substr(0, end);
 }
 
+/// Where a node is drawn: in the module that it was recorded in. The sum at the end of a bypass stands
+/// behind its module, so that the bypass is seen.
+std::string place_of(const Node& node) {
+  const std::string& path = *node.path;
+  const bool sum = node.name == std::string_view("add");
+  return sum ? path.substr(0, path.find('/') == std::string::npos ? 0 : path.rfind('/')) : path;
+}
+
 /// Nodes that depend on the image, in the order of recording. What parameters alone go into is left
 /// out.
 std::vector<const Node*> nodes_between(const Node* image, const Node* output) {
@@ -64,7 +72,7 @@ class Picture {
   void add(const Node* node) {
     const auto joint = joints_.find(node);
     const bool two = joint != joints_.end();
-    const size_t box = box_for(node, *node->path, two ? joint->second.between : node->shape);
+    const size_t box = box_for(node, place_of(*node), two ? joint->second.between : node->shape);
     for (const Node::Input& input : node->inputs) {
       const auto from = box_of_.find(input.node.get());
       if (from != box_of_.end() && from->second != box) arrows_.insert({from->second, box});

@@ -210,7 +210,7 @@ TEST_CASE("for a run that goes on room is needed for the checkpoints that it has
   REQUIRE(kindling_command(small_run(folder / "data", run)).code == 0);
   CHECK(kindling_command({"train", "--resume", run, "--epochs", "3"}).code == 0);
   fs::remove(run + "/best.ckpt");
-  std::ofstream(folder / "disk/filler", std::ios::binary) << std::string(600'000, 'x');
+  std::ofstream(folder / "disk/filler", std::ios::binary) << std::string(700'000, 'x');
   CHECK_THAT(kindling_command({"train", "--resume", run, "--epochs", "4"}).err,
              Contains("the checkpoints of this run need 1.1 MB on the disk, of which 0."));
 }

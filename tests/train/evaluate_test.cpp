@@ -1,6 +1,8 @@
 #include <kindling/train/evaluate.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <memory>
 
 #include <kindling/nn/loss.h>
 
@@ -23,6 +25,21 @@ struct Damaged : data::TensorDataset {
     if (index % 3 == 0) throw FileError("sample " + std::to_string(index) + ": damaged");
     return TensorDataset::get(index);
   }
+};
+
+/// Remembers the memory of what it has read, but does not keep it.
+struct Watched : data::TensorDataset {
+  using TensorDataset::TensorDataset;
+  data::Sample get(int64_t index) const override {
+    data::Sample sample = TensorDataset::get(index);
+    sample.input = sample.input.clone();
+    read.push_back(sample.input.storage());
+    return sample;
+  }
+  int64_t alive() const {
+    return std::count_if(read.begin(), read.end(), [](const auto& memory) { return !memory.expired(); });
+  }
+  mutable std::vector<std::weak_ptr<Storage>> read;
 };
 
 Tensor logits_for(const std::vector<int64_t>& largest, int64_t classes) {
@@ -148,6 +165,24 @@ TEST_CASE("samples that cannot be read are left out and named, or stop the evalu
   CHECK(*result.top1 == 100.0);
   CHECK(result.skipped.size() == 2);
   CHECK_THROWS_AS(evaluate(net, dataset, {.batch_size = 2, .reading = {.strict = true}}), FileError);
+}
+
+TEST_CASE("evaluate() keeps no sample in memory, and an Evaluator reads each one once") {
+  Identity net;
+  const auto dataset = std::make_shared<Watched>(logits_for({0, 1, 2, 3}, 4), Tensor::from<int64_t>({1, 1, 2, 1}));
+  int64_t alive = -1;
+  const EvaluateOptions options{
+      .batch_size = 2, .reading = {.workers = 0}, .progress = [&](int64_t done, int64_t total) {
+        if (done == total) alive = dataset->alive();
+      }};
+  evaluate(net, dataset, options);
+  CHECK(alive == 0);
+  CHECK(dataset->read.size() == 4);
+  Evaluator evaluator(dataset, options);
+  evaluator.run(net);
+  CHECK(alive == 4);
+  evaluator.run(net);
+  CHECK(dataset->read.size() == 8);
 }
 
 TEST_CASE("an evaluation can be stopped") {

@@ -164,6 +164,23 @@ TEST_CASE("what the data sets have to say is told at the start, each thing once"
   CHECK(recorder.notes == Notes{"a", "b", "c", "d"});
 }
 
+TEST_CASE("samples that cannot be read are told after the first epoch that met them, each once") {
+  struct Damaged : data::Wrapped {
+    using Wrapped::Wrapped;
+    data::Sample get(int64_t index) const override {
+      if (index == 2) throw FileError("sample 2: damaged");
+      return Wrapped::get(index);
+    }
+  };
+  Sequential net = small_net(1);
+  Recorder recorder;
+  Trainer trainer(net, SGD(net.parameters(), kSgd), {.batch_size = 4});
+  trainer.fit(std::make_shared<Damaged>(quarters(8, 1)), std::make_shared<Damaged>(quarters(4, 2)),
+              {.epochs = 2, .listener = &recorder});
+  CHECK(recorder.notes == std::vector<std::string>{"skipped: sample 2: damaged", "skipped: sample 2: damaged"});
+  CHECK(recorder.epochs.size() == 2);
+}
+
 TEST_CASE("a regression is trained with the user's loss and metrics", "[model]") {
   Rng rng(1);
   Linear net(2, 1, rng);
