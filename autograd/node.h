@@ -16,8 +16,8 @@ class Step;
 /// A mark for each input of an operation whose gradient is asked for.
 using Wanted = std::vector<bool>;
 
-/// Which tensors the gradient rules of an operation will ask for;
-/// other tensors are not kept alive for them. Shapes are always there.
+/// The tensors that the gradient rules of an operation read. Others are not kept alive for them.
+/// Shapes are always there.
 enum class Keep : uint8_t {
   nothing = 0,
   inputs = 1,
@@ -42,7 +42,7 @@ class Node : public std::enable_shared_from_this<Node> {
   };
 
   explicit Node(const char* name);
-  /// Frees the nodes that only this one held, however long the chain is, without recursion.
+  /// Frees the nodes that only this one held, without recursion, however long the chain is.
   virtual ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;

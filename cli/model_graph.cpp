@@ -24,7 +24,8 @@ std::string prefix(const std::string& path, int64_t depth) {
   return path.substr(0, end);
 }
 
-/// Where a node is drawn: in the module that it was recorded in. The sum at the end of a bypass stands
+/// Where a node is drawn: in the module that it was recorded in. The sum at the end of a bypass
+/// stands
 /// behind its module, so that the bypass is seen.
 std::string place_of(const Node& node) {
   const std::string& path = *node.path;

@@ -17,7 +17,8 @@ namespace kindling {
 
 class Module;
 
-/// What Module::visit talks to. One call per member, in the order of the forward pass.
+/// The argument of Module::visit, which calls it once for each member, in the order of the forward
+/// pass.
 class Visitor {
  public:
   virtual ~Visitor() = default;
@@ -40,7 +41,7 @@ struct NamedBuffer {
   Tensor value;
 };
 
-/// What a model was made from, as text, for files that must tell: {"lenet", {{"classes", "10"},
+/// What a model was made from, as text, for files that keep it: {"lenet", {{"classes", "10"},
 /// ...}}.
 struct Definition {
   std::string model;  ///< its name (see models/registry.h); empty: not known
@@ -48,10 +49,10 @@ struct Definition {
   friend bool operator==(const Definition&, const Definition&) = default;
 };
 
-/// Base of layers and models. A derived class has its parameters and parts as plain members, names
-/// them in `visit` and computes in `forward`. Call the module, not forward: `y = layer(x)` puts the
-/// layer's name on errors and graph nodes. Modules move but do not copy: a copy would share its
-/// parameters with the original.
+/// The base of layers and models. A derived class has its parameters and parts as plain members,
+/// names them in `visit`, and computes in `forward`. Call the module, not forward: `y = layer(x)`
+/// puts the layer's name on errors and graph nodes. Modules can be moved but not copied, because a
+/// copy would share its parameters with the original.
 class Module {
  public:
   Module() = default;
@@ -92,14 +93,14 @@ class Module {
   /// before.
   void to(DType dtype);
 
-  /// How it can be made again. Known of what models/ makes, until a Sequential gets another layer.
+  /// What it was made from. Known for the models of models/, until a Sequential gets another layer.
   const Definition& definition() const { return definition_; }
   void set_definition(Definition definition) { definition_ = std::move(definition); }
 
   /// The name its owner gave it in visit; "" for a root.
   const std::string& name() const { return name_; }
-  /// Gives the parts their names. operator() does it at its first
-  /// call; before calling from several threads do it by hand.
+  /// Gives the parts their names. operator() does this at its first call. Call it yourself before
+  /// several threads call the module.
   void name_parts();
 
  protected:

@@ -11,25 +11,25 @@
 
 namespace kindling {
 
-/// Base of everything Kindling throws on purpose. `what()` starts with the layer's path where there
-/// is one: "fire4/expand3x3: conv2d: input has 3 channels, ...".
+/// The base of all exceptions that Kindling throws on purpose. `what()` starts with the layer's
+/// path, if there is one: "fire4/expand3x3: conv2d: input has 3 channels, ...".
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A caller's mistake in shapes, dtypes, axes or options; thrown before any work is done.
+/// A caller's mistake in shapes, dtypes, axes or options. Thrown before any work is done.
 struct ShapeError : Error {
   using Error::Error;
 };
 
-/// A file that is missing, damaged, hostile or cannot be written:
-/// names the path and, where it is known, the byte offset.
+/// A file that is missing, damaged, hostile or cannot be written. The message has the path and, if
+/// known, the byte offset.
 struct FileError : Error {
   using Error::Error;
 };
 
 /// Names the part of the model that is being computed, for errors and for the autograd graph.
-/// Scopes nest per thread: "fire4" within it "expand3x3" gives the path "fire4/expand3x3".
+/// Scopes nest, in each thread: "expand3x3" inside "fire4" gives the path "fire4/expand3x3".
 class Scope {
  public:
   explicit Scope(std::string_view name);
@@ -79,7 +79,7 @@ class Part {
 std::string message(const std::string& path, const char* op, std::initializer_list<Part> parts);
 [[noreturn]] void throw_shape_error(const char* op, std::initializer_list<Part> parts);
 
-/// Apart from check(), and cold: the compiler need not make it fast at every place where something
+/// Separate from check(), and cold, so that the compiler does not make it fast wherever something
 /// is checked.
 template <class... Parts>
 [[noreturn, gnu::cold, gnu::noinline]] void fail_check(const char* op, const Parts&... parts) {
@@ -87,8 +87,8 @@ template <class... Parts>
 }
 }  // namespace detail
 
-/// Makes `path` (as Scope::path() gave it) the calling thread's whole path while it lives: a
-/// gradient rule runs in the scope in which its operation was recorded.
+/// Makes `path`, a result of Scope::path(), the whole path of the calling thread while it lives.
+/// Gradient rules run in the scope in which their operation was recorded.
 class AbsoluteScope {
  public:
   explicit AbsoluteScope(const std::string* path);
@@ -100,7 +100,7 @@ class AbsoluteScope {
   const std::string* before_;
 };
 
-/// Throws ShapeError "<scope>: <op>: <parts...>" unless `ok`. Every part is anything that can be
+/// Throws ShapeError "<scope>: <op>: <parts...>" unless `ok`. A part is anything that can be
 /// streamed.
 template <class... Parts>
 inline void check(bool ok, const char* op, const Parts&... parts) {

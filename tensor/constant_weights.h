@@ -12,9 +12,10 @@
 
 namespace kindling {
 
-/// While it lives, convolutions in the thread that made it, and in parallel loops started there, keep each weight's
-/// packed form and use it again: a batch cut into many parts, or a whole evaluation, packs every weight once. The
-/// promise is the caller's: no weight that a convolution meets changes meanwhile. Scopes nest; the inner one counts.
+/// A promise of the caller that no weight changes while it lives. Convolutions in the thread that
+/// made it, and in parallel loops started there, then pack each weight once and keep the packed
+/// form. So a batch that is cut into many parts, or a whole evaluation, packs every weight once.
+/// Scopes nest, and the inner one counts.
 class ConstantWeights {
  public:
   ConstantWeights();
@@ -24,8 +25,8 @@ class ConstantWeights {
 
   /// Whether there is one around the caller.
   static bool in_force();
-  /// What `pack` makes of `weight`, made once per scope and `form` (an arbitrary number, one for each way of packing).
-  /// Without a scope it is made anew at every call.
+  /// The result of `pack` for `weight`, made once for each scope and `form`. `form` is any number
+  /// that tells the ways of packing apart. Without a scope it is made at every call.
   static Tensor packed(const Tensor& weight, int64_t form, FunctionRef<Tensor()> pack);
 
  private:

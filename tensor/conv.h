@@ -23,9 +23,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const C
 Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2dOptions& options = {},
                    const Out& out = {});
 
-/// What ReLU lets through of the gradient of y = relu(z + bias), and its sum for the bias, in one
-/// pass over both: grad = grad where y > 0, else 0, of the shape of y [..., C]; bias [C], summed
-/// over all other axes. Throws ShapeError if shapes or dtypes differ.
+/// The part of the gradient of y = relu(z + bias) that ReLU lets through, and its sum for the bias,
+/// in one pass. `grad` has the shape of y [..., C]: the given gradient where y > 0, else 0. `bias`
+/// [C] is summed over all other axes. Throws ShapeError if shapes or dtypes differ.
 struct ReluBiasGrad {
   Tensor grad, bias;
 };

@@ -20,8 +20,8 @@ void check_conv_operands(const char* op, const kernels::ConvShape& s, const Tens
 /// Whether convolutions run straight on the image, without a matrix of patches.
 bool convolves_on_image();
 
-/// im2col + GEMM on OpenBLAS: the reference. Patches are gathered tile by tile; none for pointwise
-/// convolutions.
+/// im2col and OpenBLAS: the reference. Patches are gathered in tiles; pointwise convolutions need
+/// none.
 template <class T>
 void im2col_conv2d(const kernels::ConvShape& s, T* y, const T* x, const T* w, const T* bias);
 /// dx must be zero, unless the convolution is pointwise.
@@ -30,20 +30,22 @@ void im2col_input_grad(const kernels::ConvShape& s, T* dx, const T* grad, const 
 template <class T>
 void im2col_weight_grad(const kernels::ConvShape& s, T* dw, const T* grad, const T* x);
 
-/// Pixels whose channels lie together and which lie `ld` elements apart: a slice of channels of a
-/// larger tensor.
+/// Pixels whose channels are contiguous, and which lie `ld` elements apart: a tensor, or a slice of
+/// the channels of one.
 template <class T>
 struct Pixels {
   T* data;
   int64_t ld;
 };
 
-/// Register tiles straight on the rows of the image (kernels/tile.h): no im2col. Weights are packed
-/// once per call, or once per ConstantWeights. With `add` the gradients are added to what is there.
+/// Register tiles on the rows of the image itself (kernels/tile.h), without im2col. Weights are
+/// packed once for each call, or once under ConstantWeights. With `add`, gradients are added to
+/// what is there.
 template <class T>
 void direct_conv2d(const kernels::ConvShape& s, Pixels<T> y, const T* x, const Tensor& w, const T* bias, bool relu);
-/// Whether direct_input_grad can, and is worth it: stride 1, and either Winograd's adjoint or at
-/// most dilation * (kernel - 1) pixels of padding and an output not much smaller than the input.
+/// Whether direct_input_grad works for this convolution and pays. The stride must be 1, and either
+/// Winograd's adjoint applies, or the padding is at most dilation * (kernel - 1) pixels and the
+/// output not much smaller than the input.
 bool has_direct_input_grad(const kernels::ConvShape& s);
 template <class T>
 void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& w);
@@ -55,14 +57,14 @@ void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<con
 std::optional<kernels::WinogradScheme> winograd_scheme(const kernels::ConvShape& s);
 /// Whether there is a scheme for some size of the map.
 bool may_use_winograd(const kernels::ConvShape& s);
-/// y = [y +] [ReLU of] conv(x, w) [+ bias]. With `turned` s is the turned convolution of the input
-/// gradient and w still the weights as they are: [C, K, K, O] of s, each filter to be turned by
-/// half a turn.
+/// y = [y +] [ReLU of] conv(x, w) [+ bias]. With `turned`, s is the turned convolution of the input
+/// gradient, and w are the weights as they are: [C, K, K, O] in terms of s. Each filter is then
+/// turned by half a turn.
 template <class T>
 void winograd_conv2d(kernels::WinogradScheme scheme, const kernels::ConvShape& s, Pixels<T> y, bool add,
                      Pixels<const T> x, const Tensor& w, bool turned, const T* bias, bool relu);
-/// dx = [dx +] the input's gradient by the adjoint: instead of the turned convolution, whose map is
-/// dx, it cuts the output's map into tiles, which without padding are fewer.
+/// dx = [dx +] the input's gradient, by the adjoint. It cuts the map of the output into tiles. The
+/// turned convolution would cut that of dx, which without padding is larger.
 template <class T>
 void winograd_input_grad(kernels::WinogradScheme scheme, const kernels::ConvShape& s, T* dx, bool add,
                          Pixels<const T> grad, const Tensor& w);

@@ -12,10 +12,10 @@ struct ConvPoolOptions {
   bool relu = false;  ///< between the two
 };
 
-/// max_pool2d(conv2d(x, w, bias)), or of its ReLU: a band of rows is convolved into a buffer that
-/// stays in L2 and pooled from there, so the map between (the largest of most networks) is neither
-/// written nor read back. x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined -> values and
-/// argmax [N,H',W',O]. Throws what the two throw.
+/// max_pool2d(conv2d(x, w, bias)), or of its ReLU. A band of rows is convolved into a buffer that
+/// stays in L2, and is pooled from there. So the map between the two, which is the largest of most
+/// networks, is neither written nor read. x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined
+/// -> values and argmax [N,H',W',O]. Throws what the two functions throw.
 MaxPool2dResult conv2d_max_pool2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvPoolOptions& options);
 
 /// conv2d_weight_grad(max_unpool2d(grad, argmax), x), likewise by bands. grad [N,H',W',O] is the

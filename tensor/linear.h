@@ -5,9 +5,9 @@
 
 namespace kindling {
 
-/// y[n,o] = b[o] + sum_i x[n,i] w[o,i]: x [N,I], w [O,I], bias [O] or undefined -> [N,O]. Up to 128
-/// samples the weights are read once, from where they lie; more go through matmul. Throws
-/// ShapeError if sizes or dtypes do not fit.
+/// y[n,o] = b[o] + sum_i x[n,i] w[o,i]: x [N,I], w [O,I], bias [O] or undefined -> [N,O]. For up to
+/// 128 samples the weights are read once, in place; more samples use matmul. Throws ShapeError if
+/// sizes or dtypes do not fit.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {});
 
 /// dw[o,i] = sum_n grad[n,o] x[n,i]: grad [N,O], x [N,I] -> [O,I]. Throws ShapeError if sizes or

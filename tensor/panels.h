@@ -10,10 +10,11 @@
 
 namespace kindling::detail {
 
-/// A convolution is cut into at least this many tasks if it has enough rows, so that one image also keeps several cores
-/// busy.
+/// A convolution with enough rows is cut into at least this many tasks, so that one image also
+/// keeps several cores busy.
 inline constexpr int64_t kMinTasks = 8;
-/// Sums over pixels (or tiles) are cut into parts of at least so many; each part costs one more pass over the weights.
+/// Sums over pixels (or tiles) are cut into parts of at least this many. Each part costs one more
+/// pass over the weights.
 inline constexpr int64_t kPartPixels = 2048;
 inline int64_t sum_parts(int64_t terms, int64_t least) {
   constexpr int64_t kMaxParts = 8;

@@ -6,8 +6,9 @@
 
 namespace kindling {
 
-/// Whether memory that is given back is used again, here and by Storage. Not under AddressSanitizer: every object and
-/// block is the heap's then, so that it sees what is read too late or too far.
+/// Whether memory that is given back is used again, here and by Storage. Not under
+/// AddressSanitizer: every object and block is the heap's then, so that it sees what is read too
+/// late or too far.
 #if defined(__SANITIZE_ADDRESS__)
 inline constexpr bool kRecycles = false;
 #else
@@ -16,9 +17,10 @@ inline constexpr bool kRecycles = true;
 
 namespace recycled {
 
-/// At least `bytes`, aligned as by malloc, from lists of free blocks that the calling thread keeps. Blocks are never
-/// given back to the system; what one thread frees too many of, others take. So steps that repeat ask the system for
-/// nothing, and rarely wait for each other. Objects above 1 MiB come from the heap.
+/// At least `bytes`, aligned as by malloc, from lists of free blocks that the calling thread keeps.
+/// Blocks are never given back to the system; what one thread frees too many of, others take. So
+/// steps that repeat ask the system for nothing, and rarely wait for each other. Objects above 1
+/// MiB come from the heap.
 void* take(size_t bytes);
 /// `bytes` as at take(); in any thread.
 void give_back(void* block, size_t bytes) noexcept;

@@ -7,8 +7,9 @@
 
 namespace kindling {
 
-/// A block of memory, 64-byte aligned, shared by all views of it. Made by `allocate`, returned to the pool by the last
-/// shared_ptr. Under AddressSanitizer the pool is off and every block is its own exact-size heap block.
+/// A block of memory, 64-byte aligned, which all views of it share. `allocate` makes it, and the
+/// last shared_ptr returns it to the pool. Under AddressSanitizer the pool is off, and every block
+/// is a heap block of the exact size.
 class Storage {
   struct Key {
     explicit Key() = default;
@@ -24,7 +25,7 @@ class Storage {
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
-  /// Counts in-place changes, so that autograd can tell a saved tensor that has changed since. `writer` is the name of
+  /// Counts changes in place, so that autograd notices that a saved tensor has changed. `writer` is
   /// the operation that changed it last.
   uint64_t version() const { return version_; }
   const char* writer() const { return writer_; }
@@ -50,11 +51,11 @@ struct Stats {
 };
 Stats stats();
 void reset_peak();
-/// Gives the memory of all cached blocks back to the system, but for parts of pages.
+/// Gives the memory of all cached blocks back to the system, except parts of pages.
 void trim();
 
-/// Fills every new block with 0xFF bytes (NaN in f32 and f64) while on, so that a kernel which forgets to write part of
-/// its output shows. For tests.
+/// For tests. While on, every new block is filled with 0xFF bytes (NaN in f32 and f64). So an
+/// output that a kernel does not fully write is noticed.
 void set_poison(bool on);
 
 }  // namespace pool

@@ -16,12 +16,12 @@ namespace kindling::detail {
 /// target = source, converted to target's dtype; both of one shape. Counts as no write.
 void copy_elements(Tensor& target, const Tensor& source);
 
-/// Elements that one task of an elementwise loop works on: large enough to hide the cost of handing it out, small
+/// Elements of one task of an elementwise loop: enough to hide the cost of starting it, and few
 /// enough that its operands stay in L2.
 inline constexpr int64_t kElementGrain = 16384;
 
-/// K operands of one shape, each with its strides (0 where it is broadcast). Axes that can be walked as one are merged,
-/// so that the innermost runs are as long as they can be.
+/// K operands of one shape, each with its strides (0 where it is broadcast). Axes that can be
+/// walked as one are merged, which makes the innermost runs as long as possible.
 template <size_t K>
 class StridedLoop {
  public:
@@ -42,8 +42,8 @@ class StridedLoop {
     numel_ = shape.numel();
   }
 
-  /// Calls f(n, offsets) for runs of n elements; operand k's elements are at offsets[k] + i * stride(k). Runs are cut
-  /// and dealt to threads by the shape alone.
+  /// Calls f(n, offsets) for runs of n elements. The elements of operand k are at offsets[k] + i *
+  /// stride(k). How runs are cut and given to threads depends on the shape alone.
   template <class F>
   void for_each_run(F f) const {
     if (numel_ == 0) return;

@@ -15,15 +15,15 @@ struct ConvShape {
   int64_t group_out() const { return O / groups; }
   /// Elements of one patch: a row of the im2col matrix.
   int64_t patch() const { return KH * KW * group_in(); }
-  /// A 1x1 convolution over every pixel, and no other, is a matrix product as it stands.
+  /// Whether it is a 1x1 convolution over every pixel, which is a matrix product as it stands.
   bool is_pointwise() const {
     return KH == 1 && KW == 1 && stride_h == 1 && stride_w == 1 && pad_h == 0 && pad_w == 0 && OH == H && OW == W &&
            groups == 1;
   }
 };
 
-/// Calls f(x_index, w_index, y_index) for every product of the definition whose pixel is on image n. All three maps of
-/// a convolution are sums over these.
+/// Calls f(x_index, w_index, y_index) for every product of the definition that belongs to image n.
+/// The output and both gradients are sums over these products.
 template <class F>
 void for_each_product(const ConvShape& s, int64_t n, F f) {
   for (int64_t i = 0; i < s.OH; ++i)
@@ -57,8 +57,9 @@ void naive_conv2d_weight_grad(const ConvShape& s, int64_t n, T* dw, const T* gra
   for_each_product(s, n, [&](int64_t ix, int64_t iw, int64_t iy) { dw[iw] += grad[iy] * x[ix]; });
 }
 
-/// Calls f(patch_offset, x_offset, length) for each run of elements that is contiguous both in a patch and in the
-/// image, and g(patch_offset, length) for each run that lies in the padding, for output pixel (i, j) and group `group`.
+/// For the patch of output pixel (i, j) and group `group`: calls f(patch_offset, x_offset, length)
+/// for each run of elements that is contiguous in the patch and in the image, and g(patch_offset,
+/// length) for each run in the padding.
 template <class F, class G>
 void for_each_run(const ConvShape& s, int64_t i, int64_t j, int64_t group, F f, G g) {
   const int64_t channels = s.group_in(), tap_row = s.KW * channels;
@@ -85,7 +86,8 @@ void for_each_run(const ConvShape& s, int64_t i, int64_t j, int64_t group, F f, 
   }
 }
 
-/// Rows of the im2col matrix, cols [end - begin, patch()], for output pixels begin <= i * OW + j < end of one image.
+/// The rows of the im2col matrix for output pixels begin <= i * OW + j < end of one image: cols
+/// [end - begin, patch()].
 template <class T>
 void im2col(const ConvShape& s, int64_t begin, int64_t end, int64_t group, T* cols, const T* image) {
   for (int64_t pixel = begin; pixel < end; ++pixel, cols += s.patch())

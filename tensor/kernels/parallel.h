@@ -7,7 +7,8 @@
 
 namespace kindling {
 
-/// Threads that parallel loops use; at the start the number of processors this process may run on (or OMP_NUM_THREADS).
+/// The number of threads of parallel loops. At the start it is the number of processors that this
+/// process may use, or OMP_NUM_THREADS.
 int num_threads();
 /// Sets it, for the whole process. `n` >= 1.
 void set_num_threads(int n);
@@ -23,10 +24,12 @@ class ThreadsGuard {
   int before_;
 };
 
-/// Calls `body(begin, end)` for disjoint ranges that cover [0, n), each of at most `grain` elements, on all threads; at
-/// once in the caller's thread when there is one range or it runs inside another parallel loop. Ranges are cut by `n`
-/// and `grain` alone, never by the number of threads. The first exception that a body throws is rethrown in the caller.
-/// Denormals are flushed to zero in every thread that runs a body (see flush_denormals).
+/// Calls `body(begin, end)` on all threads, for disjoint ranges that cover [0, n). Each has at most
+/// `grain` elements. If there is one range, or inside another parallel loop, the caller's thread
+/// does it all. Ranges depend on `n` and `grain` alone, never on the number of threads.
+///
+/// The first exception of a body is rethrown in the caller. Denormals are flushed to zero in every
+/// thread that runs a body (see flush_denormals).
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
 
 /// Whether the calling thread is inside a parallel_for that runs on several threads.
@@ -34,12 +37,13 @@ bool in_parallel();
 /// Index of the calling thread in [0, num_threads()) inside parallel_for, else 0.
 int thread_index();
 
-/// One pointer per thread that parallel_for hands on: a body sees the value that its caller had. For scopes that must
-/// hold in every thread that works for the thread that opened them (see ConstantWeights); null at the start.
+/// One pointer for each thread, null at the start. parallel_for hands it on: a body sees the value
+/// of its caller. It is for scopes that must hold in every thread that works for the one that
+/// opened them (see ConstantWeights).
 void*& parallel_context();
 
-/// While it lives OpenMP gives one thread to what the calling thread calls: for libraries that would start their own.
-/// The number is a setting of each thread; it is set back.
+/// While it lives, what the calling thread calls gets one OpenMP thread. For libraries that would
+/// start threads of their own. The number is a setting of each thread; the destructor restores it.
 class OneOpenMpThread {
  public:
   OneOpenMpThread();
@@ -51,9 +55,9 @@ class OneOpenMpThread {
   int before_;
 };
 
-/// Treats denormal numbers as zero and flushes denormal results in the calling thread (MXCSR's FTZ and DAZ): arithmetic
-/// on them costs a hundred times as much as on others, and trained networks are full of them. Numbers below 1.2e-38
-/// (float) become 0.
+/// Makes the calling thread treat denormal numbers as zero, and flush denormal results to zero (FTZ
+/// and DAZ of MXCSR). Arithmetic on them takes a hundred times as long, and trained networks are
+/// full of them. Floats below 1.2e-38 become 0.
 void flush_denormals();
 
 }  // namespace kindling

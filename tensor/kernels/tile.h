@@ -48,8 +48,8 @@ struct OuterTile {
 namespace {  // a copy of its own for each instruction set: see table.inc
 
 /// Rows of the tiles with 1, 2, 3 and 4 vectors of columns; 0: not used. The accumulators (rows *
-/// vectors), `vectors` of B and one broadcast of A fit into the registers, 32 with AVX-512 and 16
-/// otherwise. There are at least 24 accumulators with AVX-512, and at least 12 otherwise.
+/// vectors), `vectors` of B and one broadcast of A fit into the registers: 32 with AVX-512, else
+/// 16. That gives 24 or more accumulators, else 12.
 #if KINDLING_VECTOR_BYTES == 64
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
 #else
