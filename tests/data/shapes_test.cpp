@@ -107,7 +107,7 @@ TEST_CASE("shapes: mean colour and brightness are the same for all classes") {
   for (const double value : mean) CHECK_THAT(value, Catch::WithinAbs(127.5, 9));
 }
 
-TEST_CASE("shapes: a linear classifier of the pixels stays under 40 % on new images", "[slow]") {
+TEST_CASE("shapes: a linear classifier of the pixels stays under 40 % on new images", "[long]") {
   const Splits splits = shapes();
   const Table train = table_of(*splits.train), val = table_of(*splits.val);
   for (const double ridge : {100.0, 10'000.0}) {  // little regularisation, and about the best
