@@ -11,6 +11,7 @@
 #include <kindling/optim/sgd.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
+#include <kindling/train/step.h>
 
 namespace kindling::cli {
 namespace {
@@ -77,10 +78,9 @@ class Workload {
   }
 
   void infer(const Tensor& images) {
-    const int64_t count = images.size(0), part = plan_.micro_batch;
-    parallel_for((count + part - 1) / part, 1, [&](int64_t p, int64_t) {
+    for_each_part(plan_, images.size(0), [&](const BatchPart& part) {
       const NoGrad no_grad;
-      (*model_)(images.slice(0, p * part, std::min((p + 1) * part, count)));
+      (*model_)(part.of(images));
     });
   }
 

@@ -19,8 +19,8 @@ class LayerBench {
  public:
   LayerBench(const LayerCall& call, int64_t batch_size, const StepPlan& plan) : call_(call) {
     Rng rng(0);
-    for (int64_t begin = 0; begin < batch_size; begin += plan.micro_batch) {
-      const int64_t count = std::min(plan.micro_batch, batch_size - begin);
+    for (const BatchPart& part : cut_batch(plan, batch_size)) {
+      const int64_t count = part.end - part.begin;
       inputs_.emplace_back(Tensor::normal(with_batch(call.input, count), 0, 1, rng), !call.first);
       seeds_.push_back(Tensor::normal(with_batch(call.output, count), 0, 1, rng));
     }

@@ -7,7 +7,7 @@
 #include <kindling/cli/bench.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/module.h>
-#include <kindling/train/step.h>
+#include <kindling/train/step_plan.h>
 
 namespace kindling::cli {
 

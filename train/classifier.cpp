@@ -98,15 +98,16 @@ std::vector<Predictions> Classifier::predict(const Tensor& inputs, int64_t top) 
     planned_ = inputs.shape();
   }
   std::vector<Predictions> result(static_cast<size_t>(inputs.size(0)));
-  for_each_part(plan_, inputs.size(0), [&](int64_t, int64_t begin, int64_t end) {
+  for_each_part(plan_, inputs.size(0), [&](const BatchPart& part) {
     const NoGrad no_grad;
-    const Tensor logits = (*model_)(inputs.slice(0, begin, end)).value();
-    check(logits.rank() == 2 && logits.size(0) == end - begin, "Classifier", "the model gives ", logits.shape(),
-          " for ", end - begin, " pictures: it is no classifier");
+    const int64_t count = part.end - part.begin;
+    const Tensor logits = (*model_)(part.of(inputs)).value();
+    check(logits.rank() == 2 && logits.size(0) == count, "Classifier", "the model gives ", logits.shape(), " for ",
+          count, " pictures: it is no classifier");
     const Tensor probabilities = softmax(logits.to(DType::f64));
     const int64_t classes = logits.size(1);
-    for (int64_t i = begin; i < end; ++i)
-      result[static_cast<size_t>(i)] = best_of(probabilities.data<double>() + (i - begin) * classes, classes, top);
+    for (int64_t i = 0; i < count; ++i)
+      result[static_cast<size_t>(part.begin + i)] = best_of(probabilities.data<double>() + i * classes, classes, top);
   });
   return result;
 }

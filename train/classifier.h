@@ -8,7 +8,7 @@
 #include <kindling/data/transforms.h>
 #include <kindling/nn/module.h>
 #include <kindling/train/description.h>
-#include <kindling/train/step.h>
+#include <kindling/train/step_plan.h>
 
 namespace kindling {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/train/step.h>
+#include <kindling/train/step_plan.h>
 
 namespace kindling {
 namespace {
@@ -43,10 +43,9 @@ Part measure_part(Module& model, const EvaluateOptions& options, const Tensor& i
 }
 
 Part measure_batch(Module& model, const EvaluateOptions& options, const data::Batch& batch, const StepPlan& plan) {
-  std::vector<Part> parts(static_cast<size_t>(part_count(plan, batch.size())));
-  for_each_part(plan, batch.size(), [&](int64_t i, int64_t begin, int64_t end) {
-    parts[static_cast<size_t>(i)] =
-        measure_part(model, options, batch.input.slice(0, begin, end), batch.target.slice(0, begin, end));
+  std::vector<Part> parts(cut_batch(plan, batch.size()).size());
+  for_each_part(plan, batch.size(), [&](const BatchPart& part) {
+    parts[static_cast<size_t>(part.index)] = measure_part(model, options, part.of(batch.input), part.of(batch.target));
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0].add(parts[i]);
   return parts[0];

@@ -4,52 +4,12 @@
 #include <numeric>
 
 #include <kindling/nn/dropout.h>
-#include <kindling/nn/observer.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/storage.h>
 
 namespace kindling {
 namespace {
-
-// Lanes share out evenly over 1, 2, 4 and 8 threads, and nearly so over 3, 5 to 7; more would add up more copies of the
-// gradient for nothing.
-constexpr int64_t kSlots = 8;
-// Of all lanes' gradients, in bytes for each of the batch's activations: LeNet, batch 64, has 1.3 in four lanes (5.6 ms
-// a step, whole 6.3, two EPYC cores), AlexNet 2 in two lanes (865 ms, whole 823).
-constexpr double kMostGradient = 1.5;
-// Activations of one micro-batch. Small images cost less together, as the weights' gradient is written once for all of
-// them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 8, 16 and 43 MiB. To
-// squeezenet1_1 at 224 pixels it makes no difference (457, 463 and 457 ms), except to its memory, which every thread
-// needs once: 156 MB in parts of one image, 507 MB in parts of four.
-constexpr int64_t kMicroBatchBytes = int64_t{16} << 20;
-
-/// Bytes that a model's layers put out for one sample, by their shapes. How they are run, several
-/// in one pass or into one tensor, must not matter: the cut of a batch decides the order of sums,
-/// and so the bits.
-int64_t activation_bytes(Module& model, const Tensor& sample) {
-  int64_t bytes = 0;
-  const EvaluationMode evaluation(model);
-  const NoGrad no_grad;
-  const CallObserver observer([&](Module& layer, const std::string&, const Variable& x, const Variable& y) {
-    const bool passes_on = y.value().storage() == x.value().storage();  // dropout in evaluation, Flatten
-    if (!layer.has_parts() && !passes_on) bytes += y.numel() * size_of(y.dtype());
-  });
-  model(sample.unsqueeze(0));
-  return std::max<int64_t>(bytes, 1);
-}
-
-int64_t parameter_bytes(Module& model) {
-  int64_t bytes = 0;
-  for (const Variable& parameter : model.parameters()) bytes += parameter.numel() * size_of(parameter.dtype());
-  return bytes;
-}
-
-int64_t parts_of(int64_t samples, int64_t micro_batch) { return (samples + micro_batch - 1) / micro_batch; }
-
-StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
-  return {.micro_batch = micro_batch, .slots = std::min(slots, parts_of(batch_size, micro_batch))};
-}
 
 /// Sums neighbours, then sums of neighbours, and so on, into the first.
 Tensor sum_tree(std::vector<Tensor>& terms) {
@@ -59,28 +19,6 @@ Tensor sum_tree(std::vector<Tensor>& terms) {
 }
 
 }  // namespace
-
-StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch) {
-  check(batch_size > 0 && micro_batch >= 0, "plan_step", "batch of ", batch_size, ", micro-batches of ", micro_batch);
-  const StepPlan whole{.micro_batch = batch_size, .slots = 1};
-  const std::vector<NamedBuffer> buffers = model.named_buffers();
-  const bool whole_only = model.training() && !buffers.empty();
-  if (micro_batch > 0) {
-    check(!whole_only || micro_batch >= batch_size, "plan_step", "micro-batches of ", micro_batch,
-          " would change the batch statistics that ", whole_only ? buffers.front().name : "",
-          " is computed from: leave micro_batch at 0");
-    return cut(batch_size, std::min(micro_batch, batch_size), kSlots);
-  }
-  if (whole_only || batch_size == 1) return whole;
-
-  const int64_t activations = activation_bytes(model, sample);
-  const double most_gradients = kMostGradient * static_cast<double>(batch_size * activations) /
-                                static_cast<double>(std::max<int64_t>(parameter_bytes(model), 1));
-  int64_t slots = kSlots;
-  while (static_cast<double>(slots) > most_gradients) slots /= 2;
-  if (slots < 2) return whole;
-  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, parts_of(batch_size, slots)), slots);
-}
 
 GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
     : model_(model),
@@ -117,27 +55,13 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
   }
 }
 
-int64_t part_count(const StepPlan& plan, int64_t samples) {
-  return plan.slots == 1 ? 1 : parts_of(samples, plan.micro_batch);
-}
-
-void for_each_part(const StepPlan& plan, int64_t samples, FunctionRef<void(int64_t, int64_t, int64_t)> f) {
-  if (plan.slots == 1) return f(0, 0, samples);
-  parallel_for(part_count(plan, samples), 1, [&](int64_t part, int64_t) {
-    const int64_t begin = part * plan.micro_batch;
-    f(part, begin, std::min(begin + plan.micro_batch, samples));
-  });
-}
-
-int64_t GradientStep::count_parts(const Batch& batch) const { return parts_of(batch.input.size(0), plan_.micro_batch); }
-
 Totals GradientStep::run_parts(const Batch& batch) {
   const ConstantWeights constant;  // until finish() and the optimiser
-  const int64_t parts = count_parts(batch);
+  const std::vector<BatchPart> parts = cut_batch(plan_, batch.input.size(0));
   std::vector<Totals> totals(sums_.size());
   const auto run_lane = [&](int64_t slot) {
-    for (int64_t part = slot; part < parts; part += plan_.slots)
-      totals[static_cast<size_t>(slot)].add(run_part(part, batch));
+    for (const BatchPart& part : parts)
+      if (lane_of(part) == static_cast<size_t>(slot)) totals[lane_of(part)].add(run_part(part, batch));
   };
   if (plan_.slots == 1)
     run_lane(0);  // outside parallel_for, so that the operations themselves use the threads
@@ -152,23 +76,20 @@ void GradientStep::find_nonfinite(const Tensor& input, const Tensor& target, uin
   unit_ = loss_.weight(target);
   const AnomalyMode anomaly;
   const Batch batch{input, target, number};
-  for (int64_t part = 0; part < count_parts(batch); ++part) run_part(part, batch);
+  for (const BatchPart& part : cut_batch(plan_, input.size(0))) run_part(part, batch);
 }
 
-// Part i belongs to lane i % slots.
-Totals GradientStep::run_part(int64_t part, const Batch& batch) {
-  const int64_t begin = part * plan_.micro_batch, end = std::min(begin + plan_.micro_batch, batch.input.size(0));
-  const RandomStep random(batch.number, begin);
-  const Tensor target = batch.target.slice(0, begin, end);
-  const Tensor input = batch.input.slice(0, begin, end);
+Totals GradientStep::run_part(const BatchPart& part, const Batch& batch) {
+  const size_t lane = lane_of(part);
+  const RandomStep random(batch.number, part.begin);
+  const Tensor input = part.of(batch.input), target = part.of(batch.target);
   const Variable output = model_(input);
   const Variable loss = loss_(output, target);
   check(loss.numel() == 1, "GradientStep", "the loss must be one number, got shape ", loss.shape());
   const double weight = loss_.weight(target);
-  compare(static_cast<size_t>(part % plan_.slots), input, output.value());
+  compare(lane, input, output.value());
   const Totals totals = measure(output.value(), target, loss.item(), weight);
-  add_grad(loss, parameters_, sums_[static_cast<size_t>(part % plan_.slots)],
-           Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
+  add_grad(loss, parameters_, sums_[lane], Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
   return totals;
 }
 

@@ -8,37 +8,9 @@
 #include <kindling/tensor/function_ref.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>
+#include <kindling/train/step_plan.h>
 
 namespace kindling {
-
-/// How a batch is cut: into consecutive micro-batches of `micro_batch` samples, which `slots` lanes
-/// take in turn. A lane runs its micro-batches in order, on one thread at a time, and every
-/// operation inside is serial. With one slot the whole batch is one part, and the operations
-/// themselves use the threads. The plan depends on the model and the batch's shape alone. So the
-/// bits do not depend on the number of threads.
-struct StepPlan {
-  int64_t micro_batch = 1;
-  int64_t slots = 1;
-};
-
-/// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch
-/// axis).
-///
-/// A model with buffers in training mode gets one slot, because batch statistics need the whole
-/// batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times the bytes of
-/// the batch's activations: LeNet with 64 images gets 4, AlexNet one slot. The parts are as large
-/// as the number of lanes and a bound on their memory allow.
-///
-/// `micro_batch` > 0 fixes the size of a part. Throws ShapeError if that would cut the batch of a
-/// model with buffers in training mode.
-StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
-
-/// How many parts a batch of so many samples has.
-int64_t part_count(const StepPlan& plan, int64_t samples);
-/// Calls f(part, begin, end) for the samples of each part, on all threads. With one slot there is
-/// one part, called outside of parallel_for, so that the operations use the threads.
-void for_each_part(const StepPlan& plan, int64_t samples,
-                   FunctionRef<void(int64_t part, int64_t begin, int64_t end)> f);
 
 /// Adds up gradients over one or more batches (gradient accumulation, Caffe's iter_size).
 class GradientStep {
@@ -71,9 +43,10 @@ class GradientStep {
     uint64_t number;
   };
 
-  int64_t count_parts(const Batch& batch) const;
   Totals run_parts(const Batch& batch);
-  Totals run_part(int64_t part, const Batch& batch);
+  /// The lane that a part belongs to.
+  size_t lane_of(const BatchPart& part) const { return static_cast<size_t>(part.index % plan_.slots); }
+  Totals run_part(const BatchPart& part, const Batch& batch);
   void compare(size_t slot, const Tensor& input, const Tensor& output);
 
   /// Samples, of which only the first and whether others differ is kept.

@@ -10,6 +10,7 @@
 #include <kindling/train/progress.h>
 #include <kindling/train/run_folder.h>
 #include <kindling/train/step.h>
+#include <kindling/train/step_plan.h>
 #include <kindling/train/tensorboard.h>
 #include <kindling/train/terminal_progress.h>
 #include <kindling/train/trainer.h>

@@ -6,10 +6,7 @@
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/ops/softmax.h>
-#include <kindling/models/lenet.h>
-#include <kindling/models/squeezenet.h>
 #include <kindling/nn/loss.h>
-#include <kindling/nn/observer.h>
 
 #include "small_problem.h"
 
@@ -77,56 +74,6 @@ struct Shared : Module {
 };
 
 }  // namespace
-
-TEST_CASE("the plan follows from the model and the batch") {
-  Rng rng(1);
-  SECTION("where activations outweigh weights the batch is cut for eight lanes") {
-    SqueezeNet net = squeezenet_cifar({}, rng);
-    const StepPlan plan = plan_step(net, Tensor::zeros({32, 32, 3}), 64);
-    CHECK(plan.slots == 8);
-    CHECK(plan.micro_batch == 8);
-  }
-  SECTION("parts of large images are kept small") {
-    SqueezeNet net = squeezenet1_1({}, rng);
-    const StepPlan plan = plan_step(net, Tensor::zeros({224, 224, 3}), 128);
-    CHECK(plan.slots == 8);
-    CHECK(plan.micro_batch < 5);
-  }
-  SECTION("a small batch has fewer lanes") {
-    Sequential net = lenet({}, rng);
-    const StepPlan plan = plan_step(net, Tensor::zeros({28, 28, 1}), 3, 1);
-    CHECK(plan.slots == 3);
-    CHECK(plan.micro_batch == 1);
-  }
-  SECTION("one sample is whole, whatever the network, which is not run for it") {
-    SqueezeNet net = squeezenet_cifar({}, rng);
-    int64_t calls = 0;
-    const CallObserver count([&](Module&, const std::string&, const Variable&, const Variable&) { ++calls; });
-    CHECK(plan_step(net, Tensor::zeros({32, 32, 3}), 1).slots == 1);
-    CHECK(plan_step(net, Tensor::zeros({32, 32, 3}), 1).micro_batch == 1);
-    CHECK(calls == 0);
-  }
-  SECTION("where weights outweigh activations there are fewer lanes, or the batch stays whole") {
-    Sequential net = lenet({}, rng);
-    const Tensor sample = Tensor::zeros({28, 28, 1});
-    CHECK(plan_step(net, sample, 256).slots == 8);
-    CHECK(plan_step(net, sample, 64).slots == 4);
-    CHECK(plan_step(net, sample, 64).micro_batch == 16);
-    CHECK(plan_step(net, sample, 16).slots == 1);
-    CHECK(plan_step(net, sample, 16).micro_batch == 16);
-  }
-  SECTION("batch statistics need the whole batch, but only in training") {
-    Sequential net = small_net(1, /*batch_norm=*/true);
-    const Tensor sample = Tensor::zeros({8, 8, 2});
-    CHECK(plan_step(net, sample, 32).slots == 1);
-    CHECK(plan_step(net, sample, 32, 32).slots == 1);
-    CHECK_THROWS_MATCHES(plan_step(net, sample, 32, 4), ShapeError,
-                         Catch::Message("plan_step: micro-batches of 4 would change the batch statistics that "
-                                        "norm1/running_mean is computed from: leave micro_batch at 0"));
-    net.eval();
-    CHECK(plan_step(net, sample, 32).slots == 8);
-  }
-}
 
 TEST_CASE("every way of cutting a batch gives the gradient of the whole") {
   Sequential net = small_net(1);
