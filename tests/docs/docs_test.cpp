@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 /// All C++ of a folder, one file after the other.
 std::string sources_of(const std::string& folder) {
   std::string text;
-  for (const auto& entry : fs::directory_iterator(std::string(KINDLING_SOURCE_DIR) + "/" + folder))
+  for (const auto& entry : fs::directory_iterator(fs::path(KINDLING_SOURCE_DIR) / folder))
     if (entry.path().extension() == ".cpp") text += read_file(entry.path().string());
   return text;
 }

@@ -1,6 +1,7 @@
 // The code in a page of documentation.
 #pragma once
 
+#include <filesystem>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ struct CodeBlock {
 
 /// The blocks between ``` and ``` of KINDLING_SOURCE_DIR/`page`, in order.
 inline std::vector<CodeBlock> code_blocks(const std::string& page) {
-  std::istringstream lines(read_file(std::string(KINDLING_SOURCE_DIR) + "/" + page));
+  std::istringstream lines(read_file((std::filesystem::path(KINDLING_SOURCE_DIR) / page).string()));
   std::vector<CodeBlock> blocks;
   std::string heading;
   bool inside = false;
