@@ -4,4 +4,5 @@
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/checkpoint.h>
 #include <kindling/io/safetensors.h>
+#include <kindling/io/tensor_file.h>
 #include <kindling/io/weights.h>

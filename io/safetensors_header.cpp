@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include <kindling/io/elements.h>
 #include <kindling/io/safetensors_format.h>
 
 namespace kindling::safetensors {
@@ -178,7 +179,8 @@ void HeaderReader::check_fields() const {
   if (!tensor_.range.given) fail("has no \"data_offsets\"");
   if (tensor_.others_given) fail("has entries besides dtype, shape and data_offsets");
   if (!tensor_.dtype_is_text) fail("dtype is not a string");
-  if (element_bytes(tensor_.dtype) == 0) fail("dtype ", tensor_.dtype, " is not one of F32, F64, F16, BF16, I64, U8");
+  if (element_bytes(tensor_.dtype) == 0)
+    fail("dtype ", tensor_.dtype, " is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
   if (!tensor_.shape.whole) fail("shape is not a list of whole numbers from 0 up");
   if (tensor_.shape.values.size() > Shape::kMaxRank)
     fail("rank ", tensor_.shape.values.size(), " is above the largest, ", Shape::kMaxRank);
@@ -245,13 +247,6 @@ void HeaderReader::check_coverage() const {
 }
 
 }  // namespace
-
-int64_t element_bytes(const std::string& dtype) {
-  if (dtype == "F64" || dtype == "I64") return 8;
-  if (dtype == "F32") return 4;
-  if (dtype == "F16" || dtype == "BF16") return 2;
-  return dtype == "U8" ? 1 : 0;
-}
 
 Header parse_header(const std::string& path, const std::string& text, int64_t file_bytes) {
   if (text.front() != '{') refuse(path, kLengthBytes, "the header does not begin with '{'");

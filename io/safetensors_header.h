@@ -1,27 +1,15 @@
 // The header of a safetensors file: from its text to entries that have been checked. Not part of the public interface.
 #pragma once
 
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include <kindling/io/file_error.h>
 #include <kindling/io/safetensors.h>
 
 namespace kindling::safetensors {
-
-/// Throws FileError "<path>: byte <offset>: <parts...>".
-template <class... Parts>
-[[noreturn]] void refuse(const std::string& path, int64_t offset, const Parts&... parts) {
-  std::ostringstream message;
-  message << path << ": byte " << offset << ": ";
-  (message << ... << parts);
-  throw FileError(message.str());
-}
-
-/// Bytes per element, 0 for a dtype that cannot be read.
-int64_t element_bytes(const std::string& dtype);
 
 struct Header {
   std::vector<TensorEntry> entries;                    ///< in the order of their places

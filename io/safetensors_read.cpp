@@ -8,36 +8,13 @@
 #include <charconv>
 #include <system_error>
 
+#include <kindling/io/elements.h>
 #include <kindling/io/safetensors.h>
 #include <kindling/io/safetensors_format.h>
 #include <kindling/io/safetensors_header.h>
 
 namespace kindling {
 namespace {
-
-using safetensors::element_bytes;
-using safetensors::refuse;
-
-DType memory_dtype(const std::string& dtype) {
-  if (dtype == "F64") return DType::f64;
-  if (dtype == "I64") return DType::i64;
-  return dtype == "U8" ? DType::u8 : DType::f32;
-}
-
-/// The numbers of sign, 5 exponent and 10 mantissa bits (IEEE 754 binary16), exactly.
-float widen_f16(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
-  const uint32_t exponent = (bits >> 10) & 0x1F, mantissa = bits & 0x3FF;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const uint32_t wide_exponent = exponent == 0x1F ? 0xFF : exponent + (127 - 15);
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (mantissa << 13));
-}
-
-/// bfloat16 is the upper half of a float.
-float widen_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 void read_exactly(const std::string& path, int descriptor, int64_t offset, void* to, int64_t bytes) {
   char* rest = static_cast<char*>(to);
@@ -136,15 +113,14 @@ void SafetensorsFile::read_elements(const TensorEntry& entry, void* to) const {
 }
 
 Tensor SafetensorsFile::read(const TensorEntry& entry) const {
-  Tensor result = Tensor::empty(entry.shape, memory_dtype(entry.dtype));
-  if (element_bytes(entry.dtype) != 2) {
-    visit(result.dtype(), [&](auto t) { read_elements(entry, result.data<decltype(t)>()); });
+  if (const DType dtype = memory_dtype(entry.dtype); size_of(dtype) == element_bytes(entry.dtype)) {
+    Tensor result = Tensor::empty(entry.shape, dtype);
+    visit(dtype, [&](auto t) { read_elements(entry, result.data<decltype(t)>()); });
     return result;
   }
-  std::vector<uint16_t> halves(static_cast<size_t>(entry.shape.numel()));
-  read_elements(entry, halves.data());
-  std::transform(halves.begin(), halves.end(), result.data<float>(), entry.dtype == "F16" ? widen_f16 : widen_bf16);
-  return result;
+  std::string bytes(static_cast<size_t>(entry.bytes), '\0');
+  read_elements(entry, bytes.data());
+  return decode_elements(entry.dtype, entry.shape, bytes.data());
 }
 
 Tensor SafetensorsFile::read(const std::string& name) const {

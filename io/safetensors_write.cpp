@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/elements.h>
 #include <kindling/io/safetensors.h>
 #include <kindling/io/safetensors_format.h>
 
@@ -11,20 +12,6 @@ namespace kindling {
 namespace {
 
 using Json = nlohmann::json;
-
-const char* file_dtype(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "F32";
-    case DType::f64:
-      return "F64";
-    case DType::i64:
-      return "I64";
-    case DType::u8:
-      break;
-  }
-  return "U8";
-}
 
 int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * size_of(tensor.dtype()); }
 

@@ -4,12 +4,14 @@
 #include <map>
 #include <sstream>
 
+#include <kindling/io/elements.h>
+
 namespace kindling {
 namespace {
 
 bool is_state(const std::string& name) { return name.starts_with(kStatePrefix); }
 
-bool holds_integers(const TensorEntry& entry) { return entry.dtype == "I64" || entry.dtype == "U8"; }
+bool holds_integers(const TensorEntry& entry) { return !is_floating(memory_dtype(entry.dtype)); }
 
 template <class... Parts>
 std::string join(const Parts&... parts) {

@@ -266,6 +266,24 @@ TEST_CASE("names that repeat are refused") {
   CHECK(refusal(bytes_of(R"({"a":{"dtype":"F32","dtype":"U8"}})", "")) == "byte 14: the name \"dtype\" repeats");
 }
 
+TEST_CASE("integers of other widths become i64, truth values u8") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x.safetensors", data{
+                                                         "\xFE\xFF\xFF\x7F"
+                                                         "\xFE\xFF"
+                                                         "\x80"
+                                                         "\x01\x00",
+                                                         9};
+  write_file(path, bytes_of(object({entry("wide", "I32", "[1]", "[0,4]"), entry("short", "I16", "[1]", "[4,6]"),
+                                    entry("byte", "I8", "[1]", "[6,7]"), entry("mask", "BOOL", "[2]", "[7,9]")}),
+                            data));
+  const SafetensorsFile file(path);
+  CHECK(bitwise_equal(file.read("wide"), Tensor::from<int64_t>({0x7FFFFFFE})));
+  CHECK(bitwise_equal(file.read("short"), Tensor::from<int64_t>({-2})));
+  CHECK(bitwise_equal(file.read("byte"), Tensor::from<int64_t>({-128})));
+  CHECK(bitwise_equal(file.read("mask"), Tensor::from<uint8_t>({1, 0})));
+}
+
 TEST_CASE("entries that do not describe a tensor are refused") {
   const auto say = [](const std::string& header, size_t bytes) { return refusal(bytes_of(header, data(bytes))); };
   CHECK(say(R"({"a":1})", 0) == "byte 9: tensor \"a\": is not described by an object");
@@ -274,8 +292,8 @@ TEST_CASE("entries that do not describe a tensor are refused") {
         "byte 9: tensor \"a\": dtype is not a string");
   CHECK(say(R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}})", 4) ==
         "byte 9: tensor \"a\": has entries besides dtype, shape and data_offsets");
-  CHECK(say(object({entry("a", "I32", "[1]", "[0,4]")}), 4) ==
-        "byte 9: tensor \"a\": dtype I32 is not one of F32, F64, F16, BF16, I64, U8");
+  CHECK(say(object({entry("a", "F8", "[4]", "[0,4]")}), 4) ==
+        "byte 9: tensor \"a\": dtype F8 is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
   CHECK(say(object({entry("a", "F32", "[-1]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
   CHECK(say(object({entry("a", "F32", "[1.0]", "[0,4]")}), 4) ==
