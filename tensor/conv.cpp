@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/panels.h>
 #include <kindling/tensor/pool_geometry.h>
 

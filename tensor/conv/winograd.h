@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
 #include <kindling/tensor/panels.h>

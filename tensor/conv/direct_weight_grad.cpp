@@ -4,7 +4,7 @@
 // network's first layer) it is the other way round, and nothing is gathered.
 #include <algorithm>
 
-#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/panels.h>
 

@@ -4,7 +4,7 @@
 // Over channels each point is a matrix product [O, tiles] x [tiles, C].
 #include <algorithm>
 
-#include <kindling/tensor/conv_winograd.h>
+#include <kindling/tensor/conv/winograd.h>
 #include <kindling/tensor/kernels/tile.h>
 
 namespace kindling::detail {

@@ -4,7 +4,7 @@
 // Over channels each point is a matrix product [tiles, O] x [O, C]. Patches overlap, so images are the tasks.
 #include <algorithm>
 
-#include <kindling/tensor/conv_winograd.h>
+#include <kindling/tensor/conv/winograd.h>
 
 namespace kindling::detail {
 

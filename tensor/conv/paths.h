@@ -1,5 +1,5 @@
-// The ways to compute a convolution, behind conv.h. Internal to tensor/. All take contiguous operands, but for Pixels:
-// x [N,H,W,C], w [O,KH,KW,C/G], y and grad [N,OH,OW,O]; T is float or double.
+// The ways to compute a convolution, among which tensor/conv.cpp chooses. Internal to tensor/. All take contiguous
+// operands, but for Pixels: x [N,H,W,C], w [O,KH,KW,C/G], y and grad [N,OH,OW,O]; T is float or double.
 #pragma once
 
 #include <optional>

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include <kindling/tensor/conv.h>
-#include <kindling/tensor/conv_winograd.h>
+#include <kindling/tensor/conv/winograd.h>
 #include <kindling/tensor/kernels/winograd.h>
 
 namespace kindling::detail {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <kindling/tensor/conv_paths.h>
+#include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
