@@ -8,6 +8,7 @@
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
+#include <kindling/tensor/kernels/tasks.h>
 
 namespace kindling::cli {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 constexpr size_t kColours = 3;
 // torchvision's mean and std of ImageNet, 0.485 0.456 0.406 and 0.229 0.224 0.225, times 255.
 const std::vector<double> kImageNetMean{123.675, 116.28, 103.53}, kImageNetStd{58.395, 57.12, 57.375};
-
-int64_t groups(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 /// Momentum around its middle value, as Smith and Topin cycle it: for 0.9 from 0.95 to 0.85 and
 /// back. What the velocity forgets at each update, 1 - momentum, is half as much at both ends of
@@ -178,7 +177,7 @@ std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
 
 Schedule Recipe::make_schedule(int64_t samples) const {
   const int64_t batches = data::batch_count(samples, batch_size, drop_last);
-  const int64_t updates = groups(batches, accumulate);  // in one epoch
+  const int64_t updates = ceil_div(batches, accumulate);  // in one epoch
   ScheduleOptions options{
       .power = power,
       .every = step_every * updates,

@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 
 namespace kindling::data {
 namespace {
@@ -253,7 +253,7 @@ struct Loader::State {
 };
 
 int64_t batch_count(int64_t samples, int64_t batch_size, bool drop_last) {
-  return drop_last ? samples / batch_size : (samples + batch_size - 1) / batch_size;
+  return drop_last ? samples / batch_size : ceil_div(samples, batch_size);
 }
 
 Loader::Loader(DatasetPtr dataset, LoaderOptions options) {

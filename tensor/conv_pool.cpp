@@ -3,14 +3,13 @@
 #include <optional>
 
 #include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/conv/partial_sums.h>
 #include <kindling/tensor/conv/paths.h>
-#include <kindling/tensor/panels.h>
 #include <kindling/tensor/pool_geometry.h>
 
 namespace kindling {
 namespace {
 
-using detail::ceil_div;
 using detail::MaxUnpool;
 using detail::PoolGeometry;
 using kernels::ConvShape;
@@ -45,21 +44,21 @@ template <class T>
 void convolve_and_pool(const ConvShape& s, const PoolGeometry& g, T* values, uint8_t* argmax, const T* x,
                        const Tensor& w, const T* bias, bool relu) {
   const int64_t row = s.OW * s.O, image = s.H * s.W * s.C;
-  const int64_t tasks = in_parallel() ? 1 : ceil_div(detail::kMinTasks, std::max<int64_t>(s.N, 1));  // in one image
-  const int64_t cuts = std::clamp<int64_t>(tasks, 1, g.y[1]);
+  const int64_t cuts = pieces_of_task(s.N, g.y[1]);
   const int64_t most = std::max(band_rows(s, sizeof(T)), g.o.kernel.h);
   // The rows of the map that window i sees.
   const auto seen_from = [&](int64_t i) { return std::max<int64_t>(i * g.o.stride.h - g.o.padding.h, 0); };
   const auto seen_to = [&](int64_t i) { return std::min(i * g.o.stride.h - g.o.padding.h + g.o.kernel.h, s.OH); };
   parallel_for(s.N * cuts, 1, [&](int64_t task, int64_t) {
-    const int64_t n = task / cuts, cut = task % cuts, last = (cut + 1) * g.y[1] / cuts;
+    const int64_t n = task / cuts;
+    const Range windows = part_of(g.y[1], task % cuts, cuts);
     Tensor buffer = Tensor::empty({std::min(most, s.OH), row}, dtype_of<T>());
     T* const rows = buffer.data<T>();
     int64_t begin = 0, end = 0;  // of the rows in it
-    for (int64_t i = cut * g.y[1] / cuts; i < last;) {
+    for (int64_t i = windows.begin; i < windows.end;) {
       const int64_t from = seen_from(i);
       int64_t next = i + 1;
-      while (next < last && seen_to(next) - from <= most) ++next;
+      while (next < windows.end && seen_to(next) - from <= most) ++next;
       const int64_t to = seen_to(next - 1), kept = std::max<int64_t>(end - from, 0);  // shared with the windows before
       if (kept > 0) std::copy_n(rows + (from - begin) * row, kept * row, rows);
       if (from + kept < to) {
@@ -85,10 +84,10 @@ void weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, bool add, con
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
     Tensor buffer = Tensor::empty({most, row}, dtype_of<T>());
     T* const rows = buffer.data<T>();
-    const auto [first, last] = detail::part_of(all, part, parts);
+    const auto [first, last] = part_of(all, part, parts);
     for (int64_t i = first; i < last; ++i) {
       const int64_t n = i / bands;
-      const auto [begin, end] = detail::part_of(s.OH, i % bands, bands);
+      const auto [begin, end] = part_of(s.OH, i % bands, bands);
       for (int64_t h = begin; h < end; ++h) unpool.row<T>(n, h, rows + (h - begin) * row, argmax, grad);
       const BandShape band(s, begin, end);
       detail::direct_weight_grad<T>(band.shape, partial.part(part), /*add=*/i > first || (part == 0 && add),

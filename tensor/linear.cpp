@@ -14,8 +14,6 @@
 namespace kindling {
 namespace {
 
-using detail::ceil_div;
-using detail::for_each_piece;
 using detail::Panels;
 
 // With more samples there are multiply-adds enough to pay for packing the weights too.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <kindling/tensor/kernels/gemm.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 
 namespace kindling {
 namespace {
@@ -26,8 +26,7 @@ Operand as_operand(const Tensor& x) {
 // The longer side of the result is cut into at most 16 blocks of at least 64, whatever the number of threads.
 int64_t block_size(int64_t n) {
   constexpr int64_t kMaxBlocks = 16, kMinBlock = 64, kMultiple = 32;
-  const int64_t block = std::max(kMinBlock, (n + kMaxBlocks - 1) / kMaxBlocks);
-  return (block + kMultiple - 1) / kMultiple * kMultiple;
+  return round_up(std::max(kMinBlock, ceil_div(n, kMaxBlocks)), kMultiple);
 }
 
 // c = a b + scale c.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/pool_geometry.h>
 
 namespace kindling {
@@ -16,7 +16,7 @@ int64_t pooled_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad, boo
   if (in == 0) return 0;  // no window would see a pixel
   const int64_t room = in + 2 * pad - kernel;
   if (room < 0) return ceil_mode && room + stride > 0 ? 1 : 0;
-  int64_t out = (ceil_mode ? (room + stride - 1) / stride : room / stride) + 1;
+  int64_t out = (ceil_mode ? ceil_div(room, stride) : room / stride) + 1;
   if (ceil_mode && (out - 1) * stride >= in + pad) --out;
   return out;
 }

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include <kindling/tensor/elementwise.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/reduce.h>
 #include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/recycler.h>
 
 namespace kindling {
@@ -27,7 +27,7 @@ template <class T>
 void sum_middle(const Folded& f, T* y, const T* x) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const int64_t rows = std::max<int64_t>(1, kBlock / std::max<int64_t>(f.inner, 1));
-  const int64_t blocks = std::max<int64_t>(1, (f.reduced + rows - 1) / rows);
+  const int64_t blocks = std::max<int64_t>(1, ceil_div(f.reduced, rows));
   Tensor partial = Tensor::zeros({f.outer, blocks, f.inner}, dtype_of<T>());
   T* sums = partial.data<T>();
   const int64_t grain = std::max<int64_t>(1, kBlock / std::max<int64_t>(1, std::min(rows, f.reduced) * f.inner));
@@ -143,7 +143,7 @@ double dot(const Tensor& a, const Tensor& b) {
   const Tensor x = a.contiguous(), y = b.contiguous();
   return visit_floating("dot", a.dtype(), [&](auto t) {
     using T = decltype(t);
-    const int64_t n = x.numel(), blocks = (n + kBlock - 1) / kBlock;
+    const int64_t n = x.numel(), blocks = ceil_div(n, kBlock);
     List<double> partial(static_cast<size_t>(blocks));
     parallel_for(n, kBlock, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin; first < end; first += kBlock)

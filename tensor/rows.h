@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -31,7 +31,7 @@ struct Rows {
     count = x.numel() / channels;
     block = std::max<int64_t>(1, kBlockElements / channels);
   }
-  int64_t blocks() const { return (count + block - 1) / block; }
+  int64_t blocks() const { return ceil_div(count, block); }
 
   // Calls f(first row, rows, block number) on all threads.
   template <class F>

@@ -10,6 +10,7 @@
 
 #include <sys/mman.h>
 
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/recycler.h>
 
 namespace kindling {
@@ -22,8 +23,7 @@ constexpr std::align_val_t kAlignment{64};  // a cache line, and one AVX-512 reg
 size_t size_class(size_t bytes) {
   constexpr size_t kSmallest = 64;
   if (bytes <= kSmallest) return kSmallest;
-  const size_t quarter = std::bit_floor(bytes - 1) / 4;
-  return (bytes + std::max(quarter, kSmallest) - 1) / std::max(quarter, kSmallest) * std::max(quarter, kSmallest);
+  return round_up(bytes, std::max(std::bit_floor(bytes - 1) / 4, kSmallest));
 }
 
 // Large pages, of 2 MiB, are for blocks from here on: activations of one image at 224 pixels are 3,000 pages of 4 KiB,
@@ -40,7 +40,7 @@ class Slab {
   bool take(size_t block, std::byte** data) {
     const bool full = block > left_;
     if (full) {
-      const size_t bytes = std::max(bytes_, (block + page_ - 1) / page_ * page_);
+      const size_t bytes = std::max(bytes_, round_up(block, page_));
       // If this throws, all is as it was.
       next_ = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{page_}));
       left_ = bytes;
@@ -151,7 +151,7 @@ class Pool {
 
   /// Gives the whole pages of a block back to the system; their addresses stay.
   static void release_pages(std::byte* data, size_t block) {
-    const auto begin = reinterpret_cast<uintptr_t>(data), first = (begin + kPage - 1) / kPage * kPage,
+    const auto begin = reinterpret_cast<uintptr_t>(data), first = round_up(begin, kPage),
                last = (begin + block) / kPage * kPage;
     if (first < last) ::madvise(data + (first - begin), last - first, MADV_DONTNEED);
   }

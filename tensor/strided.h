@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/shape.h>
 
 namespace kindling {
@@ -48,7 +48,7 @@ class StridedLoop {
   void for_each_run(F f) const {
     if (numel_ == 0) return;
     const int64_t inner = sizes_[0], outer = numel_ / inner;
-    const int64_t pieces = (inner + kElementGrain - 1) / kElementGrain;
+    const int64_t pieces = ceil_div(inner, kElementGrain);
     const int64_t grain = std::max<int64_t>(1, kElementGrain / std::min(inner, kElementGrain));
     parallel_for(outer * pieces, grain, [&](int64_t begin, int64_t end) {
       Position position(*this, begin / pieces);

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/strided.h>
 
 namespace kindling {
@@ -223,7 +223,7 @@ Tensor Tensor::slice(int64_t axis, int64_t begin, int64_t end, int64_t step) con
         " does not fit axis ", axis, " of shape ", shape_);
   Shape shape = shape_;
   Strides strides = strides_;
-  shape[axis] = (end - begin + step - 1) / step;
+  shape[axis] = ceil_div(end - begin, step);
   strides[axis] *= step;
   return with_layout(shape, strides, offset_ + begin * strides_[axis]);
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <kindling/nn/observer.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 
 namespace kindling {
 namespace {
@@ -41,10 +41,8 @@ int64_t parameter_bytes(Module& model) {
   return bytes;
 }
 
-int64_t parts_of(int64_t samples, int64_t micro_batch) { return (samples + micro_batch - 1) / micro_batch; }
-
 StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
-  return {.micro_batch = micro_batch, .slots = std::min(slots, parts_of(batch_size, micro_batch))};
+  return {.micro_batch = micro_batch, .slots = std::min(slots, ceil_div(batch_size, micro_batch))};
 }
 
 }  // namespace
@@ -68,7 +66,7 @@ StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int6
   int64_t slots = kSlots;
   while (static_cast<double>(slots) > most_gradients) slots /= 2;
   if (slots < 2) return whole;
-  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, parts_of(batch_size, slots)), slots);
+  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, ceil_div(batch_size, slots)), slots);
 }
 
 std::vector<BatchPart> cut_batch(const StepPlan& plan, int64_t samples) {

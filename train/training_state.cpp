@@ -5,6 +5,7 @@
 
 #include <kindling/data/loader.h>
 #include <kindling/io/checkpoint.h>
+#include <kindling/tensor/kernels/tasks.h>
 
 namespace kindling {
 namespace {
@@ -65,7 +66,7 @@ void check_identity(const State& state, const RunIdentity& identity) {
 
 int64_t RunIdentity::batches_per_epoch() const { return data::batch_count(samples, batch_size, drop_last); }
 
-int64_t RunIdentity::updates_per_epoch() const { return (batches_per_epoch() + accumulate - 1) / accumulate; }
+int64_t RunIdentity::updates_per_epoch() const { return ceil_div(batches_per_epoch(), accumulate); }
 
 void RunState::count_update(const Totals& totals) {
   ++step;

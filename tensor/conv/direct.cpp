@@ -2,7 +2,7 @@
 
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv/paths.h>
-#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/panels.h>
 #include <kindling/tensor/recycler.h>
@@ -23,9 +23,9 @@ struct Bands {
     images = pointwise ? 1 : s.N;
     length = pointwise ? s.N * s.OH * s.OW : s.OH;
     const int64_t bytes = pointwise ? s.C * element_bytes : s.stride_h * (s.W + 2 * s.pad_w) * s.C * element_bytes;
-    per_image = std::max(ceil_div(length * bytes, kBandBytes),
-                         ceil_div(in_parallel() ? 1 : kMinTasks, std::max<int64_t>(images, 1)));
-    per_image = std::clamp<int64_t>(per_image, 1, std::max<int64_t>(length, 1));
+    const int64_t most = std::max<int64_t>(length, 1);
+    per_image =
+        std::max(std::clamp<int64_t>(ceil_div(length * bytes, kBandBytes), 1, most), pieces_of_task(images, most));
   }
   int64_t count() const { return images * per_image; }
   Range rows(int64_t band) const { return part_of(length, band % per_image, per_image); }

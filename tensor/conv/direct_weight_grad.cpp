@@ -4,6 +4,7 @@
 // network's first layer) it is the other way round, and nothing is gathered.
 #include <algorithm>
 
+#include <kindling/tensor/conv/partial_sums.h>
 #include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/panels.h>
@@ -218,7 +219,7 @@ class GatheredWeightGrad {
         largest_piece_(std::min(kPanelElements / panels_.columns, largest_block_)),
         parts_(sum_parts(all_pixels(), kPartPixels)),
         channel_cuts_(ceil_div(s.group_out(), kBlockChannels)),
-        panel_cuts_(std::min(all_panels(), in_parallel() ? 1 : ceil_div(kMinTasks, parts_ * channel_cuts_))) {}
+        panel_cuts_(pieces_of_task(parts_ * channel_cuts_, all_panels())) {}
 
   void run(T* dw, bool add) const {
     PartialSums<T> partial(parts_, s_.O * s_.patch(), dw);

@@ -2,8 +2,8 @@
 
 #include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/kernels/gemm.h>
-#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -26,12 +26,14 @@ struct Tiling {
     constexpr int64_t kMinPixels = 16;  // below, GEMM has too few rows to reuse the weights
     const int64_t row_bytes = (s.is_pointwise() ? s.C + s.O : s.patch()) * element_bytes;
     const int64_t largest = std::max(kMinPixels, kTileBytes / row_bytes);
-    per_image = (pixels + largest - 1) / largest;
+    per_image = ceil_div(pixels, largest);
   }
   int64_t count() const { return images * per_image; }
   int64_t image(int64_t tile) const { return tile / per_image; }
-  int64_t begin(int64_t tile) const { return tile % per_image * pixels / per_image; }
-  int64_t end(int64_t tile) const { return (tile % per_image + 1) * pixels / per_image; }
+  // Of its image.
+  Range range(int64_t tile) const { return part_of(pixels, tile % per_image, per_image); }
+  // Of its first pixel, counted through all images.
+  int64_t first_pixel(int64_t tile) const { return image(tile) * pixels + range(tile).begin; }
 
   int64_t images, pixels, per_image;
 };
@@ -39,9 +41,9 @@ struct Tiling {
 // The matrix of patches for one tile: gathered into `buffer`, or the image itself where a patch is one pixel.
 template <class T>
 const T* patches(const ConvShape& s, const Tiling& tiling, int64_t tile, int64_t group, Tensor& buffer, const T* x) {
-  if (s.is_pointwise()) return x + tiling.begin(tile) * s.C;
+  if (s.is_pointwise()) return x + tiling.range(tile).begin * s.C;
   if (!buffer.defined()) buffer = Tensor::empty({tiling.pixels / tiling.per_image + 1, s.patch()}, dtype_of<T>());
-  kernels::im2col(s, tiling.begin(tile), tiling.end(tile), group, buffer.data<T>(),
+  kernels::im2col(s, tiling.range(tile).begin, tiling.range(tile).end, group, buffer.data<T>(),
                   x + tiling.image(tile) * s.H * s.W * s.C);
   return buffer.data<T>();
 }
@@ -55,8 +57,8 @@ void im2col_conv2d(const ConvShape& s, T* y, const T* x, const T* w, const T* bi
   parallel_for(tiling.count(), 1, [&](int64_t first, int64_t last) {
     Tensor buffer;
     for (int64_t tile = first; tile < last; ++tile) {
-      const int64_t rows = tiling.end(tile) - tiling.begin(tile);
-      T* out = y + (tiling.image(tile) * tiling.pixels + tiling.begin(tile)) * s.O;
+      const int64_t rows = tiling.range(tile).size();
+      T* out = y + tiling.first_pixel(tile) * s.O;
       if (bias != nullptr)
         for (int64_t r = 0; r < rows; ++r) std::copy_n(bias, s.O, out + r * s.O);
       for (int64_t g = 0; g < s.groups; ++g) {
@@ -79,14 +81,15 @@ void im2col_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
     Tensor buffer;
     if (!s.is_pointwise()) buffer = Tensor::empty({tiling.pixels / tiling.per_image + 1, s.patch()}, dtype_of<T>());
     for (int64_t tile = first; tile < last; ++tile) {
-      const int64_t rows = tiling.end(tile) - tiling.begin(tile);
-      const T* from = grad + (tiling.image(tile) * tiling.pixels + tiling.begin(tile)) * s.O;
+      const int64_t rows = tiling.range(tile).size();
+      const T* from = grad + tiling.first_pixel(tile) * s.O;
       for (int64_t g = 0; g < s.groups; ++g) {
-        T* cols = s.is_pointwise() ? dx + tiling.begin(tile) * s.C : buffer.data<T>();
+        T* cols = s.is_pointwise() ? dx + tiling.range(tile).begin * s.C : buffer.data<T>();
         kernels::gemm<T>(false, false, rows, s.patch(), s.group_out(), T(1), from + g * s.group_out(), s.O,
                          w + g * s.group_out() * s.patch(), s.patch(), T(0), cols, s.patch());
         if (!s.is_pointwise())
-          kernels::col2im(s, tiling.begin(tile), tiling.end(tile), g, dx + tiling.image(tile) * s.H * s.W * s.C, cols);
+          kernels::col2im(s, tiling.range(tile).begin, tiling.range(tile).end, g,
+                          dx + tiling.image(tile) * s.H * s.W * s.C, cols);
       }
     }
   });
@@ -99,18 +102,18 @@ void im2col_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
   const int64_t parts = std::min(kWeightGradParts, tiling.count()), size = s.O * s.patch();
   Tensor sums = Tensor::zeros({parts, size}, dtype_of<T>());
   T* partial = sums.data<T>();
-  parallel_for(parts, 1, [&](int64_t first, int64_t last) {
+  parallel_for(parts, 1, [&](int64_t part, int64_t) {
     Tensor buffer;
-    for (int64_t part = first; part < last; ++part)
-      for (int64_t tile = part * tiling.count() / parts; tile < (part + 1) * tiling.count() / parts; ++tile) {
-        const int64_t rows = tiling.end(tile) - tiling.begin(tile);
-        const T* from = grad + (tiling.image(tile) * tiling.pixels + tiling.begin(tile)) * s.O;
-        for (int64_t g = 0; g < s.groups; ++g) {
-          const T* cols = patches(s, tiling, tile, g, buffer, x);
-          kernels::gemm<T>(true, false, s.group_out(), s.patch(), rows, T(1), from + g * s.group_out(), s.O, cols,
-                           s.patch(), T(1), partial + part * size + g * s.group_out() * s.patch(), s.patch());
-        }
+    const Range tiles = part_of(tiling.count(), part, parts);
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      const T* from = grad + tiling.first_pixel(tile) * s.O;
+      for (int64_t g = 0; g < s.groups; ++g) {
+        const T* cols = patches(s, tiling, tile, g, buffer, x);
+        kernels::gemm<T>(true, false, s.group_out(), s.patch(), tiling.range(tile).size(), T(1),
+                         from + g * s.group_out(), s.O, cols, s.patch(), T(1),
+                         partial + part * size + g * s.group_out() * s.patch(), s.patch());
       }
+    }
   });
   std::copy_n(partial, size, dw);
   kernels::table<T>().sum_rows(parts - 1, size, dw, partial + size, size);

@@ -62,10 +62,10 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
                                           });
   const Tiles tiles(s, winograd);
   const int64_t points = tiles.points;
-  const int64_t tasks = in_parallel() ? 1 : std::clamp<int64_t>(tiles.count / kMinTaskTiles, 1, kMinTasks);
+  const int64_t tasks = pieces_of_task(1, tiles.count / kMinTaskTiles);
   const int64_t blocks = std::max(ceil_div(tiles.count, tiles.largest_block(s.C)), tasks);
   // Panels are cut where there are few tiles: every task then transforms all patches of its block.
-  const int64_t cuts = in_parallel() ? 1 : std::clamp<int64_t>(kMinTasksOfPanels / blocks, 1, panels.count);
+  const int64_t cuts = tasks_here(std::clamp<int64_t>(kMinTasksOfPanels / blocks, 1, panels.count));
   const int64_t capacity = ceil_div(tiles.count, blocks);
   parallel_for(blocks * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t block = task / cuts, cut = task % cuts;

@@ -4,6 +4,7 @@
 // Over channels each point is a matrix product [O, tiles] x [tiles, C].
 #include <algorithm>
 
+#include <kindling/tensor/conv/partial_sums.h>
 #include <kindling/tensor/conv/winograd.h>
 #include <kindling/tensor/kernels/tile.h>
 
@@ -84,7 +85,7 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
   const int64_t channel_blocks = ceil_div(s.O, kBlockChannels);
   const int64_t parts = sum_parts(tiles.count, kPartTiles);
   // Cutting channels changes no sum; it only makes tasks for several threads, each of which transforms all patches.
-  const int64_t cuts = in_parallel() ? 1 : std::min(channel_blocks, ceil_div(kMinTasks, parts));
+  const int64_t cuts = pieces_of_task(parts, channel_blocks);
   PartialSums<T> partial(parts, s.O * s.patch(), dw);
   parallel_for(parts * cuts, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / cuts, cut = task % cuts;

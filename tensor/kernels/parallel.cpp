@@ -8,6 +8,7 @@
 #include <omp.h>
 
 #include <kindling/tensor/check.h>
+#include <kindling/tensor/kernels/tasks.h>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -104,7 +105,7 @@ void*& parallel_context() { return context; }
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  const int64_t ranges = (n + grain - 1) / grain;
+  const int64_t ranges = ceil_div(n, grain);
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), ranges));
   if (inside || threads == 1) {
     flush_denormals();

@@ -1,0 +1,43 @@
+// Sums over pixels, cut into parts for several threads. Internal to tensor/.
+#pragma once
+
+#include <kindling/tensor/kernels/table.h>
+#include <kindling/tensor/kernels/tasks.h>
+#include <kindling/tensor/tensor.h>
+
+namespace kindling::detail {
+
+/// Sums over pixels (or tiles) are cut into parts of at least this many. Each part costs one more
+/// pass over the weights.
+inline constexpr int64_t kPartPixels = 2048;
+inline int64_t sum_parts(int64_t terms, int64_t least) {
+  constexpr int64_t kMaxParts = 8;
+  return std::clamp<int64_t>(terms / least, 1, kMaxParts);
+}
+
+// A sum of `size` elements that is taken in parts, fixed by the shape, so that threads can work on them: part 0 in the
+// result itself, the others beside it, added to it in order.
+template <class T>
+class PartialSums {
+ public:
+  PartialSums(int64_t parts, int64_t size, T* result)
+      : parts_(parts),
+        size_(size),
+        result_(result),
+        others_(parts > 1 ? Tensor::empty({parts - 1, size}, dtype_of<T>()) : Tensor()) {}
+
+  T* part(int64_t i) { return i == 0 ? result_ : others_.data<T>() + (i - 1) * size_; }
+  void finish() {
+    if (parts_ == 1) return;
+    parallel_for(size_, 4096, [&](int64_t begin, int64_t end) {
+      kernels::table<T>().sum_rows(parts_ - 1, end - begin, result_ + begin, part(1) + begin, size_);
+    });
+  }
+
+ private:
+  int64_t parts_, size_;
+  T* result_;
+  Tensor others_;
+};
+
+}  // namespace kindling::detail
