@@ -20,7 +20,7 @@ class ShortcutNet : public Module {
       : conv1_(3, 16, {.kernel = 5, .stride = 2, .padding = 2}, rng),
         conv2_(16, 16, {.kernel = 3, .padding = 1}, rng),
         pool_({.kernel = 3, .stride = 2}),
-        conv3_(16, 32, {.kernel = 3, .padding = 1}, rng),
+        conv3_(16, 32, {.kernel = 3, .padding = 1, .relu = true}, rng),
         fc_(32 * 7 * 7, 10, rng) {}
 
   std::string kind() const override { return "ShortcutNet"; }
@@ -36,8 +36,8 @@ class ShortcutNet : public Module {
   Variable forward(const Variable& image) override {
     const Variable x = softsign(conv1_(image));  // [N, 16, 16, 16]
     const Variable y = x + softsign(conv2_(x));
-    const Variable z = relu(conv3_(pool_(y)));  // [N, 7, 7, 32]
-    return fc_(flatten(z));                     // [N, 10]
+    const Variable z = conv3_(pool_(y));  // [N, 7, 7, 32]
+    return fc_(flatten(z));               // [N, 10]
   }
 
  private:

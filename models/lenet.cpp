@@ -20,15 +20,14 @@ Sequential lenet(const LeNetOptions& options, Rng& rng) {
   const Pool2dOptions halve{.kernel = 2, .stride = 2, .ceil_mode = true};
   const Initializer xavier = init::caffe_xavier();
 
-  // The 1998 network has tanh and trained subsampling; Caffe's has max pools and one ReLU, after fc1 (its "ip1").
+  // The 1998 network has tanh and trained subsampling; Caffe's has max pools and one ReLU, in fc1 (its "ip1").
   Sequential net;                                                                      // pixels of MNIST
   net.add("conv1", Conv2d(options.channels, 20, {.kernel = 5, .init = xavier}, rng));  // 28 -> 24
   net.add("pool1", MaxPool2d(halve));                                                  // 24 -> 12
   net.add("conv2", Conv2d(20, 50, {.kernel = 5, .init = xavier}, rng));                // 12 -> 8
   net.add("pool2", MaxPool2d(halve));                                                  // 8 -> 4
   net.add("flatten", Flatten());
-  net.add("fc1", Linear(pixels * pixels * 50, 500, {.init = xavier}, rng));
-  net.add("relu1", ReLU());
+  net.add("fc1", Linear(pixels * pixels * 50, 500, {.relu = true, .init = xavier}, rng));
   net.add("fc2", Linear(500, options.classes, {.init = xavier}, rng));
   net.set_definition(define("lenet", {.classes = options.classes, .channels = options.channels, .size = options.size}));
   return net;

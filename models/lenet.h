@@ -13,7 +13,7 @@ struct LeNetOptions {
 
 /// LeNet (LeCun et al., Proc. IEEE 1998) as in Caffe's examples/mnist/lenet.prototxt: images
 /// [N,size,size,channels] -> logits [N,classes]; 431,080 parameters for MNIST. Parts: conv1, pool1,
-/// conv2, pool2, flatten, fc1, relu1, fc2.
+/// conv2, pool2, flatten, fc1, fc2.
 Sequential lenet(const LeNetOptions& options, Rng& rng);
 
 }  // namespace kindling

@@ -11,8 +11,8 @@ namespace {
 // Lanes share out evenly over 1, 2, 4 and 8 threads, and nearly so over 3, 5 to 7; more would add up more copies of the
 // gradient for nothing.
 constexpr int64_t kSlots = 8;
-// Of all lanes' gradients, in bytes for each of the batch's activations: LeNet, batch 64, has 1.3 in four lanes (5.6 ms
-// a step, whole 6.3, two EPYC cores), AlexNet 2 in two lanes (865 ms, whole 823).
+// Of all lanes' gradients, in bytes for each of the batch's activations: LeNet, batch 64, has 1.4 in four lanes (5.6 ms
+// a step, whole 6.3, two EPYC cores), AlexNet 3 in two lanes (865 ms, whole 823).
 constexpr double kMostGradient = 1.5;
 // Activations of one micro-batch. Small images cost less together, as the weights' gradient is written once for all of
 // them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 8, 16 and 43 MiB. To

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 
 #include <kindling/autograd/gradcheck.h>
+#include <kindling/autograd/ops/elementwise.h>
+#include <kindling/autograd/ops/reduce.h>
 
 using namespace kindling;
 
@@ -14,6 +16,22 @@ TEST_CASE("Linear multiplies by the transposed weight and adds the bias") {
   layer.bias.value().copy_(Tensor::from<float>({10, 20}));
   const Tensor x = Tensor::from<float>({1, 0, -1, 2, 2, 2}, {2, 3});
   CHECK(layer(x).value().to_vector<float>() == std::vector<float>{8, 18, 22, 50});
+}
+
+TEST_CASE("Linear with ReLU is ReLU after the layer, bit for bit, gradients too") {
+  Rng rng(1);
+  Linear plain(30, 20, {.bias_init = init::normal(0, 1)}, rng), with_relu(30, 20, {.relu = true}, rng);
+  CHECK(with_relu.relu());
+  CHECK_FALSE(plain.relu());
+  with_relu.weight.value().copy_(plain.weight.value());
+  with_relu.bias.value().copy_(plain.bias.value());
+  const Variable x(Tensor::uniform({4, 5, 30}, -1, 1, rng), true);
+  const Variable expected = relu(plain(x)), y = with_relu(x);
+  CHECK(bitwise_equal(y.value(), expected.value()));
+  CHECK(max(neg(plain(x).value())).item() > 0);  // there is something to cut
+  const Variables by_plain = grad({sum(square(expected))}, {x, plain.weight, plain.bias});
+  const Variables by_relu = grad({sum(square(y))}, {x, with_relu.weight, with_relu.bias});
+  for (size_t i = 0; i < by_plain.size(); ++i) CHECK(bitwise_equal(by_relu[i].value(), by_plain[i].value()));
 }
 
 TEST_CASE("Linear works on the last axis of any rank") {

@@ -79,6 +79,17 @@ TEST_CASE("a dead layer of SqueezeNet is named", "[model]") {
   CHECK_THAT(train(net, kUpdates, {.micro_batch = 2}), Catch::Contains(layer + " is dead"));
 }
 
+TEST_CASE("a fully connected layer with a dead ReLU is named", "[model]") {
+  Rng rng(1);
+  Sequential net;
+  net.add("flatten", Flatten());
+  net.add("fc6", Linear(8 * 8 * 2, 16, {.relu = true}, rng));
+  net.add("drop6", Dropout(0.5, rng));
+  net.add("fc7", Linear(16, 4, rng));
+  kill(net, "fc6/bias");
+  CHECK_THAT(train(net, kUpdates), Catch::Contains("fc6 is dead: its ReLU is 0 for every sample"));
+}
+
 TEST_CASE("outputs that are the same for all samples are noticed", "[model]") {
   Sequential net = small_net(1, /*batch_norm=*/false, /*dropout=*/0);
   for (const char* name : {"conv1/weight", "conv2/weight", "fc/weight"}) parameter(net, name).value().fill_(0);
