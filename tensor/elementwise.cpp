@@ -44,37 +44,15 @@ Tensor map(const char* op, Binary operation, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b) { return map("add", Binary::add, a, b); }
-Tensor sub(const Tensor& a, const Tensor& b) { return map("sub", Binary::sub, a, b); }
-Tensor mul(const Tensor& a, const Tensor& b) { return map("mul", Binary::mul, a, b); }
-Tensor div(const Tensor& a, const Tensor& b) { return map("div", Binary::div, a, b); }
-Tensor maximum(const Tensor& a, const Tensor& b) { return map("maximum", Binary::maximum, a, b); }
-Tensor minimum(const Tensor& a, const Tensor& b) { return map("minimum", Binary::minimum, a, b); }
-Tensor pow(const Tensor& a, const Tensor& b) { return map("pow", Binary::pow, a, b); }
-Tensor equal(const Tensor& a, const Tensor& b) { return map("equal", Binary::equal, a, b); }
-Tensor less(const Tensor& a, const Tensor& b) { return map("less", Binary::less, a, b); }
-Tensor less_equal(const Tensor& a, const Tensor& b) { return map("less_equal", Binary::less_equal, a, b); }
-Tensor greater(const Tensor& a, const Tensor& b) { return map("greater", Binary::greater, a, b); }
-Tensor greater_equal(const Tensor& a, const Tensor& b) { return map("greater_equal", Binary::greater_equal, a, b); }
-Tensor relu_grad(const Tensor& grad, const Tensor& y) { return map("relu_grad", Binary::relu_grad, grad, y); }
-
-Tensor neg(const Tensor& x) { return map("neg", Unary::neg, x); }
-Tensor abs(const Tensor& x) { return map("abs", Unary::abs, x); }
-Tensor sign(const Tensor& x) { return map("sign", Unary::sign, x); }
-Tensor exp(const Tensor& x) { return map("exp", Unary::exp, x); }
-Tensor log(const Tensor& x) { return map("log", Unary::log, x); }
-Tensor log1p(const Tensor& x) { return map("log1p", Unary::log1p, x); }
-Tensor sqrt(const Tensor& x) { return map("sqrt", Unary::sqrt, x); }
-Tensor rsqrt(const Tensor& x) { return map("rsqrt", Unary::rsqrt, x); }
-Tensor square(const Tensor& x) { return map("square", Unary::square, x); }
-Tensor reciprocal(const Tensor& x) { return map("reciprocal", Unary::reciprocal, x); }
-Tensor sin(const Tensor& x) { return map("sin", Unary::sin, x); }
-Tensor cos(const Tensor& x) { return map("cos", Unary::cos, x); }
-Tensor tanh(const Tensor& x) { return map("tanh", Unary::tanh, x); }
-Tensor sigmoid(const Tensor& x) { return map("sigmoid", Unary::sigmoid, x); }
-Tensor softplus(const Tensor& x) { return map("softplus", Unary::softplus, x); }
-Tensor erf(const Tensor& x) { return map("erf", Unary::erf, x); }
-Tensor relu(const Tensor& x) { return map("relu", Unary::relu, x); }
+// For each row of the lists, the function that elementwise.h declares.
+#define KINDLING_FUNCTION(name, value) \
+  Tensor name(const Tensor& x) { return map(#name, Unary::name, x); }
+KINDLING_UNARY_OPERATIONS(KINDLING_FUNCTION)
+#undef KINDLING_FUNCTION
+#define KINDLING_FUNCTION(name, value) \
+  Tensor name(const Tensor& a, const Tensor& b) { return map(#name, Binary::name, a, b); }
+KINDLING_BINARY_OPERATIONS(KINDLING_FUNCTION)
+#undef KINDLING_FUNCTION
 
 Tensor add(const Tensor& x, double scalar) { return add(x, Tensor::scalar(scalar, x.dtype())); }
 Tensor mul(const Tensor& x, double scalar) { return mul(x, Tensor::scalar(scalar, x.dtype())); }

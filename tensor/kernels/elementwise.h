@@ -1,4 +1,5 @@
-// Elementwise loops on one run of elements. A new operation is one row of a list here.
+// Elementwise loops on one run of elements. From the rows of the lists here come the enumerators, the loops and the
+// functions on tensors of tensor/elementwise.h.
 #pragma once
 
 #include <cmath>
@@ -8,7 +9,6 @@ namespace kindling::kernels {
 
 // name, value for T x
 #define KINDLING_UNARY_OPERATIONS(ROW)                                                     \
-  ROW(copy, x)                                                                             \
   ROW(neg, -x)                                                                             \
   ROW(abs, std::fabs(x))                                                                   \
   ROW(sign, x > 0 ? T(1) : x < 0 ? T(-1) : x) /* NaN stays NaN */                          \
