@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include <kindling/nn/conv.h>
+#include <kindling/nn/linear.h>
 #include <kindling/nn/summary.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/reduce.h>
@@ -31,6 +33,18 @@ Tensor parameter(Module& net, const std::string& name) {
   return {};
 }
 
+/// ReLU is in every layer with weights but the last.
+void check_relu(Sequential& net) {
+  for (const std::string layer : {"conv1", "conv2", "conv3", "conv4", "conv5"}) {
+    CAPTURE(layer);
+    CHECK(dynamic_cast<Conv2d&>(net.at(layer)).relu());
+  }
+  for (const std::string layer : {"fc6", "fc7", "fc8"}) {
+    CAPTURE(layer);
+    CHECK(dynamic_cast<Linear&>(net.at(layer)).relu() == (layer != "fc8"));
+  }
+}
+
 double largest(const Tensor& x) { return max(abs(x)).item(); }
 
 }  // namespace
@@ -39,6 +53,7 @@ TEST_CASE("AlexNet in Caffe's form", "[model]") {
   Rng rng(1);
   Sequential net = alexnet({.form = Form::caffe}, rng);
   CHECK(net.parameter_count() == 60'965'224);
+  check_relu(net);
   const Summary summary = summarize(net, {1, 227, 227, 3});
   check_rows(summary, {{"conv1", {1, 55, 55, 96}},
                        {"norm1", {1, 55, 55, 96}},
@@ -80,6 +95,7 @@ TEST_CASE("AlexNet in torchvision's form", "[model]") {
   Rng rng(1);
   Sequential net = alexnet({}, rng);
   CHECK(net.parameter_count() == 61'100'840);
+  check_relu(net);
   const Summary summary = summarize(net, {1, 224, 224, 3});
   check_rows(summary, {{"conv1", {1, 55, 55, 64}},
                        {"pool1", {1, 27, 27, 64}},

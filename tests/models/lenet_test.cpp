@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <kindling/nn/conv.h>
+#include <kindling/nn/linear.h>
 #include <kindling/nn/summary.h>
 
 using namespace kindling;
@@ -21,6 +23,9 @@ TEST_CASE("LeNet for MNIST has 431,080 parameters", "[model]") {
     CHECK(summary.layers[i].output_shape == table[i].second);
   }
   CHECK(net.named_parameters()[4].name == "fc1/weight");
+  for (const std::string layer : {"conv1", "conv2"}) CHECK_FALSE(dynamic_cast<Conv2d&>(net.at(layer)).relu());
+  CHECK(dynamic_cast<Linear&>(net.at("fc1")).relu());
+  CHECK_FALSE(dynamic_cast<Linear&>(net.at("fc2")).relu());
 }
 
 TEST_CASE("LeNet fits any size, channels and classes", "[model]") {
