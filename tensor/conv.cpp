@@ -60,8 +60,22 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Conv2
   const int64_t OW = out(x[2], w[2], o.stride.w, o.padding.w, o.dilation.w);
   check(OH > 0 && OW > 0, op, "output would be empty: input ", x, ", weight ", w, ", padding ", o.padding,
         ", dilation ", o.dilation);
-  return {x[0], x[1],       x[2],       x[3],        w[0],        w[1],         w[2],         OH,
-          OW,   o.stride.h, o.stride.w, o.padding.h, o.padding.w, o.dilation.h, o.dilation.w, o.groups};
+  return {.N = x[0],
+          .H = x[1],
+          .W = x[2],
+          .C = x[3],
+          .O = w[0],
+          .KH = w[1],
+          .KW = w[2],
+          .OH = OH,
+          .OW = OW,
+          .stride_h = o.stride.h,
+          .stride_w = o.stride.w,
+          .pad_h = o.padding.h,
+          .pad_w = o.padding.w,
+          .dilation_h = o.dilation.h,
+          .dilation_w = o.dilation.w,
+          .groups = o.groups};
 }
 
 void check_conv_operands(const char* op, const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias) {

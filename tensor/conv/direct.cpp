@@ -2,6 +2,7 @@
 
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv/paths.h>
+#include <kindling/tensor/conv/window.h>
 #include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/panels.h>
@@ -61,19 +62,9 @@ Band<T> make_band(const ConvShape& s, const Bands& bands, int64_t index, Pixels<
   const int64_t rows = (end - begin - 1) * s.stride_h + (s.KH - 1) * s.dilation_h + 1, row = (s.W + 2 * s.pad_w) * s.C;
   if (!buffer.defined() || buffer.numel() < rows * row) buffer = Tensor::empty({rows * row}, dtype_of<T>());
   T* to = buffer.data<T>();
-  for (int64_t r = 0; r < rows; ++r, to += row) {
-    const int64_t h = begin * s.stride_h + r - s.pad_h;
-    if (h < 0 || h >= s.H) {
-      std::fill_n(to, row, T(0));
-      continue;
-    }
-    std::fill_n(to, s.pad_w * s.C, T(0));
-    if (ld == s.C)
-      std::copy_n(pixels + h * s.W * s.C, s.W * s.C, to + s.pad_w * s.C);
-    else
-      kernels::table<T>().copy_rows(s.W, s.C, to + s.pad_w * s.C, s.C, pixels + h * s.W * ld, ld);
-    std::fill_n(to + (s.pad_w + s.W) * s.C, s.pad_w * s.C, T(0));
-  }
+  for (int64_t r = 0; r < rows; ++r, to += row)
+    padded_row(s, x, image, begin * s.stride_h + r - s.pad_h)
+        .read({s.W + 2 * s.pad_w, s.C, -s.pad_w * ld, ld}, to, s.C);
   return {buffer.data<T>(), s.stride_h * row, s.stride_w * s.C, s.C, row, end - begin, s.OW, first_pixel};
 }
 

@@ -6,6 +6,7 @@
 
 #include <kindling/tensor/conv/partial_sums.h>
 #include <kindling/tensor/conv/paths.h>
+#include <kindling/tensor/conv/window.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/panels.h>
 
@@ -29,23 +30,6 @@ constexpr int64_t kShortBlockPixels = 128, kFewWeights = 16384;
 // Up to so many input channels, runs of a patch are so short that to gather them costs as much as to multiply them.
 constexpr int64_t kFewChannels = 4;
 
-// Neighbouring columns of the patch that are neighbours in the image too: `length` elements from element `first` on of
-// the `taps` pixels that lie (dh, dw) from the window's corner.
-struct Run {
-  int64_t column, dh, dw, taps, first, length;
-};
-
-// Calls f(run) for the runs that make up columns [begin, end) of a patch.
-template <class F>
-void for_each_run(const ConvShape& s, int64_t begin, int64_t end, F f) {
-  const int64_t taps = s.dilation_w == 1 && s.groups == 1 ? s.KW : 1, size = taps * s.group_in();
-  for (int64_t k = begin; k < end;) {
-    const int64_t tap = k / size * taps, first = k % size, length = std::min(size - first, end - k);
-    f(Run{k - begin, tap / s.KW * s.dilation_h, tap % s.KW * s.dilation_w, taps, first, length});
-    k += length;
-  }
-}
-
 // Fetches rows of n elements, evenly over a number of calls of step().
 template <class T>
 class RowsAhead {
@@ -68,63 +52,6 @@ class RowsAhead {
   int64_t ld_, row_lines_, lines_, share_, fetched_ = 0;
 };
 
-template <class T>
-void fill_zeros(int64_t rows, int64_t n, T* to, int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r) std::fill_n(to + r * ld, n, T(0));
-}
-
-// Where patches are read from: one group of the input.
-template <class T>
-struct Source {
-  const ConvShape& s;
-  const T* x;
-  int64_t group;
-
-  // One run of output pixels (image, i, j) to (image, i, j + pixels - 1), into rows of `to` that lie ld apart.
-  void gather(const Run& run, int64_t image, int64_t i, int64_t j, int64_t pixels, T* to, int64_t ld) const {
-    const int64_t h = i * s.stride_h - s.pad_h + run.dh;
-    if (h < 0 || h >= s.H) return fill_zeros(pixels, run.length, to, ld);
-    const int64_t channels = s.group_in(), w = j * s.stride_w - s.pad_w + run.dw;
-    const T* row = x + (image * s.H + h) * s.W * s.C + group * channels;
-    const auto [left, right] = inside(run, j, pixels);
-    for (int64_t p = 0; p < left; ++p) gather_clipped(run, row, w + p * s.stride_w, to + p * ld);
-    kernels::table<T>().copy_rows(right - left, run.length, to + left * ld, ld,
-                                  row + (w + left * s.stride_w) * s.C + run.first, s.stride_w * s.C);
-    for (int64_t p = right; p < pixels; ++p) gather_clipped(run, row, w + p * s.stride_w, to + p * ld);
-  }
-
-  // Of output pixels j to j + pixels - 1, numbers [0, left) begin in the padding, and [right, pixels) end in it.
-  std::pair<int64_t, int64_t> inside(const Run& run, int64_t j, int64_t pixels) const {
-    const int64_t w = j * s.stride_w - s.pad_w + run.dw, last_w = s.W - run.taps;
-    const int64_t left = std::min(pixels, w < 0 ? ceil_div(-w, s.stride_w) : 0);
-    return {left, std::clamp(last_w < w ? 0 : (last_w - w) / s.stride_w + 1, left, pixels)};
-  }
-
-  void gather_clipped(const Run& run, const T* row, int64_t w, T* to) const {
-    const int64_t channels = s.group_in(), end = run.first + run.length;
-    const int64_t from = std::clamp(-w * channels, run.first, end);
-    const int64_t until = std::clamp((s.W - w) * channels, from, end);
-    std::fill_n(to, from - run.first, T(0));
-    if (until > from) std::copy_n(row + w * s.C + from, until - from, to + (from - run.first));
-    std::fill_n(to + (until - run.first), end - until, T(0));
-  }
-};
-
-// Columns [begin, end) of the patches of `pixels` output pixels from number `pixel` on.
-template <class T>
-void gather_panel(const Source<T>& source, int64_t begin, int64_t end, int64_t pixel, int64_t pixels, T* to,
-                  int64_t ld) {
-  const ConvShape& s = source.s;
-  while (pixels > 0) {
-    const int64_t image = pixel / (s.OH * s.OW), i = pixel / s.OW % s.OH, j = pixel % s.OW;
-    const int64_t here = std::min(pixels, s.OW - j);
-    for_each_run(s, begin, end, [&](const Run& run) { source.gather(run, image, i, j, here, to + run.column, ld); });
-    pixel += here;
-    pixels -= here;
-    to += here * ld;
-  }
-}
-
 // Output rows [first, last) of one image.
 struct Lines {
   int64_t image, first, last;
@@ -134,14 +61,13 @@ struct Lines {
 // window, broadcast from the image as it lies, columns are output channels. `sums` [K, width] has whole panels of them,
 // and so has g, the gradient from the first of the lines on.
 template <class T>
-void add_lines(const Source<T>& source, const Panels& panels, const Lines& lines, Pixels<const T> g, T* sums) {
-  const ConvShape& s = source.s;
+void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines& lines, Pixels<const T> g, T* sums) {
   const kernels::Table<T>& kernel = kernels::table<T>();
-  const int64_t width = panels.count * panels.columns, length = s.KW * s.C, row = s.W * s.C;
-  for_each_run(s, 0, s.patch(), [&](const Run& run) {
+  const int64_t width = panels.count * panels.columns, length = s.KW * s.C, line = s.stride_h * s.W * s.C;
+  for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) {
     const auto add_products = [&](const T* a, int64_t lda, int64_t line_a, const Lines& some, int64_t j,
                                   int64_t pixels) {
-      if (pixels == 0 || some.first >= some.last) return;
+      if (pixels == 0) return;
       const T* b = g.data + ((some.first - lines.first) * s.OW + j) * g.ld;
       for (int64_t column = 0; column < width; column += panels.columns)
         for_each_piece(length, panels.max_rows, [&](int64_t element, int64_t rows) {
@@ -154,18 +80,19 @@ void add_lines(const Source<T>& source, const Panels& panels, const Lines& lines
     const int64_t h = run.dh - s.pad_h, last_h = s.H - 1 - h;
     const Lines some{lines.image, std::max(lines.first, h < 0 ? ceil_div(-h, s.stride_h) : 0),
                      std::min(lines.last, last_h < 0 ? 0 : last_h / s.stride_h + 1)};
-    const auto [left, right] = source.inside(run, 0, s.OW);
-    const T* corner = source.x + (lines.image * s.H + some.first * s.stride_h + h) * row;
-    add_products(corner + (left * s.stride_w - s.pad_w) * s.C, s.stride_w * s.C, s.stride_h * row, some, left,
-                 right - left);
+    if (some.first >= some.last) return;
+    const auto row_of = [&](int64_t i) { return padded_row<const T>(s, {x, s.C}, lines.image, i * s.stride_h + h); };
+    const Runs windows{s.OW, length, (run.dw - s.pad_w) * s.C, s.stride_w * s.C};
+    const PaddedRow<const T> row = row_of(some.first);
+    const auto [left, right] = row.whole(windows);
+    add_products(row.data + windows.first + left * windows.step, windows.step, line, some, left, right - left);
     const int64_t edges[][2] = {{0, left}, {right, s.OW}};
     for (const auto& [begin, end] : edges) {
       if (begin == end) continue;
-      Tensor gathered =
-          Tensor::empty({std::max<int64_t>(some.last - some.first, 0), end - begin, length}, dtype_of<T>());
+      Tensor gathered = Tensor::empty({some.last - some.first, end - begin, length}, dtype_of<T>());
       for (int64_t i = some.first; i < some.last; ++i)
-        source.gather(run, lines.image, i, begin, end - begin,
-                      gathered.data<T>() + (i - some.first) * (end - begin) * length, length);
+        row_of(i).read({end - begin, length, windows.first + begin * windows.step, windows.step},
+                       gathered.data<T>() + (i - some.first) * (end - begin) * length, length);
       add_products(gathered.data<T>(), length, (end - begin) * length, some, begin, end - begin);
     }
   });
@@ -195,7 +122,7 @@ void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const 
         kernels::table<T>().copy_rows((lines.last - lines.first) * s.OW, s.O, wide.data<T>(), width, g.data, g.ld);
         g = {wide.data<T>(), width};
       }
-      add_lines<T>({s, x, 0}, panels, lines, g, sums);
+      add_lines(s, x, panels, lines, g, sums);
     }
   });
   partial.finish();
@@ -271,7 +198,7 @@ class GatheredWeightGrad {
     T* gathered = block.gathered.template data<T>();
     if (!in_place) {
       fill_zeros(pixels, ld - used, gathered + used, ld);
-      gather_panel<T>({s_, x_, group}, column, column + used, pixel, pixels, gathered, ld);
+      gather_patches(s_, x_, group, {column, column + used}, {pixel, pixel + pixels}, gathered, ld);
     }
     for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
       channel += group * s_.group_out() + block.channels.begin;

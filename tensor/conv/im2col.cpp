@@ -1,9 +1,11 @@
 #include <algorithm>
 
 #include <kindling/tensor/conv/paths.h>
+#include <kindling/tensor/conv/window.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/kernels/tasks.h>
+#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -43,9 +45,26 @@ template <class T>
 const T* patches(const ConvShape& s, const Tiling& tiling, int64_t tile, int64_t group, Tensor& buffer, const T* x) {
   if (s.is_pointwise()) return x + tiling.range(tile).begin * s.C;
   if (!buffer.defined()) buffer = Tensor::empty({tiling.pixels / tiling.per_image + 1, s.patch()}, dtype_of<T>());
-  kernels::im2col(s, tiling.range(tile).begin, tiling.range(tile).end, group, buffer.data<T>(),
-                  x + tiling.image(tile) * s.H * s.W * s.C);
+  const int64_t first = tiling.first_pixel(tile);
+  gather_patches<T>(s, x, group, {0, s.patch()}, {first, first + tiling.range(tile).size()}, buffer.data<T>(),
+                    s.patch());
   return buffer.data<T>();
+}
+
+// The adjoint (col2im): adds the patches of some output pixels of one image back to where they were gathered from.
+template <class T>
+void scatter_patches(const ConvShape& s, int64_t group, Range pixels, T* image, const T* cols) {
+  List<PatchRun> runs;
+  for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) { runs.push_back(run); });
+  for (int64_t pixel = pixels.begin; pixel < pixels.end; ++pixel, cols += s.patch()) {
+    const int64_t h0 = pixel / s.OW * s.stride_h - s.pad_h, w0 = pixel % s.OW * s.stride_w - s.pad_w;
+    for (const PatchRun& run : runs) {
+      const PaddedRow<T> row = padded_row<T>(s, {image, s.C}, 0, h0 + run.dh);
+      const int64_t first = (w0 + run.dw) * s.C + group * s.group_in() + run.first;
+      const auto [begin, end] = row.covered(first, run.length);
+      for (int64_t k = begin; k < end; ++k) row.data[first + k] += cols[run.column + k];
+    }
+  }
 }
 
 }  // namespace
@@ -88,8 +107,7 @@ void im2col_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
         kernels::gemm<T>(false, false, rows, s.patch(), s.group_out(), T(1), from + g * s.group_out(), s.O,
                          w + g * s.group_out() * s.patch(), s.patch(), T(0), cols, s.patch());
         if (!s.is_pointwise())
-          kernels::col2im(s, tiling.range(tile).begin, tiling.range(tile).end, g,
-                          dx + tiling.image(tile) * s.H * s.W * s.C, cols);
+          scatter_patches(s, g, tiling.range(tile), dx + tiling.image(tile) * s.H * s.W * s.C, cols);
       }
     }
   });

@@ -5,6 +5,7 @@
 
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv/paths.h>
+#include <kindling/tensor/conv/window.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/kernels/winograd.h>
 #include <kindling/tensor/panels.h>
@@ -62,19 +63,10 @@ struct Patch {
 template <class T>
 Patch<T> patch_of(const kernels::ConvShape& s, int64_t side, const TilePlace& at, Pixels<const T> x, T* buffer) {
   const int64_t h0 = at.i - s.pad_h, w0 = at.j - s.pad_w;
-  const T* pixels = x.data + ((at.image * s.H + h0) * s.W + w0) * x.ld;
-  if (h0 >= 0 && w0 >= 0 && h0 + side <= s.H && w0 + side <= s.W) return {pixels, s.W * x.ld, x.ld};
-  const int64_t left = std::clamp<int64_t>(-w0, 0, side), right = std::clamp<int64_t>(s.W - w0, left, side);
-  for (int64_t i = 0; i < side; ++i) {
-    T* to = buffer + i * side * s.C;
-    if (h0 + i < 0 || h0 + i >= s.H) {
-      std::fill_n(to, side * s.C, T(0));
-      continue;
-    }
-    std::fill_n(to, left * s.C, T(0));
-    kernels::table<T>().copy_rows(right - left, s.C, to + left * s.C, s.C, pixels + (i * s.W + left) * x.ld, x.ld);
-    std::fill_n(to + right * s.C, (side - right) * s.C, T(0));
-  }
+  if (h0 >= 0 && w0 >= 0 && h0 + side <= s.H && w0 + side <= s.W)
+    return {x.data + ((at.image * s.H + h0) * s.W + w0) * x.ld, s.W * x.ld, x.ld};
+  for (int64_t i = 0; i < side; ++i)
+    padded_row(s, x, at.image, h0 + i).read({side, s.C, w0 * x.ld, x.ld}, buffer + i * side * s.C, s.C);
   return {buffer, side * s.C, s.C};
 }
 

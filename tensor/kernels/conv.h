@@ -1,7 +1,6 @@
-// Convolution on pointers: the definition as loops, and the gathering (im2col) and scattering (col2im) of patches.
+// Convolution on pointers: its sizes, and the definition as loops.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 namespace kindling::kernels {
@@ -55,58 +54,6 @@ void naive_conv2d_input_grad(const ConvShape& s, int64_t n, T* dx, const T* grad
 template <class T>
 void naive_conv2d_weight_grad(const ConvShape& s, int64_t n, T* dw, const T* grad, const T* x) {
   for_each_product(s, n, [&](int64_t ix, int64_t iw, int64_t iy) { dw[iw] += grad[iy] * x[ix]; });
-}
-
-/// For the patch of output pixel (i, j) and group `group`: calls f(patch_offset, x_offset, length)
-/// for each run of elements that is contiguous in the patch and in the image, and g(patch_offset,
-/// length) for each run in the padding.
-template <class F, class G>
-void for_each_run(const ConvShape& s, int64_t i, int64_t j, int64_t group, F f, G g) {
-  const int64_t channels = s.group_in(), tap_row = s.KW * channels;
-  const int64_t h0 = i * s.stride_h - s.pad_h, w0 = j * s.stride_w - s.pad_w;
-  const bool rows_are_runs = s.groups == 1 && s.dilation_w == 1;
-  for (int64_t p = 0; p < s.KH; ++p) {
-    const int64_t h = h0 + p * s.dilation_h;
-    if (h < 0 || h >= s.H) {
-      g(p * tap_row, tap_row);
-    } else if (rows_are_runs) {
-      const int64_t q0 = std::clamp<int64_t>(-w0, 0, s.KW), q1 = std::clamp<int64_t>(s.W - w0, q0, s.KW);
-      if (q0 > 0) g(p * tap_row, q0 * channels);
-      if (q1 > q0) f(p * tap_row + q0 * channels, (h * s.W + w0 + q0) * s.C, (q1 - q0) * channels);
-      if (q1 < s.KW) g(p * tap_row + q1 * channels, (s.KW - q1) * channels);
-    } else {
-      for (int64_t q = 0; q < s.KW; ++q) {
-        const int64_t w = w0 + q * s.dilation_w, tap = p * tap_row + q * channels;
-        if (w < 0 || w >= s.W)
-          g(tap, channels);
-        else
-          f(tap, (h * s.W + w) * s.C + group * channels, channels);
-      }
-    }
-  }
-}
-
-/// The rows of the im2col matrix for output pixels begin <= i * OW + j < end of one image: cols
-/// [end - begin, patch()].
-template <class T>
-void im2col(const ConvShape& s, int64_t begin, int64_t end, int64_t group, T* cols, const T* image) {
-  for (int64_t pixel = begin; pixel < end; ++pixel, cols += s.patch())
-    for_each_run(
-        s, pixel / s.OW, pixel % s.OW, group,
-        [&](int64_t to, int64_t from, int64_t length) { std::copy_n(image + from, length, cols + to); },
-        [&](int64_t to, int64_t length) { std::fill_n(cols + to, length, T(0)); });
-}
-
-/// The adjoint: adds the rows of `cols` back to the pixels they were gathered from.
-template <class T>
-void col2im(const ConvShape& s, int64_t begin, int64_t end, int64_t group, T* image, const T* cols) {
-  for (int64_t pixel = begin; pixel < end; ++pixel, cols += s.patch())
-    for_each_run(
-        s, pixel / s.OW, pixel % s.OW, group,
-        [&](int64_t from, int64_t to, int64_t length) {
-          for (int64_t k = 0; k < length; ++k) image[to + k] += cols[from + k];
-        },
-        [](int64_t, int64_t) {});
 }
 
 }  // namespace kindling::kernels
