@@ -9,21 +9,20 @@ ConstantWeights::~ConstantWeights() { parallel_context() = outer_; }
 
 bool ConstantWeights::in_force() { return parallel_context() != nullptr; }
 
-Tensor ConstantWeights::packed(const Tensor& weight, int64_t form, FunctionRef<Tensor()> pack) {
+ConstantWeights::Entry& ConstantWeights::entry_of(const Tensor& weight, const WeightPacking& packing) {
+  const std::lock_guard lock(mutex_);
+  std::list<Entry>& here = entries_[{weight.storage().get(), weight.offset()}];
+  for (Entry& entry : here)
+    if (entry.packing == packing && entry.weight.shape() == weight.shape()) return entry;
+  return here.emplace_back(weight, packing);
+}
+
+Tensor ConstantWeights::packed(const Tensor& weight, const WeightPacking& packing, FunctionRef<Tensor()> pack) {
   auto* scope = static_cast<ConstantWeights*>(parallel_context());
   if (scope == nullptr) return pack();
-  Key key{form, static_cast<int64_t>(reinterpret_cast<intptr_t>(weight.storage().get())), weight.offset()};
-  key.insert(key.end(), weight.shape().begin(), weight.shape().end());
-  Entry* entry;
-  {
-    const std::lock_guard lock(scope->mutex_);
-    entry = &scope->entries_[std::move(key)];
-  }
-  std::call_once(entry->once, [&] {
-    entry->weight = weight;
-    entry->packed = pack();
-  });
-  return entry->packed;
+  Entry& entry = scope->entry_of(weight, packing);
+  std::call_once(entry.once, [&] { entry.packed = pack(); });
+  return entry.packed;
 }
 
 }  // namespace kindling

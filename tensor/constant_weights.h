@@ -1,16 +1,32 @@
 // A promise that weights stay as they are for a while, so that work on them is done once.
 #pragma once
 
-#include <functional>
+#include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <kindling/tensor/function_ref.h>
-#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling {
+namespace kernels {
+enum class WinogradScheme : uint8_t;
+}
+
+/// How a weight is packed, which depends on what it is packed for.
+struct WeightPacking {
+  /// The outputs; the gradient of the input as a convolution with turned filters; the same as the
+  /// adjoint of the outputs.
+  enum class Product : uint8_t { output, turned, adjoint };
+
+  Product product;
+  int64_t groups = 1;
+  std::optional<kernels::WinogradScheme> winograd = {};  ///< or none: the direct method
+
+  friend bool operator==(const WeightPacking&, const WeightPacking&) = default;
+};
 
 /// A promise of the caller that no weight changes while it lives. Convolutions in the thread that
 /// made it, and in parallel loops started there, then pack each weight once and keep the packed
@@ -25,20 +41,24 @@ class ConstantWeights {
 
   /// Whether there is one around the caller.
   static bool in_force();
-  /// The result of `pack` for `weight`, made once for each scope and `form`. `form` is any number
-  /// that tells the ways of packing apart. Without a scope it is made at every call.
-  static Tensor packed(const Tensor& weight, int64_t form, FunctionRef<Tensor()> pack);
+  /// The result of `pack` for `weight`, made once for each scope and `packing`. Without a scope it
+  /// is made at every call.
+  static Tensor packed(const Tensor& weight, const WeightPacking& packing, FunctionRef<Tensor()> pack);
 
  private:
   struct Entry {
+    Entry(const Tensor& of, const WeightPacking& by) : weight(of), packing(by) {}
     Tensor weight;  // held, so that no other tensor can take its place in memory
+    WeightPacking packing;
     Tensor packed;
     std::once_flag once;
   };
+  using Place = std::pair<const Storage*, int64_t>;  // a weight's memory, and its offset there
+
+  Entry& entry_of(const Tensor& weight, const WeightPacking& packing);
 
   std::mutex mutex_;
-  using Key = List<int64_t>;  // form, place in memory and shape
-  std::map<Key, Entry, std::less<Key>, Recycler<std::pair<const Key, Entry>>> entries_;
+  std::map<Place, std::list<Entry>> entries_;
   void* outer_;
 };
 

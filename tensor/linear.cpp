@@ -75,10 +75,18 @@ void multiply(int64_t N, int64_t I, int64_t O, T* y, const T* x, const T* w, con
       for_each_piece(end - begin, tile_rows, [&](int64_t row, int64_t rows) {
         for (int64_t panel = 0; panel < panels.count; ++panel)
           kernel.product_tile(static_cast<int>(rows), panels.vectors,
-                              {w + (begin + row) * I + k, I, &start, 1, std::min(kDepth, I - k),
-                               packed.data<T>() + (panel * I + k) * panels.columns, nullptr,
-                               yt + row * width + panel * panels.columns, width, panels.columns, /*relu=*/false,
-                               /*add=*/k > 0});
+                              {.a = w + (begin + row) * I + k,
+                               .lda = I,
+                               .segments = &start,
+                               .segment_count = 1,
+                               .depth = std::min(kDepth, I - k),
+                               .b = packed.data<T>() + (panel * I + k) * panels.columns,
+                               .bias = nullptr,
+                               .c = yt + row * width + panel * panels.columns,
+                               .ldc = width,
+                               .columns = panels.columns,
+                               .relu = false,
+                               .add = k > 0});
       });
     for (int64_t n = 0; n < N; ++n)
       for (int64_t o = begin; o < end; ++o)
@@ -100,10 +108,16 @@ void multiply_transposed(int64_t N, int64_t I, int64_t O, T* dw, bool add, const
     for_each_piece(panels.count, most, [&](int64_t first, int64_t count) {
       for_each_piece(end - begin, panels.max_rows, [&](int64_t row, int64_t rows) {
         for (int64_t panel = first; panel < first + count; ++panel)
-          kernel.outer_tile(
-              static_cast<int>(rows), panels.vectors,
-              {buffer.data<T>() + row, end - begin, packed.data<T>() + panel * N * panels.columns, panels.columns, N,
-               dw + (begin + row) * I + panel * panels.columns, I, panels.used_columns(panel), add});
+          kernel.outer_tile(static_cast<int>(rows), panels.vectors,
+                            {.a = buffer.data<T>() + row,
+                             .lda = end - begin,
+                             .b = packed.data<T>() + panel * N * panels.columns,
+                             .ldb = panels.columns,
+                             .pixels = N,
+                             .c = dw + (begin + row) * I + panel * panels.columns,
+                             .ldc = I,
+                             .columns = panels.used_columns(panel),
+                             .add = add});
       });
     });
   });

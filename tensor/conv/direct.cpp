@@ -137,18 +137,18 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
       for (int64_t i = 0; i < s.groups * panels.count; ++i) {
         const int64_t group = i / panels.count, panel = i % panels.count;
         const int64_t channel = group * s.group_out() + panel * panels.columns;
-        kernels::ProductTile<T> tile{nullptr,
-                                     band.pixel_stride,
-                                     segments.offsets.data(),
-                                     static_cast<int64_t>(segments.offsets.size()),
-                                     segments.depth,
-                                     weights.data<T>() + i * panel_size,
-                                     bias.defined() ? bias.data<T>() + i * panels.columns : nullptr,
-                                     nullptr,
-                                     y.ld,
-                                     panels.used_columns(panel),
-                                     relu,
-                                     add};
+        kernels::ProductTile<T> tile{.a = nullptr,  // set below, as c is
+                                     .lda = band.pixel_stride,
+                                     .segments = segments.offsets.data(),
+                                     .segment_count = static_cast<int64_t>(segments.offsets.size()),
+                                     .depth = segments.depth,
+                                     .b = weights.data<T>() + i * panel_size,
+                                     .bias = bias.defined() ? bias.data<T>() + i * panels.columns : nullptr,
+                                     .c = nullptr,
+                                     .ldc = y.ld,
+                                     .columns = panels.used_columns(panel),
+                                     .relu = relu,
+                                     .add = add};
         for (int64_t row = 0; row < band.rows; ++row)
           for_each_piece(band.pixels, panels.max_rows, [&](int64_t begin, int64_t size) {
             tile.a = band.window + row * band.row_stride + begin * band.pixel_stride + group * s.group_in();
@@ -169,7 +169,7 @@ void direct_conv2d(const ConvShape& s, Pixels<T> y, const T* x, const Tensor& we
   if (const auto scheme = winograd_scheme(s))
     return winograd_conv2d<T>(*scheme, s, y, /*add=*/false, {x, s.C}, weight, /*turned=*/false, bias, relu);
   const Panels panels(kernels::table<T>(), s.group_out());
-  const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups, [&] {
+  const Tensor packed = ConstantWeights::packed(weight, {WeightPacking::Product::output, s.groups}, [&] {
     const T* w = weight.data<T>();
     return pack<T>(s, panels, [&](int64_t group, int64_t tap, int64_t k, int64_t column) {
       return w[(group * s.group_out() + column) * s.patch() + tap * s.group_in() + k];
@@ -214,7 +214,7 @@ void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad
     return winograd_conv2d<T>(*scheme, turned, {dx, turned.O}, add, grad, weight, /*turned=*/true, nullptr,
                               /*relu=*/false);
   const Panels panels(kernels::table<T>(), turned.group_out());
-  const Tensor packed = ConstantWeights::packed(weight, 2 * s.groups + 1, [&] {
+  const Tensor packed = ConstantWeights::packed(weight, {WeightPacking::Product::turned, s.groups}, [&] {
     const T* w = weight.data<T>();
     const int64_t last_tap = s.KH * s.KW - 1;
     return pack<T>(turned, panels, [&](int64_t group, int64_t tap, int64_t k, int64_t column) {

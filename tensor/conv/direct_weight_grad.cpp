@@ -21,11 +21,11 @@ constexpr int64_t kPanelElements = 4096;
 // From so many output channels on, pixels of a pointwise convolution are gathered too.
 constexpr int64_t kGatherChannels = 96;
 // Pixels and output channels whose gradient is walked over for every panel before the next ones' is: a share of L2.
-constexpr int64_t kBlockPixels = 512, kBlockChannels = 256;
+constexpr int64_t kGradPixels = 512, kGradChannels = 256;
 // The same where a pixel's gradient is longer than its input and the weights are few, so that their sums may be stored
 // more often: a tile's rows are a few channels of every pixel, an order in which the processor does not foresee the
 // next lines, and the next pixels' are fetched while these are computed.
-constexpr int64_t kShortBlockPixels = 128, kFewWeights = 16384;
+constexpr int64_t kShortGradPixels = 128, kFewWeights = 16384;
 
 // Up to so many input channels, runs of a patch are so short that to gather them costs as much as to multiply them.
 constexpr int64_t kFewChannels = 4;
@@ -72,8 +72,18 @@ void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines
       for (int64_t column = 0; column < width; column += panels.columns)
         for_each_piece(length, panels.max_rows, [&](int64_t element, int64_t rows) {
           kernel.outer_tile(static_cast<int>(rows), panels.vectors,
-                            {a + element, lda, b + column, g.ld, pixels, sums + (run.column + element) * width + column,
-                             width, panels.columns, /*add=*/true, some.last - some.first, line_a, s.OW * g.ld});
+                            {.a = a + element,
+                             .lda = lda,
+                             .b = b + column,
+                             .ldb = g.ld,
+                             .pixels = pixels,
+                             .c = sums + (run.column + element) * width + column,
+                             .ldc = width,
+                             .columns = panels.columns,
+                             .add = true,
+                             .lines = some.last - some.first,
+                             .line_a = line_a,
+                             .line_b = s.OW * g.ld});
         });
     };
     // Lines and pixels whose windows have this row on the image; those that it sticks out of at a side are gathered.
@@ -142,10 +152,10 @@ class GatheredWeightGrad {
         x_(x),
         panels_(kernel_, s.patch()),
         fetches_ahead_(s.is_pointwise() && s.C < s.O && s.O * s.C <= kFewWeights),
-        largest_block_(fetches_ahead_ ? kShortBlockPixels : kBlockPixels),
+        largest_block_(fetches_ahead_ ? kShortGradPixels : kGradPixels),
         largest_piece_(std::min(kPanelElements / panels_.columns, largest_block_)),
         parts_(sum_parts(all_pixels(), kPartPixels)),
-        channel_cuts_(ceil_div(s.group_out(), kBlockChannels)),
+        channel_cuts_(ceil_div(s.group_out(), kGradChannels)),
         panel_cuts_(pieces_of_task(parts_ * channel_cuts_, all_panels())) {}
 
   void run(T* dw, bool add) const {
@@ -203,10 +213,16 @@ class GatheredWeightGrad {
     for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
       channel += group * s_.group_out() + block.channels.begin;
       ahead.step();
-      kernel_.outer_tile(
-          static_cast<int>(rows), panels_.vectors,
-          {grad_.data + pixel * grad_.ld + channel, grad_.ld, in_place ? x_ + pixel * s_.C + column : gathered,
-           in_place ? s_.C : ld, pixels, block.sums + channel * s_.patch() + column, s_.patch(), used, add});
+      kernel_.outer_tile(static_cast<int>(rows), panels_.vectors,
+                         {.a = grad_.data + pixel * grad_.ld + channel,
+                          .lda = grad_.ld,
+                          .b = in_place ? x_ + pixel * s_.C + column : gathered,
+                          .ldb = in_place ? s_.C : ld,
+                          .pixels = pixels,
+                          .c = block.sums + channel * s_.patch() + column,
+                          .ldc = s_.patch(),
+                          .columns = used,
+                          .add = add});
     });
   }
 

@@ -12,6 +12,7 @@ namespace {
 
 using kernels::ConvShape;
 using kernels::WinogradScheme;
+using Product = WeightPacking::Product;
 
 // Below, the transforms cost what the products save.
 constexpr int64_t kMinChannels = 16;
@@ -55,8 +56,8 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
   const Panels panels(kernels::table<T>(), s.O);
   const T* w = weight.data<T>();
   const int64_t taps = winograd.taps * winograd.taps;
-  const Tensor packed = packed_filters<T>(scheme, turned ? WinogradForm::turned : WinogradForm::output, weight, s.C,
-                                          panels, [&](int64_t k, int64_t tap, int64_t column) {
+  const Tensor packed = packed_filters<T>(scheme, turned ? Product::turned : Product::output, weight, s.C, panels,
+                                          [&](int64_t k, int64_t tap, int64_t column) {
                                             return turned ? w[(k * taps + taps - 1 - tap) * s.O + column]
                                                           : w[(column * taps + tap) * s.C + k];
                                           });
@@ -84,8 +85,14 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
       for (int64_t t = 0; t < count; ++t) {
         const TilePlace at = tiles.place(s, first + t);
         winograd.output(used,
-                        {y.data + at.pixel * y.ld + channel, s.OW * y.ld, y.ld, at.rows, at.columns,
-                         bias != nullptr ? bias + channel : nullptr, relu, add},
+                        {.y = y.data + at.pixel * y.ld + channel,
+                         .row = s.OW * y.ld,
+                         .pixel = y.ld,
+                         .rows = at.rows,
+                         .columns = at.columns,
+                         .bias = bias != nullptr ? bias + channel : nullptr,
+                         .relu = relu,
+                         .add = add},
                         m + t * panels.columns, m_plane);
       }
     }

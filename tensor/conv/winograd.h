@@ -23,9 +23,6 @@ const kernels::WinogradTransforms<T>& transforms(kernels::WinogradScheme scheme)
   return kernels::table<T>().winograd[static_cast<int>(scheme)];
 }
 
-enum class WinogradForm : uint8_t { output, turned, adjoint };
-inline constexpr int kWinogradForms = 3;
-
 // Tiles of size x size output pixels, counted through all images.
 struct TilePlace {
   int64_t image, i, j;    // its first pixel
@@ -80,13 +77,11 @@ void transform_patches(const kernels::WinogradTransforms<T>& w, const kernels::C
   }
 }
 
-// The transformed weights of a product tile, [panel][point][k][column]: element(k, tap, column) is a weight. `form`
-// tells the ways to pack the same weights apart.
+// The transformed weights of a product tile, [panel][point][k][column]: element(k, tap, column) is a weight.
 template <class T, class F>
-Tensor packed_filters(kernels::WinogradScheme scheme, WinogradForm form, const Tensor& weight, int64_t depth,
-                      const Panels& panels, F element) {
-  const int key = -1 - kWinogradForms * static_cast<int>(scheme) - static_cast<int>(form);
-  return ConstantWeights::packed(weight, key, [&] {
+Tensor packed_filters(kernels::WinogradScheme scheme, WeightPacking::Product product, const Tensor& weight,
+                      int64_t depth, const Panels& panels, F element) {
+  return ConstantWeights::packed(weight, {.product = product, .winograd = scheme}, [&] {
     const kernels::WinogradTransforms<T>& winograd = transforms<T>(scheme);
     const int64_t taps = winograd.taps * winograd.taps, points = winograd.points * winograd.points;
     const int64_t plane = depth * panels.columns;
@@ -133,11 +128,19 @@ void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, co
   const int64_t size = v.depth * panels.columns;
   for (int64_t point = 0; point < tiles.points; ++point)
     for_each_piece(count, panels.max_rows, [&](int64_t begin, int64_t rows) {
-      kernels::table<T>().product_tile(
-          static_cast<int>(rows), panels.vectors,
-          {v.data + point * v.plane + begin * v.depth, v.depth, &kOneSegment, 1, v.depth,
-           filters + (panel * tiles.points + point) * size, nullptr, m + point * m_plane + begin * panels.columns,
-           panels.columns, panels.columns, /*relu=*/false, /*add=*/false});
+      kernels::table<T>().product_tile(static_cast<int>(rows), panels.vectors,
+                                       {.a = v.data + point * v.plane + begin * v.depth,
+                                        .lda = v.depth,
+                                        .segments = &kOneSegment,
+                                        .segment_count = 1,
+                                        .depth = v.depth,
+                                        .b = filters + (panel * tiles.points + point) * size,
+                                        .bias = nullptr,
+                                        .c = m + point * m_plane + begin * panels.columns,
+                                        .ldc = panels.columns,
+                                        .columns = panels.columns,
+                                        .relu = false,
+                                        .add = false});
     });
 }
 

@@ -19,7 +19,7 @@ void winograd_input_grad(WinogradScheme scheme, const ConvShape& s, T* dx, bool 
   const Panels panels(kernels::table<T>(), s.C);
   const T* w = weight.data<T>();
   const Tensor packed =
-      packed_filters<T>(scheme, WinogradForm::adjoint, weight, s.O, panels,
+      packed_filters<T>(scheme, WeightPacking::Product::adjoint, weight, s.O, panels,
                         [&](int64_t k, int64_t tap, int64_t column) { return w[k * s.patch() + tap * s.C + column]; });
   const Tiles tiles(s, winograd);
   const int64_t tiles_an_image = tiles.down * tiles.across, points = tiles.points;
@@ -44,11 +44,15 @@ void winograd_input_grad(WinogradScheme scheme, const ConvShape& s, T* dx, bool 
         for (int64_t t = 0; t < count; ++t) {
           const TilePlace at = tiles.place(s, first + t);
           const int64_t h0 = at.i - s.pad_h, w0 = at.j - s.pad_w;
-          winograd.input_grad(
-              panels.used_columns(panel),
-              {dx + ((at.image * s.H + h0) * s.W + w0) * s.C + channel, s.W * s.C, s.C, std::max<int64_t>(-h0, 0),
-               std::min(s.H - h0, tiles.side), std::max<int64_t>(-w0, 0), std::min(s.W - w0, tiles.side)},
-              v + t * panels.columns, v_plane);
+          winograd.input_grad(panels.used_columns(panel),
+                              {.dx = dx + ((at.image * s.H + h0) * s.W + w0) * s.C + channel,
+                               .row = s.W * s.C,
+                               .pixel = s.C,
+                               .first_row = std::max<int64_t>(-h0, 0),
+                               .last_row = std::min(s.H - h0, tiles.side),
+                               .first_column = std::max<int64_t>(-w0, 0),
+                               .last_column = std::min(s.W - w0, tiles.side)},
+                              v + t * panels.columns, v_plane);
         }
       }
     });

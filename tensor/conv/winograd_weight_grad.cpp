@@ -16,7 +16,7 @@ using kernels::WinogradScheme;
 using kernels::WinogradTransforms;
 
 // Output channels whose points are summed at a time, so that gradients, patches and sums stay in L2.
-constexpr int64_t kBlockChannels = 64;
+constexpr int64_t kSumChannels = 64;
 // Sums are cut into parts of at least this many tiles; each part costs one more pass over the weights.
 constexpr int64_t kPartTiles = 512;
 
@@ -30,8 +30,8 @@ class PointSums {
         tiles_(tiles),
         panels_(kernels::table<T>(), s.C),
         v_plane_(plane_of<T>(capacity * s.C)),
-        z_plane_(plane_of<T>(capacity * kBlockChannels)),
-        sum_plane_(plane_of<T>(kBlockChannels * s.C)),
+        z_plane_(plane_of<T>(capacity * kSumChannels)),
+        sum_plane_(plane_of<T>(kSumChannels * s.C)),
         // A tile reads whole vectors: behind the last patch there must be some more.
         buffer_(Tensor::empty({tiles.points * (v_plane_ + z_plane_ + s.C) + panels_.columns}, dtype_of<T>())),
         v_(buffer_.template data<T>()),
@@ -50,17 +50,23 @@ class PointSums {
     const kernels::Table<T>& kernel = kernels::table<T>();
     for (int64_t t = 0; t < count; ++t) {
       const TilePlace at = tiles_.place(s_, first + t);
-      winograd_.grad(channels, z_ + t * kBlockChannels, z_plane_, grad.data + at.pixel * grad.ld + channel,
+      winograd_.grad(channels, z_ + t * kSumChannels, z_plane_, grad.data + at.pixel * grad.ld + channel,
                      s_.OW * grad.ld, grad.ld, at.rows, at.columns);
     }
     for (int64_t point = 0; point < tiles_.points; ++point)
       for (int64_t panel = 0; panel < panels_.count; ++panel) {
         const int64_t column = panel * panels_.columns;
         for_each_piece(channels, panels_.max_rows, [&](int64_t begin, int64_t rows) {
-          kernel.outer_tile(
-              static_cast<int>(rows), panels_.vectors,
-              {z_ + point * z_plane_ + begin, kBlockChannels, v_ + point * v_plane_ + column, s_.C, count,
-               sums + point * sum_plane_ + begin * s_.C + column, s_.C, panels_.used_columns(panel), add});
+          kernel.outer_tile(static_cast<int>(rows), panels_.vectors,
+                            {.a = z_ + point * z_plane_ + begin,
+                             .lda = kSumChannels,
+                             .b = v_ + point * v_plane_ + column,
+                             .ldb = s_.C,
+                             .pixels = count,
+                             .c = sums + point * sum_plane_ + begin * s_.C + column,
+                             .ldc = s_.C,
+                             .columns = panels_.used_columns(panel),
+                             .add = add});
         });
       }
   }
@@ -82,7 +88,7 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
                           const T* x) {
   const WinogradTransforms<T>& winograd = transforms<T>(scheme);
   const Tiles tiles(s, winograd);
-  const int64_t channel_blocks = ceil_div(s.O, kBlockChannels);
+  const int64_t channel_blocks = ceil_div(s.O, kSumChannels);
   const int64_t parts = sum_parts(tiles.count, kPartTiles);
   // Cutting channels changes no sum; it only makes tasks for several threads, each of which transforms all patches.
   const int64_t cuts = pieces_of_task(parts, channel_blocks);
@@ -102,7 +108,7 @@ void winograd_weight_grad(WinogradScheme scheme, const ConvShape& s, T* dw, bool
       const int64_t tile = first + of_part.begin, block_tiles = of_part.size();
       point_sums.load_patches(tile, block_tiles, x);
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t channel = i * kBlockChannels, channels = std::min(kBlockChannels, s.O - channel);
+        const int64_t channel = i * kSumChannels, channels = std::min(kSumChannels, s.O - channel);
         T* const block_sums = sums.data<T>() + (i - begin) % kept * tiles.points * point_sums.sum_plane();
         point_sums.add(tile, block_tiles, grad, channel, channels, block_sums, /*add=*/block > 0);
         if (block + 1 < blocks) continue;

@@ -14,18 +14,19 @@ TEST_CASE("ConstantWeights packs once, in all threads, and forgets at its end") 
   {
     const ConstantWeights constant;
     int packed = 0;
+    const WeightPacking packing{.product = WeightPacking::Product::adjoint};  // the direct method has none
     const auto pack = [&] {
       ++packed;
       return w;
     };
-    parallel_for(8, 1, [&](int64_t, int64_t) { ConstantWeights::packed(w, 99, pack); });
+    parallel_for(8, 1, [&](int64_t, int64_t) { ConstantWeights::packed(w, packing, pack); });
     CHECK(packed == 1);
     CHECK(bitwise_equal(conv2d(x, w), before));
     CHECK(bitwise_equal(conv2d(x, w), before));
     CHECK(bitwise_equal(conv2d_input_grad(before, w, x.shape()), conv2d_input_grad(before, w.clone(), x.shape())));
     {
       const ConstantWeights inner;
-      ConstantWeights::packed(w, 99, pack);
+      ConstantWeights::packed(w, packing, pack);
       CHECK(packed == 2);
     }
   }
@@ -55,5 +56,27 @@ TEST_CASE("ConstantWeights tells weights apart that share memory, and conv2d fro
     const std::vector<Tensor> found = results();
     for (size_t i = 0; i < expected.size(); ++i) CHECK(bitwise_equal(found[i], expected[i]));
     CHECK(bitwise_equal(conv2d(wide, w, {}, grouped), expected_grouped));
+  }
+}
+
+TEST_CASE("ConstantWeights tells Winograd's schemes and products apart") {
+  Rng rng(10);
+  const Tensor w = random({16, 3, 3, 16}, rng);
+  // By tiles of 2 and of 4 pixels: outputs, and gradients as turned convolutions and as the adjoint.
+  const auto results = [&] {
+    std::vector<Tensor> all;
+    for (const auto& [size, padding] : {std::pair{4, 0}, {10, 0}, {2, 1}, {10, 1}}) {
+      Rng pixels(11);
+      const Tensor x = random({1, size, size, 16}, pixels);
+      all.push_back(conv2d(x, w, {}, {.padding = padding}));
+      all.push_back(conv2d_input_grad(all.back(), w, x.shape(), {.padding = padding}));
+    }
+    return all;
+  };
+  const std::vector<Tensor> expected = results();
+  const ConstantWeights constant;
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    const std::vector<Tensor> found = results();
+    for (size_t i = 0; i < expected.size(); ++i) CHECK(bitwise_equal(found[i], expected[i]));
   }
 }
