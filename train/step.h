@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <kindling/nn/module.h>
-#include <kindling/tensor/function_ref.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>
 #include <kindling/train/step_plan.h>
