@@ -15,5 +15,5 @@ endif()
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json 3.11 REQUIRED)  # io, and the headers of train
-find_package(Protobuf REQUIRED)            # train: TensorBoard's event files
+find_package(Protobuf REQUIRED)            # io: Caffe's files; train: TensorBoard's event files
 find_package(fmt REQUIRED)                 # train: progress on a terminal; cli

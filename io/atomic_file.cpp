@@ -95,6 +95,9 @@ std::string read_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) throw FileError(path + ": cannot be opened: " + reason());
   std::string contents;
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
+    contents.reserve(static_cast<size_t>(status.st_size));
   char block[1 << 16];
   ssize_t got;
   while ((got = ::read(descriptor, block, sizeof block)) > 0 || (got < 0 && errno == EINTR))

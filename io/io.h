@@ -2,7 +2,9 @@
 #pragma once
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/caffe.h>
 #include <kindling/io/checkpoint.h>
+#include <kindling/io/deep_compression.h>
 #include <kindling/io/safetensors.h>
 #include <kindling/io/tensor_file.h>
 #include <kindling/io/weights.h>
