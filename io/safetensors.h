@@ -52,8 +52,8 @@ class SafetensorsFile {
   bool has_checksums() const { return has_checksums_; }
   /// The entry of this name, or null.
   const TensorEntry* find(const std::string& name) const;
-  /// The elements of one entry. F16 and BF16 become f32, BOOL becomes u8, and I32, I16 and I8 become
-  /// i64. Throws FileError if the checksum is wrong.
+  /// The elements of one entry. F16 and BF16 become f32, BOOL becomes u8, and I32, I16 and I8
+  /// become i64. Throws FileError if the checksum is wrong.
   Tensor read(const TensorEntry& entry) const;
   /// As above, by name. Throws FileError if there is no such tensor.
   Tensor read(const std::string& name) const;

@@ -2,11 +2,11 @@
 
 #include <caffe.pb.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/tensor/ops.h>
-#include <kindling/tensor/storage.h>
 
 #include <kindling/tests/io/hostile_files.h>
 #include <kindling/tests/support/shared_data.h>
@@ -72,10 +72,11 @@ std::string net_of(const std::string& layer) {
 double sum_of(const Tensor& x) { return sum(x.to(DType::f64)).item(); }
 
 const Tensor& find(const TensorFile& file, const std::string& name) {
-  for (const StoredTensor& tensor : file.tensors)
-    if (tensor.name == name) return tensor.value;
-  FAIL("no tensor " << name);
-  std::abort();
+  const auto found = std::find_if(file.tensors.begin(), file.tensors.end(),
+                                  [&](const StoredTensor& tensor) { return tensor.name == name; });
+  INFO(name);
+  REQUIRE(found != file.tensors.end());
+  return found->value;
 }
 
 }  // namespace
