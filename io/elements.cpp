@@ -43,15 +43,15 @@ void convert_integers(const char* from, std::endian order, Tensor& to) {
 
 int64_t element_bytes(std::string_view dtype) {
   if (dtype == "F64" || dtype == "I64") return 8;
-  if (dtype == "F32" || dtype == "I32") return 4;
-  if (dtype == "F16" || dtype == "BF16" || dtype == "I16") return 2;
+  if (dtype == "F32" || dtype == "I32" || dtype == "U32") return 4;
+  if (dtype == "F16" || dtype == "BF16" || dtype == "I16" || dtype == "U16") return 2;
   return dtype == "I8" || dtype == "U8" || dtype == "BOOL" ? 1 : 0;
 }
 
 DType memory_dtype(std::string_view dtype) {
   if (dtype == "F64") return DType::f64;
   if (dtype == "U8" || dtype == "BOOL") return DType::u8;
-  return dtype.starts_with('I') ? DType::i64 : DType::f32;
+  return dtype.starts_with('I') || dtype.starts_with('U') ? DType::i64 : DType::f32;
 }
 
 const char* file_dtype(DType dtype) {
@@ -79,6 +79,10 @@ Tensor decode_elements(std::string_view dtype, const Shape& shape, const char* f
     convert_integers<int16_t>(from, order, result);
   } else if (dtype == "I8") {
     convert_integers<int8_t>(from, order, result);
+  } else if (dtype == "U32") {
+    convert_integers<uint32_t>(from, order, result);
+  } else if (dtype == "U16") {
+    convert_integers<uint16_t>(from, order, result);
   } else {
     visit(result.dtype(), [&](auto t) {
       using T = decltype(t);
@@ -90,6 +94,14 @@ Tensor decode_elements(std::string_view dtype, const Shape& shape, const char* f
     });
   }
   return result;
+}
+
+std::string_view bytes_of(const Tensor& tensor) {
+  return visit(tensor.dtype(), [&](auto t) {
+    using T = decltype(t);
+    return std::string_view(reinterpret_cast<const char*>(tensor.data<T>()),
+                            static_cast<size_t>(tensor.numel()) * sizeof(T));
+  });
 }
 
 }  // namespace kindling

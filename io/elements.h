@@ -10,7 +10,7 @@
 namespace kindling {
 
 /// Bytes of an element whose type in the file is "F64", "F32", "F16", "BF16", "I64", "I32", "I16",
-/// "I8", "U8" or "BOOL" (safetensors' words, used for all formats); 0 for any other.
+/// "I8", "U32", "U16", "U8" or "BOOL" (safetensors' words, used for all formats); 0 for any other.
 int64_t element_bytes(std::string_view dtype);
 
 /// The dtype of the tensor that such elements become: F64 and F32 stay what they are, F16 and BF16
@@ -24,5 +24,8 @@ const char* file_dtype(DType dtype);
 /// numel * element_bytes(dtype) bytes.
 Tensor decode_elements(std::string_view dtype, const Shape& shape, const char* from,
                        std::endian order = std::endian::little);
+
+/// The elements of a contiguous tensor as they are in memory. Valid while the tensor is.
+std::string_view bytes_of(const Tensor& tensor);
 
 }  // namespace kindling

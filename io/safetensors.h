@@ -25,7 +25,8 @@ using Metadata = std::map<std::string, std::string>;
 /// One tensor as the header describes it.
 struct TensorEntry {
   std::string name;
-  std::string dtype;  ///< as in the file: "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8" or "BOOL"
+  std::string
+      dtype;  ///< as in the file: "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U32", "U16", "U8" or "BOOL"
   Shape shape;
   int64_t offset = 0;  ///< of the first element, in bytes from the start of the file
   int64_t bytes = 0;
@@ -52,7 +53,7 @@ class SafetensorsFile {
   bool has_checksums() const { return has_checksums_; }
   /// The entry of this name, or null.
   const TensorEntry* find(const std::string& name) const;
-  /// The elements of one entry. F16 and BF16 become f32, BOOL becomes u8, and I32, I16 and I8
+  /// The elements of one entry. F16 and BF16 become f32, BOOL becomes u8, and the other integers
   /// become i64. Throws FileError if the checksum is wrong.
   Tensor read(const TensorEntry& entry) const;
   /// As above, by name. Throws FileError if there is no such tensor.

@@ -1,12 +1,7 @@
-#include <zlib.h>
-
+#include <kindling/io/crc32.h>
 #include <kindling/io/safetensors_format.h>
 
 namespace kindling::safetensors {
-
-uint32_t crc32(const void* data, int64_t bytes, uint32_t before) {
-  return static_cast<uint32_t>(::crc32_z(before, static_cast<const Bytef*>(data), static_cast<size_t>(bytes)));
-}
 
 std::string hex(uint32_t number) {
   std::string text(kChecksumDigits, '0');
@@ -16,7 +11,7 @@ std::string hex(uint32_t number) {
 
 uint32_t header_crc32(const std::string& header) {
   const uint64_t length = header.size();
-  return crc32(header.data(), static_cast<int64_t>(length), crc32(&length, kLengthBytes));
+  return crc32(header, crc32({reinterpret_cast<const char*>(&length), kLengthBytes}));
 }
 
 }  // namespace kindling::safetensors

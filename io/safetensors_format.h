@@ -23,9 +23,6 @@ inline constexpr char kChecksumKey[] = "kindling_crc32";
 inline constexpr std::string_view kChecksumStart = R"({"__metadata__":{"kindling_crc32":")";
 inline constexpr size_t kChecksumDigits = 8;
 
-/// CRC-32 (ISO 3309, as in zlib and PNG) of `bytes` bytes. `before` is the checksum of the bytes
-/// that precede them.
-uint32_t crc32(const void* data, int64_t bytes, uint32_t before = 0);
 /// As kChecksumDigits lower-case hexadecimal digits.
 std::string hex(uint32_t number);
 /// The checksum of a header, in which its own checksum is zeros, and of the length before it.

@@ -180,7 +180,7 @@ void HeaderReader::check_fields() const {
   if (tensor_.others_given) fail("has entries besides dtype, shape and data_offsets");
   if (!tensor_.dtype_is_text) fail("dtype is not a string");
   if (element_bytes(tensor_.dtype) == 0)
-    fail("dtype ", tensor_.dtype, " is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
+    fail("dtype ", tensor_.dtype, " is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U32, U16, U8, BOOL");
   if (!tensor_.shape.whole) fail("shape is not a list of whole numbers from 0 up");
   if (tensor_.shape.values.size() > Shape::kMaxRank)
     fail("rank ", tensor_.shape.values.size(), " is above the largest, ", Shape::kMaxRank);

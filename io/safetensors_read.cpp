@@ -8,6 +8,7 @@
 #include <charconv>
 #include <system_error>
 
+#include <kindling/io/crc32.h>
 #include <kindling/io/elements.h>
 #include <kindling/io/safetensors.h>
 #include <kindling/io/safetensors_format.h>
@@ -108,7 +109,7 @@ const TensorEntry* SafetensorsFile::find(const std::string& name) const {
 
 void SafetensorsFile::read_elements(const TensorEntry& entry, void* to) const {
   read_exactly(path_, descriptor_, entry.offset, to, entry.bytes);
-  if (entry.crc32 && *entry.crc32 != safetensors::crc32(to, entry.bytes))
+  if (entry.crc32 && *entry.crc32 != crc32({static_cast<const char*>(to), static_cast<size_t>(entry.bytes)}))
     refuse(path_, entry.offset, "tensor \"", entry.name, "\": its checksum is wrong: the file is damaged");
 }
 

@@ -1,40 +1,32 @@
 // Writing safetensors files.
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/crc32.h>
 #include <kindling/io/elements.h>
 #include <kindling/io/safetensors.h>
 #include <kindling/io/safetensors_format.h>
+#include <kindling/io/texts.h>
 
 namespace kindling {
 namespace {
 
 using Json = nlohmann::json;
 
-int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * size_of(tensor.dtype()); }
-
 void check_names(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
   if (metadata.contains(safetensors::kChecksumKey))
     throw FileError(path + ": metadata cannot be named \"" + safetensors::kChecksumKey + "\"");
-  std::unordered_set<std::string_view> seen;
-  for (const NamedTensor& tensor : tensors) {
+  for (const NamedTensor& tensor : tensors)
     if (tensor.name == safetensors::kMetadataKey)
       throw FileError(path + ": a tensor cannot be named \"" + tensor.name + "\"");
-    if (!seen.insert(tensor.name).second) throw FileError(path + ": two tensors are named \"" + tensor.name + "\"");
-  }
-}
-
-const void* data_of(const Tensor& tensor) {
-  return visit(tensor.dtype(), [&](auto t) -> const void* { return tensor.data<decltype(t)>(); });
+  check_texts(path, tensors, metadata);
 }
 
 /// "00000000" for the header, then the checksum of each tensor.
 std::string checksums(const std::vector<NamedTensor>& tensors) {
   std::string words(safetensors::kChecksumDigits, '0');
-  for (const auto& [name, value] : tensors)
-    words += " " + safetensors::hex(safetensors::crc32(data_of(value), bytes_of(value)));
+  for (const auto& [name, value] : tensors) words += " " + safetensors::hex(crc32(bytes_of(value)));
   return words;
 }
 
@@ -45,7 +37,7 @@ std::string make_header(const std::vector<NamedTensor>& tensors, const Metadata&
   text += '}';
   int64_t offset = 0;
   for (const auto& [name, value] : tensors) {
-    const int64_t end = offset + bytes_of(value);
+    const int64_t end = offset + static_cast<int64_t>(bytes_of(value).size());
     text += ',' + Json(name).dump() + R"(:{"dtype":")" + file_dtype(value.dtype()) + R"(","shape":)" +
             Json(std::vector<int64_t>(value.shape().begin(), value.shape().end())).dump() + R"(,"data_offsets":[)" +
             std::to_string(offset) + ',' + std::to_string(end) + "]}";
@@ -68,17 +60,12 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
     return size_of(a.value.dtype()) > size_of(b.value.dtype());
   });
 
-  std::string header;
-  try {
-    header = make_header(ordered, metadata);
-  } catch (const Json::type_error&) {
-    throw FileError(path + ": names and metadata must be UTF-8");
-  }
+  const std::string header = make_header(ordered, metadata);
   const uint64_t length = header.size();
   AtomicFile file(path);
   file.write(&length, sizeof length);
   file.write(header);
-  for (const auto& [name, value] : ordered) file.write(data_of(value), static_cast<size_t>(bytes_of(value)));
+  for (const auto& [name, value] : ordered) file.write(bytes_of(value));
   file.commit();
 }
 

@@ -12,7 +12,7 @@ namespace kindling {
 /// A tensor of a file.
 struct StoredTensor {
   std::string name;
-  std::string dtype;  ///< in the file: "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8" or "BOOL"
+  std::string dtype;  ///< in the file: "F64", "F32", "F16", "BF16", "I64" to "I8", "U64" to "U8" or "BOOL"
   Tensor value;       ///< F16 and BF16 as f32, U8 and BOOL as u8, other integers as i64
 };
 

@@ -39,6 +39,13 @@ void for_each_truncation(const std::string& bytes, Read read, F f) {
   }
 }
 
+/// Fails unless each proper beginning of the file is refused, with a byte offset.
+template <class Read>
+void check_truncations(const std::string& bytes, Read read) {
+  REQUIRE(refusal(bytes, read) == "");
+  for_each_truncation(bytes, read, [](size_t, const std::string& text) { CHECK_THAT(text, Catch::Contains("byte ")); });
+}
+
 /// Reads the file with each byte changed: all of its bits, the lowest, the highest, and to 0 and
 /// 127. Returns how many of these files were refused.
 template <class Read>

@@ -293,7 +293,7 @@ TEST_CASE("entries that do not describe a tensor are refused") {
   CHECK(say(R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}})", 4) ==
         "byte 9: tensor \"a\": has entries besides dtype, shape and data_offsets");
   CHECK(say(object({entry("a", "F8", "[4]", "[0,4]")}), 4) ==
-        "byte 9: tensor \"a\": dtype F8 is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
+        "byte 9: tensor \"a\": dtype F8 is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U32, U16, U8, BOOL");
   CHECK(say(object({entry("a", "F32", "[-1]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
   CHECK(say(object({entry("a", "F32", "[1.0]", "[0,4]")}), 4) ==
