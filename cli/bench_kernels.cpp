@@ -193,13 +193,13 @@ int run_gemm(KernelBench& options, Settings& settings) {
 
 // conv
 
-struct ConvShape {
+struct MeasuredConv {
   std::string name;
   Shape x, w;
   Conv2dOptions options;
 };
 
-std::vector<ConvShape> conv_shapes(const KernelBench& o) {
+std::vector<MeasuredConv> measured_convs(const KernelBench& o) {
   if (o.channels) {
     const int64_t size = o.model.input_size();
     if (*o.channels % o.groups != 0 || o.filters % o.groups != 0)
@@ -212,17 +212,17 @@ std::vector<ConvShape> conv_shapes(const KernelBench& o) {
   Rng rng(o.everywhere.seed);
   const std::unique_ptr<Module> model = o.model.make(rng);
   const int64_t size = o.model.input_size();
-  std::vector<ConvShape> shapes;
+  std::vector<MeasuredConv> convs;
   for (const LayerCall& call : layer_calls(*model, {1, size, size, o.model.info().channels})) {
     const auto* conv = dynamic_cast<const Conv2d*>(call.module);
     if (conv == nullptr) continue;
     Shape x = call.input;
     x[0] = o.batch_size;
-    const bool known = std::any_of(shapes.begin(), shapes.end(),
-                                   [&](const ConvShape& s) { return s.x == x && s.w == conv->weight.shape(); });
-    if (!known) shapes.push_back({call.name, x, conv->weight.shape(), conv->options()});
+    const bool known = std::any_of(convs.begin(), convs.end(),
+                                   [&](const MeasuredConv& s) { return s.x == x && s.w == conv->weight.shape(); });
+    if (!known) convs.push_back({call.name, x, conv->weight.shape(), conv->options()});
   }
-  return shapes;
+  return convs;
 }
 
 constexpr const char* kPasses[] = {"forward", "input gradient", "weight gradient"};
@@ -260,7 +260,7 @@ int run_conv(KernelBench& options, Settings& settings) {
   PeakMeter peak;
   Rng rng(options.everywhere.seed);
   std::vector<Row> all;
-  for (const ConvShape& shape : conv_shapes(options)) {
+  for (const MeasuredConv& shape : measured_convs(options)) {
     const Shape y = conv2d_shape(shape.x, shape.w, shape.options);
     const ConvOperands operands{Tensor::uniform(shape.x, -1, 1, rng), Tensor::uniform(shape.w, -1, 1, rng),
                                 Tensor::uniform(y, -1, 1, rng), shape.options};

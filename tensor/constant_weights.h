@@ -17,8 +17,8 @@ enum class WinogradScheme : uint8_t;
 
 /// How a weight is packed, which depends on what it is packed for.
 struct WeightPacking {
-  /// The outputs; the gradient of the input as a convolution with turned filters; the same as the
-  /// adjoint of the outputs.
+  /// The output; or the gradient of the input, computed as a convolution with turned filters, or as
+  /// the adjoint of the output.
   enum class Product : uint8_t { output, turned, adjoint };
 
   Product product;

@@ -138,7 +138,7 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
         " and output ", y_any.shape(), " differ");
   const int64_t C = y_any.size(-1);
   if (y_any.numel() == 0) return {Tensor::empty(y_any.shape(), y_any.dtype()), Tensor::zeros({C}, y_any.dtype())};
-  const detail::Rows rows("relu_bias_grad", y_any);
+  const detail::RowBlocks rows("relu_bias_grad", y_any);
   const Tensor y = with_rows(y_any), grad = with_rows(grad_any);  // may be halves of a concatenation
   const int64_t ld_y = row_stride(y), ld_grad = row_stride(grad);
   ReluBiasGrad result{Tensor::empty(y.shape(), y.dtype()), {}};

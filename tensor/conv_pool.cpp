@@ -15,14 +15,14 @@ using detail::PoolGeometry;
 using kernels::ConvShape;
 
 // Of the map between, a share of L2.
-constexpr int64_t kBandBytes = 256 << 10;
+constexpr int64_t kMapBytes = 256 << 10;
 
 // Not for Winograd: it wants many images at once, and its scheme depends on the map's size, so bands
 // would change bits. Nor for the reference algorithms, which want the whole map.
 bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::may_use_winograd(s); }
 
 int64_t band_rows(const ConvShape& s, int64_t element_bytes) {
-  return std::max<int64_t>(kBandBytes / (s.OW * s.O * element_bytes), 1);
+  return std::max<int64_t>(kMapBytes / (s.OW * s.O * element_bytes), 1);
 }
 
 // Rows [begin, end) of one image's result as a convolution of its own, of a part of the image's rows.

@@ -13,7 +13,7 @@
 namespace kindling {
 namespace {
 
-using detail::Rows;
+using detail::RowBlocks;
 
 void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, const char* name) {
   check_same_dtype(op, x, per_channel);
@@ -25,7 +25,7 @@ void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, 
 
 BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
   check_floating("batch_norm", input.dtype());
-  const Rows rows("batch_norm", input);
+  const RowBlocks rows("batch_norm", input);
   const Tensor x = input.contiguous().reshape({rows.count, rows.channels});
   // Moments about a number close to the mean, which they correct: var = E[d^2] - E[d]^2. The mean of some rows, from
   // everywhere, is close enough, and the whole is read once instead of twice.
@@ -74,7 +74,7 @@ struct Operands {
 
 Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
                         Activation activation, const Out& out) {
-  const Rows rows("batch_norm", input);
+  const RowBlocks rows("batch_norm", input);
   const Operands o("batch_norm", input, stats, gamma, beta, activation);
   detail::check_out("batch_norm", out, input.shape(), input.dtype(), detail::Layout::rows);
   Tensor y = detail::target(out.add ? Out() : out, input.shape(), input.dtype());
@@ -92,7 +92,7 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
 
 BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, const BatchNormStats& stats,
                                 const Tensor& gamma, const Tensor& beta, Activation activation) {
-  const Rows rows("batch_norm_grads", input);
+  const RowBlocks rows("batch_norm_grads", input);
   check_same_dtype("batch_norm_grads", input, grad_any);
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
@@ -128,7 +128,7 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
 
 Tensor channel_window_sum(const Tensor& input, int64_t size) {
   check(size >= 1 && size % 2 == 1, "channel_window_sum", "size must be odd, got ", size);
-  const Rows rows("channel_window_sum", input);
+  const RowBlocks rows("channel_window_sum", input);
   const Tensor x = input.contiguous();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   visit_floating("channel_window_sum", x.dtype(), [&](auto t) {

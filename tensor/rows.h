@@ -25,8 +25,8 @@ inline Tensor with_rows(const Tensor& x) { return has_rows(x) ? x : x.contiguous
 /// How far apart they lie.
 inline int64_t row_stride(const Tensor& x) { return x.is_contiguous() ? x.size(-1) : x.strides()[x.rank() - 2]; }
 
-struct Rows {
-  Rows(const char* op, const Tensor& x) : channels(x.rank() == 0 ? 0 : x.size(-1)) {
+struct RowBlocks {
+  RowBlocks(const char* op, const Tensor& x) : channels(x.rank() == 0 ? 0 : x.size(-1)) {
     check(channels > 0 && x.numel() > 0, op, "needs [..., C] with at least one element, got ", x.shape());
     count = x.numel() / channels;
     block = std::max<int64_t>(1, kBlockElements / channels);

@@ -58,7 +58,7 @@ class Slab {
   size_t left_ = 0;
 };
 
-class Pool {
+class BlockCache {
  public:
   std::byte* take(size_t bytes) {
     const size_t block = kRecycles ? size_class(bytes) : bytes;
@@ -97,7 +97,7 @@ class Pool {
     stats_.bytes_peak = stats_.bytes_in_use;
   }
 
-  pool::Stats stats() {
+  memory::Stats stats() {
     const std::lock_guard lock(mutex_);
     return stats_;
   }
@@ -159,33 +159,33 @@ class Pool {
   std::mutex mutex_;
   std::map<size_t, Class> classes_;  ///< by size
   Slab small_{kPage, size_t{1} << 20}, large_{kLargePage, size_t{16} << 20};
-  pool::Stats stats_;
+  memory::Stats stats_;
 };
 
-Pool& the_pool() {
-  static auto* pool = new Pool;  // never destroyed: static tensors give their blocks back after main
-  return *pool;
+BlockCache& the_cache() {
+  static auto* cache = new BlockCache;  // never destroyed: static tensors give their blocks back after main
+  return *cache;
 }
 
 std::atomic<bool> poison{false};
 
 }  // namespace
 
-Storage::Storage(Key, size_t bytes) : data_(the_pool().take(bytes)), bytes_(bytes) {
+Storage::Storage(Key, size_t bytes) : data_(the_cache().take(bytes)), bytes_(bytes) {
   if (poison.load(std::memory_order_relaxed)) std::memset(data_, 0xFF, bytes_);
 }
 
-Storage::~Storage() { the_pool().give_back(data_, bytes_); }
+Storage::~Storage() { the_cache().give_back(data_, bytes_); }
 
 std::shared_ptr<Storage> Storage::allocate(size_t bytes) {
   return std::allocate_shared<Storage>(Recycler<Storage>(), Key(), bytes);
 }
 
-namespace pool {
-Stats stats() { return the_pool().stats(); }
-void reset_peak() { the_pool().reset_peak(); }
-void trim() { the_pool().trim(); }
+namespace memory {
+Stats stats() { return the_cache().stats(); }
+void reset_peak() { the_cache().reset_peak(); }
+void trim() { the_cache().trim(); }
 void set_poison(bool on) { poison.store(on); }
-}  // namespace pool
+}  // namespace memory
 
 }  // namespace kindling

@@ -1,4 +1,4 @@
-// Memory of tensors: reference-counted blocks from a pool that is never trimmed behind the user's back.
+// Memory of tensors: reference-counted blocks from a cache that is never trimmed behind the user's back.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 namespace kindling {
 
 /// A block of memory, 64-byte aligned, which all views of it share. `allocate` makes it, and the
-/// last shared_ptr returns it to the pool. Under AddressSanitizer the pool is off, and every block
+/// last shared_ptr returns it to the cache. Under AddressSanitizer there is none, and every block
 /// is a heap block of the exact size.
 class Storage {
   struct Key {
@@ -41,7 +41,7 @@ class Storage {
   const char* writer_ = nullptr;
 };
 
-namespace pool {
+namespace memory {
 
 struct Stats {
   int64_t bytes_in_use = 0;  ///< in tensors that are alive
@@ -58,5 +58,5 @@ void trim();
 /// output that a kernel does not fully write is noticed.
 void set_poison(bool on);
 
-}  // namespace pool
+}  // namespace memory
 }  // namespace kindling

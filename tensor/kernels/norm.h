@@ -25,7 +25,7 @@ struct Pair {
 /// cancel (the gradient of a normalised value has mean 0), so rounding would show.
 constexpr int64_t kRunRows = 32, kRunChannels = 64;
 template <class F>
-void for_each_run(int64_t rows, int64_t C, F f) {
+void for_each_run_of_rows(int64_t rows, int64_t C, F f) {
   for (int64_t r = 0; r < rows; r += kRunRows)
     for (int64_t c = 0; c < C; c += kRunChannels)
       f(r, r + kRunRows < rows ? r + kRunRows : rows, c, c + kRunChannels < C ? kRunChannels : C - c);
@@ -35,7 +35,7 @@ void for_each_run(int64_t rows, int64_t C, F f) {
 template <class F>
 void sum_pairs(int64_t rows, int64_t C, double* first, double* second, F f) {
   using T = decltype(f(0, 0).first);
-  for_each_run(rows, C, [=](int64_t r0, int64_t r1, int64_t c0, int64_t n) {
+  for_each_run_of_rows(rows, C, [=](int64_t r0, int64_t r1, int64_t c0, int64_t n) {
     T a[kRunChannels] = {}, b[kRunChannels] = {};
     for (int64_t r = r0; r < r1; ++r)
 #pragma GCC ivdep
@@ -125,7 +125,7 @@ void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_gra
 template <class T>
 void relu_bias_grad(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld_grad, const T* y,
                     int64_t ld_y) {
-  for_each_run(rows, C, [=](int64_t r0, int64_t r1, int64_t c0, int64_t n) {
+  for_each_run_of_rows(rows, C, [=](int64_t r0, int64_t r1, int64_t c0, int64_t n) {
     T sums[kRunChannels] = {};
     for (int64_t r = r0; r < r1; ++r) {
       const T* from = grad + r * ld_grad + c0;

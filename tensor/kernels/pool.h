@@ -27,7 +27,7 @@ namespace {  // a copy of its own for each instruction set: see table.inc
 // block needs stays in registers from the first tap to the last. The last block overlaps the one before rather than be
 // a part of a vector, so f must not add to what it writes; only fewer channels than a vector has are a part of one.
 template <class T, class F>
-inline __attribute__((always_inline)) void for_each_block(int64_t C, F f) {
+inline __attribute__((always_inline)) void for_each_channel_block(int64_t C, F f) {
   constexpr int64_t L = kLanes<T>;
   int64_t c = 0;
   for (; c + 4 * L <= C; c += 4 * L) f.template operator()<4>(c, L);
@@ -65,7 +65,7 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
   using Lane = decltype(I{}[0] + 0);
   const T* first = x + w.origin + w.p0 * w.row + w.q0 * C;
   const Lane first_tap = static_cast<Lane>(w.p0 * w.kernel_w + w.q0);
-  for_each_block<T>(
+  for_each_channel_block<T>(
       C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
         V largest[Vectors];
         I at[Vectors];
@@ -122,7 +122,7 @@ void max_unpool_pixel(const Covering& over, int64_t C, T* dx, const uint8_t* arg
   using V = typename Simd<T>::vector;
   using I = typename Simd<T>::integers;
   using Lane = decltype(I{}[0] + 0);
-  for_each_block<T>(
+  for_each_channel_block<T>(
       C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
         V sum[Vectors] = {};
         for (int64_t i = 0; i < over.rows; ++i)

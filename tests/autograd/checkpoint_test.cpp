@@ -43,9 +43,9 @@ TEST_CASE("checkpoint: gradients of inputs and of captured parameters are those 
 
 TEST_CASE("checkpoint: keeps inputs and result alone") {
   const Variable x(Tensor::ones({1000}), true);
-  const int64_t before = pool::stats().bytes_in_use;
+  const int64_t before = memory::stats().bytes_in_use;
   const Variable y = checkpoint([](const Args& in) { return exp(sin(exp(sin(exp(in[0]))))); }, {x});
-  CHECK(pool::stats().bytes_in_use < before + 4096 + 256);
+  CHECK(memory::stats().bytes_in_use < before + 4096 + 256);
   sum(y).backward();
   CHECK(x.grad().defined());
 }

@@ -163,9 +163,9 @@ TEST_CASE("op table: nothing is left of a graph that has gone") {
   for_each_case([](const OpCase& op_case) {
     for (const CreateGraph create : {CreateGraph::no, CreateGraph::yes}) {
       const Inputs inputs = draw(op_case);
-      const int64_t before = pool::stats().bytes_in_use;
+      const int64_t before = memory::stats().bytes_in_use;
       value_and_gradients(op_case, inputs, create);
-      REQUIRE(pool::stats().bytes_in_use == before);
+      REQUIRE(memory::stats().bytes_in_use == before);
     }
     const Inputs inputs = draw(op_case);
     Variables leaves = leaves_of(inputs);

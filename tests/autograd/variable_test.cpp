@@ -283,18 +283,18 @@ TEST_CASE("a freed graph says so") {
 
 TEST_CASE("kept tensors go as soon as they have been used") {
   const Variable x(Tensor::ones({1000}), true);
-  const int64_t before = pool::stats().bytes_in_use;
+  const int64_t before = memory::stats().bytes_in_use;
   const Variable y = sum(exp(exp(exp(x))));
-  CHECK(pool::stats().bytes_in_use > before + 3 * 4000);
+  CHECK(memory::stats().bytes_in_use > before + 3 * 4000);
   y.backward();
-  CHECK(pool::stats().bytes_in_use < before + 2 * 4096 + 256);  // y and x's gradient
+  CHECK(memory::stats().bytes_in_use < before + 2 * 4096 + 256);  // y and x's gradient
 }
 
 TEST_CASE("products keep only what a gradient will ask for") {
   const Variable x(Tensor::ones({1000}), true);
-  const int64_t before = pool::stats().bytes_in_use;
+  const int64_t before = memory::stats().bytes_in_use;
   const Variable y = sum((x * 2.0) * Tensor::ones({1000}));  // the mask is kept, 2 x is not
-  CHECK(pool::stats().bytes_in_use < before + 4096 + 1024);
+  CHECK(memory::stats().bytes_in_use < before + 4096 + 1024);
   y.backward();
   CHECK(x.grad().to_vector<float>()[0] == 2.0f);
 }

@@ -7,8 +7,8 @@ namespace kindling::testing {
 
 /// New blocks are full of NaN while it lives, so what a function forgets to write shows.
 struct Poison {
-  Poison() { pool::set_poison(true); }
-  ~Poison() { pool::set_poison(false); }
+  Poison() { memory::set_poison(true); }
+  ~Poison() { memory::set_poison(false); }
 };
 
 }  // namespace kindling::testing

@@ -363,7 +363,7 @@ TEST_CASE("memory does not grow from epoch to epoch, ragged batches or not") {
   Sequential net = small_net(1);
   struct Watch : TrainListener {
     void on_epoch(const EpochReport&) override {
-      const pool::Stats stats = pool::stats();
+      const memory::Stats stats = memory::stats();
       bytes.push_back(stats.bytes_in_use + stats.bytes_cached);
     }
     std::vector<int64_t> bytes;
