@@ -340,6 +340,10 @@ TEST_CASE("a few bytes that ask for much memory or time are refused") {
   for (const std::string name : {"a", "b"}) many += text(name) + floats({10'000'000}, {0});
   CHECK_THAT(refusal_of(many + "u"), Catch::EndsWith(too_much));
 
+  std::string nothing = "](" + text(std::string(1 << 20, 'n')) + "q\x01" + "0";
+  for (int i = 0; i < 100; ++i) nothing += "}h\x01}s";  // no tensor, but names that take time to put together
+  CHECK_THAT(refusal_of(nothing + "e"), Catch::EndsWith(too_much));
+
   std::string names = "](" + text(std::string(1 << 20, 'n')) + "q\x01" + "0" + floats({12}, {1}) + "q\x02" + "0";
   for (int i = 0; i < 100; ++i) names += "}h\x01h\x02s";  // a hundred dicts with the same long name
   CHECK_THAT(refusal_of(names + "e"), Catch::EndsWith(too_much));
