@@ -19,7 +19,7 @@ static_assert(std::endian::native == std::endian::little, "blobs are stored as t
 using Kind = ProtobufField::Kind;
 
 // A network has hundreds of blobs. More than this, of a few bytes each, would take far more memory than the file.
-constexpr size_t kMaxBlobs = 1 << 16;
+constexpr size_t kMaxBlobs = 1 << 15;
 constexpr size_t kMaxNameBytes = 512;
 
 /// Where a layer's fields are in the old and in the new form.
