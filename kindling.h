@@ -3,6 +3,7 @@
 
 #include <kindling/autograd/autograd.h>
 #include <kindling/data/data.h>
+#include <kindling/interop/interop.h>
 #include <kindling/io/io.h>
 #include <kindling/models/models.h>
 #include <kindling/nn/nn.h>

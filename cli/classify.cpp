@@ -14,7 +14,6 @@
 #include <kindling/cli/trained_on.h>
 #include <kindling/data/folder.h>
 #include <kindling/data/image.h>
-#include <kindling/data/loader.h>
 #include <kindling/train/classifier.h>
 #include <kindling/train/evaluate.h>
 #include <kindling/train/printable.h>
@@ -31,8 +30,7 @@ struct ClassifyCommand {
   Images images;
   std::vector<std::string> files;
   std::string labels;
-  int64_t top = 5, batch_size = 32;
-  int workers = 1;
+  int64_t top = 5, batch_size = 64;
 };
 
 void declare(ClassifyCommand& options, Settings& settings) {
@@ -45,27 +43,12 @@ void declare(ClassifyCommand& options, Settings& settings) {
   settings.add("labels", options.labels, "FILE", "Line i: folder name of class i, and what to call it");
   options.model.declare(settings);
   options.images.declare(settings);
-  settings.group("Data");
-  settings.add("batch-size", options.batch_size, "N", "Images per batch")->check(at_least(1));
-  settings.add("workers", options.workers, "N", "Background threads that read images")->check(in_range(0, 257));
+  settings.add("batch-size", options.batch_size, "N", "Pictures between two lines of progress")->check(at_least(1));
 }
-
-/// The pictures that were asked for, as a data set without classes.
-class PictureFiles : public data::Dataset {
- public:
-  std::vector<std::string> paths;
-
-  int64_t size() const override { return static_cast<int64_t>(paths.size()); }
-  data::Sample get(int64_t index) const override {
-    return {data::decode_image(describe(index)), Tensor::scalar(0, DType::i64)};
-  }
-  std::string describe(int64_t index) const override { return paths.at(static_cast<size_t>(index)); }
-};
 
 /// What was asked for, in order, and what cannot be read, ready to be shown.
 struct Wanted {
-  std::shared_ptr<PictureFiles> pictures = std::make_shared<PictureFiles>();
-  std::vector<std::string> skipped = {};
+  std::vector<std::string> pictures = {}, skipped = {};
 };
 
 void add_folder(const std::string& folder, Wanted& wanted) {
@@ -89,7 +72,7 @@ void add_folder(const std::string& folder, Wanted& wanted) {
   if (found.empty() && others.empty() && !error)
     wanted.skipped.push_back(folder + ": has no pictures in it (.jpg, .jpeg, .png, .bmp)");
   std::sort(found.begin(), found.end());
-  for (std::string& path : found) wanted.pictures->paths.push_back(std::move(path));
+  for (std::string& path : found) wanted.pictures.push_back(std::move(path));
 }
 
 Wanted find_pictures(const std::vector<std::string>& files) {
@@ -99,7 +82,7 @@ Wanted find_pictures(const std::vector<std::string>& files) {
     if (fs::is_directory(file, ignored))
       add_folder(file, wanted);
     else
-      wanted.pictures->paths.push_back(file);
+      wanted.pictures.push_back(file);
   return wanted;
 }
 
@@ -124,7 +107,7 @@ std::vector<std::string> class_names(const ClassifyCommand& options, const std::
   const data::ClassList list = data::read_labels(options.labels);
   if (const auto named = std::ssize(list.names); named != classes)
     throw UsageError(fmt::format("--labels {}: names {} classes, the model has {}", options.labels, named, classes));
-  const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
+  const std::optional<TrainedOn> trained_on = read_trained_on(options.model.file());
   const bool has_folders = trained_on && trained_on->folder;
   check_order(options.labels, list.folders, has_folders ? trained_on->folder->classes.folders : known);
   check_order(options.labels, list.names, known);
@@ -143,13 +126,16 @@ Description describe(const ClassifyCommand& options, const Settings& settings, c
 }
 
 Classifier make_classifier(ClassifyCommand& options, Settings& settings) {
-  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  options.images.apply_preprocess(settings);
+  const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
   if (!settings.is_named("labels")) options.labels.clear();  // the run's file may have moved, and the facts have them
   options.model.require_model(settings);
-  if (facts) options.images.described = facts->preprocessing;
+  if (facts) options.images.take(facts->preprocessing);
+  if (facts) options.images.warn_of_guess(options.model.weights, facts->pixels_are_guessed);
   if (facts && facts->self_described && !facts->preprocessing && !settings.is_set("size"))
-    throw UsageError(options.model.weights +
-                     " does not say how a picture becomes an input: say it by --size, --mean and --std");
+    throw UsageError(
+        options.model.weights +
+        " does not say how a picture becomes an input: say it by --preprocess, or by --size, --mean and --std");
   const int64_t channels = facts && facts->channels > 0 ? facts->channels : options.model.info().channels;
   options.images.complete(channels);
   Rng rng(options.everywhere.seed);
@@ -205,37 +191,28 @@ class Reporter {
   Json results_ = Json::array();
 };
 
-void classify(const ClassifyCommand& options, Classifier& classifier, const Wanted& wanted, Reporter& reporter,
+void classify(const ClassifyCommand& options, const Classifier& classifier, const Wanted& wanted, Reporter& reporter,
               std::vector<std::string>& skipped) {
-  const int64_t total = wanted.pictures->size();
-  if (total == 0) return;
-  const bool one_size = classifier.description().preprocessing->size > 0;
-  data::Loader loader(wanted.pictures, {.batch_size = one_size ? options.batch_size : 1,
-                                        .transform = classifier.transform(),
-                                        .reading = {.workers = options.workers, .cache_bytes = 0}});
+  const auto total = static_cast<int64_t>(wanted.pictures.size());
   StatusLine status(options.everywhere.quiet);
   const Interrupt interrupt;
-  loader.start(0);
-  while (true) {
-    data::Batch batch;
-    try {
-      batch = loader.next();
-    } catch (const FileError&) {  // none could be read: each has been named
-    }
-    const std::vector<std::string> damaged = loader.stats().skipped;
-    for (size_t i = skipped.size() - wanted.skipped.size(); i < damaged.size(); ++i) {
-      status.warn("note: skipped: " + printable(damaged[i]));
-      skipped.push_back(damaged[i]);
-    }
-    if (batch.size() == 0) break;
+  for (int64_t begin = 0; begin < total; begin += options.batch_size) {
     if (interrupt.requested()->load()) throw Stopped();
-    const std::vector<Predictions> answers = classifier.predict(batch.input, options.top);
+    const int64_t end = std::min(begin + options.batch_size, total);
+    const std::vector<std::string> files(wanted.pictures.begin() + begin, wanted.pictures.begin() + end);
+    const std::vector<FileAnswer> answers = classifier.classify_files(files, options.top);
     status.clear();
-    for (size_t i = 0; i < answers.size(); ++i) reporter.add({wanted.pictures->describe(batch.indices[i]), answers[i]});
+    for (size_t i = 0; i < files.size(); ++i) {
+      if (answers[i].error.empty()) {
+        reporter.add({files[i], answers[i].top});
+        continue;
+      }
+      status.warn("note: skipped: " + printable(answers[i].error));
+      skipped.push_back(answers[i].error);
+    }
     if (!flush_output()) break;
-    const int64_t done = batch.indices.back() + 1;
-    if (done < total)
-      status.show("classify", static_cast<double>(done) / static_cast<double>(total), with_commas(done) + " pictures");
+    if (end < total)
+      status.show("classify", static_cast<double>(end) / static_cast<double>(total), with_commas(end) + " pictures");
   }
   status.clear();
 }
@@ -243,7 +220,7 @@ void classify(const ClassifyCommand& options, Classifier& classifier, const Want
 int run(ClassifyCommand& options, Settings& settings) {
   if (options.files.empty()) throw UsageError("which pictures? Name files or folders");
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint of a trained model");
-  Classifier classifier = make_classifier(options, settings);
+  const Classifier classifier = make_classifier(options, settings);
   const Wanted wanted = find_pictures(options.files);
   std::vector<std::string> skipped = wanted.skipped;
   for (const std::string& message : skipped) say("note: skipped: " + printable(message) + "\n");

@@ -41,7 +41,7 @@ void complete(EvalCommand& options, const data::Dataset& dataset, const data::In
   const RunFacts of_data{.channels = input.channels, .class_names = dataset.classes()};
   if (facts) {
     facts->check_same(of_data, options.data.data);
-    options.images.described = facts->preprocessing;
+    options.images.take(facts->preprocessing);
   }
   options.model.complete(static_cast<int64_t>(of_data.class_names.size()), input);
   options.images.complete(input.channels);
@@ -117,7 +117,7 @@ void require_data(const EvalCommand& options, const Settings& settings, const st
 
 /// Takes what the command line does not name from the run of the checkpoint.
 data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names_data, bool names_labels) {
-  const std::optional<TrainedOn> trained_on = read_trained_on(options.model.weights);
+  const std::optional<TrainedOn> trained_on = read_trained_on(options.model.file());
   require_data(options, settings, trained_on);
   if (trained_on) {
     settings.apply({{"seed", trained_on->seed}}, options.model.weights, Layer::run);
@@ -145,8 +145,10 @@ data::EvalSet choose_images(EvalCommand& options, Settings& settings, bool names
 int run(EvalCommand& options, Settings& settings) {
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint or weights to measure");
   const bool names_data = settings.is_set("data"), names_labels = settings.is_set("labels");  // not by the run
-  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  options.images.apply_preprocess(settings);
+  const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
   options.model.require_model(settings);
+  if (facts) options.images.warn_of_guess(options.model.weights, facts->pixels_are_guessed);
   const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
   const data::InputInfo input = data::describe_inputs(*measured.images);
   complete(options, *measured.images, input, facts);

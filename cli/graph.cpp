@@ -32,7 +32,7 @@ std::string autograd_dot(Module& model, const Tensor& input) {
 }
 
 int run(GraphOptions& options, Settings& settings) {
-  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
+  const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
   const int64_t channels = facts ? facts->channels : options.model.info().channels;
   Rng rng(options.everywhere.seed);
   const std::unique_ptr<Module> model = options.model.load(rng, channels);

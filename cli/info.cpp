@@ -7,9 +7,9 @@
 
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
+#include <kindling/io/elements.h>
 #include <kindling/nn/summary.h>
-#include <kindling/train/description.h>
 #include <kindling/train/printable.h>
 
 namespace kindling::cli {
@@ -76,6 +76,14 @@ void print_facts(const RunFacts& facts) {
              fmt::join(p.std, ","));
 }
 
+/// The tensors of a file, as they are.
+Json tensors_of(const TensorFile& file) {
+  Json list = Json::array();
+  for (const StoredTensor& tensor : file.tensors)
+    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", sizes(tensor.value.shape())}});
+  return list;
+}
+
 /// A model: the rows of Table 1 of the SqueezeNet paper, each followed by the layers in it.
 int describe_model(const InfoOptions& options, const std::optional<RunFacts>& facts) {
   const int64_t channels = facts && facts->channels > 0 ? facts->channels : options.model.info().channels;
@@ -92,14 +100,16 @@ int describe_model(const InfoOptions& options, const std::optional<RunFacts>& fa
       list.push_back(to_json(row));
       for (const LayerSummary& part : parts_of(row, layers)) list.back()["parts"].push_back(to_json(part));
     }
-    print_json({{"model", options.model.model},
-                {"input_shape", sizes(input)},
-                {"parameters", rows.parameters},
-                {"macs", rows.macs},
-                {"bytes", bytes},
-                {"class_names", facts ? Json(facts->class_names) : Json()},
-                {"preprocessing", facts && facts->preprocessing ? kindling::to_json(*facts->preprocessing) : Json()},
-                {"layers", list}});
+    Json document{{"model", options.model.model},
+                  {"input_shape", sizes(input)},
+                  {"parameters", rows.parameters},
+                  {"macs", rows.macs},
+                  {"bytes", bytes},
+                  {"class_names", facts ? Json(facts->class_names) : Json()},
+                  {"preprocessing", facts && facts->preprocessing ? kindling::to_json(*facts->preprocessing) : Json()},
+                  {"layers", list}};
+    if (!options.model.weights.empty()) document["tensors"] = tensors_of(options.model.file().file);
+    print_json(document);
     return kDone;
   }
   Table table({"layer", "kind", "output", "parameters", "MACs"}, {0, 1});
@@ -109,57 +119,69 @@ int describe_model(const InfoOptions& options, const std::optional<RunFacts>& fa
     for (const LayerSummary& part : parts_of(row, layers))
       add_row(table, part, "  " + part.name.substr(row.name.size() + 1));
   }
-  print("{}\n{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
-        with_commas(rows.parameters), with_unit(static_cast<double>(bytes), "B"),
-        with_unit(static_cast<double>(rows.macs), "MACs"));
+  const std::string& file = options.model.weights;
+  print("{}\n{}{}: {} parameters, {}, {} for one image\n", table.text(Style(1)), options.model.model,
+        file.empty() ? "" : " in " + printable(file), with_commas(rows.parameters),
+        with_unit(static_cast<double>(bytes), "B"), with_unit(static_cast<double>(rows.macs), "MACs"));
   if (facts) print_facts(*facts);
   return kDone;
 }
 
 /// Whether it is a parameter: not state of a run, and no running statistics of batch normalisation.
 bool is_parameter(const std::string& name) {
-  return !name.starts_with(kStatePrefix) && !name.ends_with("running_mean") && !name.ends_with("running_var");
+  const auto ends_with = [&](const char* ending) { return name.ends_with(ending); };
+  constexpr const char* kOthers[] = {"running_mean", "running_var", "num_batches_tracked",
+                                     "bn/mean",      "bn/variance", "bn/count"};
+  return !name.starts_with(kStatePrefix) && std::none_of(std::begin(kOthers), std::end(kOthers), ends_with);
 }
 
 /// Describes a file of weights if nothing more is known of it.
 int describe_file(const InfoOptions& options) {
-  const SafetensorsFile file(options.model.weights);
+  const TensorFile& file = options.model.file().file;
   int64_t parameters = 0, bytes = 0;
   Json list = Json::array();
   Table table({"tensor", "dtype", "shape", "numbers", "bytes"}, {0, 1});
-  for (const TensorEntry& entry : file.entries()) {
-    const int64_t numbers = is_parameter(entry.name) ? entry.shape.numel() : 0;
+  for (const StoredTensor& tensor : file.tensors) {
+    const Shape& shape = tensor.value.shape();
+    const int64_t numbers = is_parameter(tensor.name) ? shape.numel() : 0;
+    const int64_t bytes_of_it = shape.numel() * element_bytes(tensor.dtype);
     parameters += numbers;
-    if (!entry.name.starts_with(kStatePrefix)) bytes += entry.bytes;
+    if (!tensor.name.starts_with(kStatePrefix)) bytes += bytes_of_it;
     if (!options.everywhere.json) {
-      table.add({entry.name, entry.dtype, fmt::format("{}", fmt::join(sizes(entry.shape), " x ")),
-                 with_commas(entry.shape.numel()), with_commas(entry.bytes)});
+      table.add({tensor.name, tensor.dtype, fmt::format("{}", fmt::join(sizes(shape), " x ")),
+                 with_commas(shape.numel()), with_commas(bytes_of_it)});
       continue;
     }
-    list.push_back({{"name", entry.name},
-                    {"kind", entry.dtype},
+    list.push_back({{"name", tensor.name},
+                    {"kind", tensor.dtype},
                     {"output_shape", nullptr},
-                    {"shape", sizes(entry.shape)},
+                    {"shape", sizes(shape)},
                     {"parameters", numbers},
                     {"macs", nullptr}});
   }
   if (options.everywhere.json) {
-    print_json({{"weights", file.path()},
-                {"metadata", file.metadata()},
+    print_json({{"weights", file.path},
+                {"metadata", file.metadata},
                 {"parameters", parameters},
                 {"macs", nullptr},
                 {"bytes", bytes},
+                {"tensors", tensors_of(file)},
                 {"layers", list}});
     return kDone;
   }
-  print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), printable(file.path()), with_commas(parameters),
+  print("{}\n{}: {} parameters, {}\n", table.text(Style(1)), printable(file.path), with_commas(parameters),
         with_unit(static_cast<double>(bytes), "B"));
   return kDone;
 }
 
 int run(InfoOptions& options, Settings& settings) {
-  const std::optional<RunFacts> facts = apply_run_of(options.model.weights, settings);
-  if (!options.model.weights.empty() && !settings.is_set("model")) return describe_file(options);
+  const bool has_file = !options.model.weights.empty(), names_model = settings.is_named("model");
+  if (has_file && !names_model) {
+    const std::optional<Recognised>& known = options.model.file().known;
+    if (known && !known->open.empty()) return describe_file(options);  // which of them it is nobody has asked
+  }
+  const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
+  if (has_file && !settings.is_set("model")) return describe_file(options);
   return describe_model(options, facts);
 }
 

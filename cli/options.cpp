@@ -10,12 +10,13 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/cli/output.h>
 #include <kindling/data/files.h>
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 #include <kindling/models/definition.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/kernels/parallel.h>
-#include <kindling/train/description.h>
+#include <kindling/train/printable.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -63,6 +64,45 @@ std::string check_seed(const std::string& text) {
   return fmt::format("must be a whole number from 0 to 2^64 - 1, not {}", text);
 }
 
+/// Throws FileError for a folder and for a picture, and says what to name instead.
+void check_is_weights(const std::string& path) {
+  if (data::is_image_name(path))
+    throw FileError(path + ": is a picture; --weights takes a checkpoint, as RUN/best.ckpt");
+  if (!data::is_folder(path)) return;
+  for (const char* name : {"best.ckpt", "last.ckpt"})
+    if (const fs::path file = fs::path(path) / name; fs::exists(file))
+      throw FileError(fmt::format("{}: is a folder; did you mean {}?", path, file.string()));
+  throw FileError(path + ": is a folder without a checkpoint; --weights takes a file, as RUN/best.ckpt");
+}
+
+/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the
+/// description makes no sense.
+int64_t channels_in(const std::string& weights, const Description& description) {
+  int64_t channels = 0;
+  try {
+    channels = channels_of(description.model);
+  } catch (const Error& error) {
+    throw FileError(fmt::format("{}: what it says of its model: {}", weights, error.what()));
+  }
+  if (const auto& p = description.preprocessing)
+    for (const size_t count : {p->mean.size(), p->std.size()})
+      if (count != 1 && count != static_cast<size_t>(channels))
+        throw FileError(
+            fmt::format("{}: what it says of pictures: the mean and std of {} channels, but its model "
+                        "takes {}",
+                        weights, count, channels));
+  return channels;
+}
+
+/// As options: those of --size, --mean and --std.
+nlohmann::json pixel_options(const data::Preprocessing& p, int64_t channels) {
+  const auto count = static_cast<size_t>(channels);
+  nlohmann::json values{{"mean", p.mean.size() == 1 ? std::vector<double>(count, p.mean[0]) : p.mean},
+                        {"std", p.std.size() == 1 ? std::vector<double>(count, p.std[0]) : p.std}};
+  if (p.size > 0) values["size"] = p.size;
+  return values;
+}
+
 }  // namespace
 
 std::string absolute_path(const std::string& path) {
@@ -95,7 +135,9 @@ void ModelChoice::declare(Settings& settings) {
   settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(norm_words()));
   settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
       ->check(in_range(0, 1));
-  settings.add("weights", weights, "FILE", "Weights or checkpoint (safetensors) to load");
+  settings.add("weights", weights, "FILE",
+               "Weights or checkpoint to load: safetensors, PyTorch, Caffe, .npz, Deep Compression's .net");
+  settings.add_switch("partial", partial, "Take from it what fits, and say what does not");
   settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(kConvs));
 }
 
@@ -138,10 +180,17 @@ std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
 }
 
 std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
-  if (!weights.empty()) check_is_weights(weights);
+  if (weights.empty()) return make(rng, channels);
+  const WeightsFile& from = file();
   std::unique_ptr<Module> result = make(rng, channels);
-  if (!weights.empty()) kindling::load(*result, weights);
+  const LoadReport report = kindling::load(*result, from, {.strict = !partial});
+  if (!report.empty()) say(fmt::format("note: {}\n", printable(describe(weights, report))));
   return result;
+}
+
+const WeightsFile& ModelChoice::file() const {
+  if (!file_) file_ = std::make_shared<WeightsFile>(open_weights(weights));
+  return *file_;
 }
 
 void DataChoice::declare(Settings& settings) {
@@ -189,7 +238,8 @@ RunFacts RunFacts::take_from(nlohmann::json& config, const std::string& source) 
   return {.channels = channels.get<int64_t>(),
           .class_names = names.get<std::vector<std::string>>(),
           .preprocessing = {},
-          .self_described = false};
+          .self_described = false,
+          .pixels_are_guessed = false};
 }
 
 void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) const {
@@ -203,64 +253,48 @@ void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) cons
         fmt::format("the images of {} have {} channels, those of the run {}", spec, of_data.channels, channels));
 }
 
-void check_is_weights(const std::string& path) {
-  if (data::is_image_name(path))
-    throw FileError(path + ": is a picture; --weights takes a checkpoint, as RUN/best.ckpt");
-  if (!data::is_folder(path)) return;
-  for (const char* name : {"best.ckpt", "last.ckpt"})
-    if (const fs::path file = fs::path(path) / name; fs::exists(file))
-      throw FileError(fmt::format("{}: is a folder; did you mean {}?", path, file.string()));
-  throw FileError(path + ": is a folder without a checkpoint; --weights takes a file, as RUN/best.ckpt");
+WeightsFile open_weights(const std::string& path) {
+  check_is_weights(path);
+  return WeightsFile(path);
 }
 
-/// Of the pictures that a checkpoint's model takes. Throws FileError naming the file if the
-/// description makes no sense.
-int64_t channels_in(const std::string& weights, const Description& description) {
-  int64_t channels = 0;
-  try {
-    channels = channels_of(description.model);
-  } catch (const Error& error) {
-    throw FileError(fmt::format("{}: what it says of its model: {}", weights, error.what()));
-  }
-  if (const auto& p = description.preprocessing)
-    for (const size_t count : {p->mean.size(), p->std.size()})
-      if (count != 1 && count != static_cast<size_t>(channels))
-        throw FileError(
-            fmt::format("{}: what it says of pictures: the mean and std of {} channels, but its model "
-                        "takes {}",
-                        weights, count, channels));
-  return channels;
+void refuse_several(const std::string& path, const std::map<std::string, std::vector<std::string>>& open) {
+  std::string text;
+  for (const auto& [option, values] : open)
+    text += fmt::format("{}--{} {}", text.empty() ? "" : ", ", option, fmt::join(values, " or "));
+  throw UsageError(fmt::format("{}: names and shapes of its tensors fit several models: say {}", path, text));
 }
 
-std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
+std::optional<RunFacts> apply_description_of(const ModelChoice& model, Settings& settings,
                                              const std::vector<std::string>& without) {
-  check_is_weights(weights);
-  const Description description = read_description(weights);
-  if (description.model.model.empty()) return std::nullopt;
-  const int64_t channels = channels_in(weights, description);
+  const std::optional<Recognised>& known = model.file().known;
+  if (!known) return std::nullopt;
+  if (!known->open.empty() && settings.is_named("model")) return std::nullopt;
+  if (!known->open.empty()) refuse_several(model.weights, known->open);
+  const Description& description = known->description;
+  const int64_t channels = channels_in(model.weights, description);
   nlohmann::json values = description.model.options;
   values["model"] = description.model.model;
-  if (const auto& p = description.preprocessing) {
-    const auto count = static_cast<size_t>(channels);
-    if (p->size > 0) values["size"] = p->size;
-    values["mean"] = p->mean.size() == 1 ? std::vector<double>(count, p->mean[0]) : p->mean;
-    values["std"] = p->std.size() == 1 ? std::vector<double>(count, p->std[0]) : p->std;
-  }
+  if (const auto& p = description.preprocessing) values.update(pixel_options(*p, channels));
   for (const std::string& name : without) values.erase(name);
-  settings.apply(values, weights, Layer::run, Settings::Unknown::pass_over);
+  settings.apply(values, model.weights, Layer::run, Settings::Unknown::pass_over);
   return RunFacts{.channels = channels,
                   .class_names = description.classes,
                   .preprocessing = description.preprocessing,
-                  .self_described = true};
+                  .self_described = !known->by_names,
+                  .pixels_are_guessed = known->by_names && description.preprocessing};
 }
 
-std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings) {
-  if (weights.empty()) return std::nullopt;
-  const std::optional<RunFacts> described = apply_description_of(weights, settings);
-  const fs::path folder = fs::path(weights).parent_path(), run = folder.empty() ? "." : folder;
-  if (!fs::exists(run / "config.json")) return described;
+std::optional<RunFacts> apply_run_of(const ModelChoice& model, Settings& settings) {
+  if (model.weights.empty()) return std::nullopt;
+  const fs::path folder = fs::path(model.weights).parent_path(), run = folder.empty() ? "." : folder;
   const std::string source = (run / "config.json").string();
-  nlohmann::json config = RunFolder::read_config(run.string());
+  nlohmann::json config = fs::exists(source) ? RunFolder::read_config(run.string()) : nlohmann::json();
+  if (!config.contains("machine"))
+    return apply_description_of(model, settings);  // of no run, as other programs' may be
+  const std::optional<Recognised>& known = model.file().known;
+  const bool describes_itself = known && !known->by_names;
+  const std::optional<RunFacts> described = describes_itself ? apply_description_of(model, settings) : std::nullopt;
   const RunFacts facts = RunFacts::take_from(config, source);
   config.erase("threads");  // of training
   settings.apply(config, source, Layer::run, Settings::Unknown::pass_over);

@@ -10,6 +10,7 @@
 #include <kindling/data/loader.h>
 #include <kindling/data/open.h>
 #include <kindling/data/preprocessing.h>
+#include <kindling/interop/weights.h>
 #include <kindling/models/registry.h>
 
 namespace kindling::cli {
@@ -36,6 +37,7 @@ struct ModelChoice {
   int64_t classes = 0;                ///< 0: of the data, or the model's own
   int64_t size = 0;                   ///< pixels; 0: of the data, or the model's own
   std::string weights;                ///< file to start from; empty: random
+  bool partial = false;               ///< take from it what fits
 
   void declare(Settings& settings);
   /// Only the options that the shapes of the layers depend on.
@@ -54,8 +56,13 @@ struct ModelChoice {
   /// Makes the model for images of `channels` (0: the model's own), and sets the convolution
   /// algorithm. Throws UsageError for a combination that the model does not have.
   std::unique_ptr<Module> make(Rng& rng, int64_t channels = 0) const;
-  /// make(), then loads the weights if a file is named.
+  /// make(), then loads the weights if a file is named. With --partial, says what did not fit.
   std::unique_ptr<Module> load(Rng& rng, int64_t channels = 0) const;
+  /// The file `weights`, which is read once. See open_weights().
+  const WeightsFile& file() const;
+
+ private:
+  mutable std::shared_ptr<const WeightsFile> file_;
 };
 
 /// Options of commands that read data.
@@ -77,7 +84,8 @@ struct RunFacts {
   int64_t channels = 0;                                   ///< of the images
   std::vector<std::string> class_names = {};              ///< empty if the data gave none
   std::optional<data::Preprocessing> preprocessing = {};  ///< nothing if not known, as config.json does not tell it
-  bool self_described = false;                            ///< by the checkpoint, not by config.json
+  bool self_described = false;                            ///< by the file, not by config.json
+  bool pixels_are_guessed = false;                        ///< `preprocessing` is by the names of the tensors
 
   nlohmann::json to_json() const;
   /// Removes the facts (and "version" and "machine") from `config`, so that only options are left.
@@ -88,15 +96,20 @@ struct RunFacts {
   void check_same(const RunFacts& of_data, const std::string& spec) const;
 };
 
-/// Throws FileError for a folder and for a picture, and says what to name instead.
-void check_is_weights(const std::string& path);
+/// Reads a file of weights. Throws FileError for a folder and for a picture, and says what to name
+/// instead.
+WeightsFile open_weights(const std::string& path);
 
-/// Makes what the checkpoint `weights` says of its model the next layer of the settings, except the
-/// options `without`. Returns nothing if the checkpoint describes no model.
-std::optional<RunFacts> apply_description_of(const std::string& weights, Settings& settings,
+/// Throws UsageError: the tensors of the file fit several models, by `open` (see Recognised).
+[[noreturn]] void refuse_several(const std::string& path, const std::map<std::string, std::vector<std::string>>& open);
+
+/// Makes what the file of weights says or shows of its model the next layer of the settings, except
+/// the options `without`. Returns nothing if its model is not known. Throws UsageError, naming the
+/// candidates, if its tensors fit several models and the user has not named one.
+std::optional<RunFacts> apply_description_of(const ModelChoice& model, Settings& settings,
                                              const std::vector<std::string>& without = {});
-/// The same, and makes the run of the checkpoint the layer below: its data, and everything else if
+/// The same, and makes the run of a checkpoint the layer below: its data, and everything else if
 /// the checkpoint does not describe itself. Returns nothing if there is neither.
-std::optional<RunFacts> apply_run_of(const std::string& weights, Settings& settings);
+std::optional<RunFacts> apply_run_of(const ModelChoice& model, Settings& settings);
 
 }  // namespace kindling::cli

@@ -4,18 +4,19 @@
 
 #include <fmt/format.h>
 
+#include <kindling/cli/output.h>
 #include <kindling/data/loader.h>
+#include <kindling/models/definition.h>
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
 #include <kindling/tensor/kernels/tasks.h>
+#include <kindling/train/printable.h>
 
 namespace kindling::cli {
 namespace {
 
 constexpr size_t kColours = 3;
-// torchvision's mean and std of ImageNet, 0.485 0.456 0.406 and 0.229 0.224 0.225, times 255.
-const std::vector<double> kImageNetMean{123.675, 116.28, 103.53}, kImageNetStd{58.395, 57.12, 57.375};
 
 /// Momentum around its middle value, as Smith and Topin cycle it: for 0.9 from 0.95 to 0.85 and
 /// back. What the velocity forgets at each update, 1 - momentum, is half as much at both ends of
@@ -33,27 +34,55 @@ int64_t an_eighth_larger(int64_t size) { return size * 8 / 7; }
 
 void Images::declare(Settings& settings) {
   settings.group("Images");
+  settings.add("preprocess", preprocess, "WHOSE", "Sizes and pixels of ImageNet's models: torchvision, caffe")
+      ->check(one_of(form_words()));
   settings.add("mean", mean, "R,G,B", "Subtracted from pixels 0..255 (default ImageNet's)")->check(finite());
   settings.add("std", std, "R,G,B", "Divided by afterwards")->check(above(0));
 }
 
+void Images::apply_preprocess(Settings& settings) {
+  if (preprocess.empty()) return;
+  described = preprocess == "caffe" ? data::caffe_preprocessing() : data::torchvision_preprocessing();
+  settings.apply({{"size", described->size}, {"mean", described->mean}, {"std", described->std}},
+                 "--preprocess " + preprocess, Layer::run, Settings::Unknown::pass_over);
+}
+
+void Images::take(const std::optional<data::Preprocessing>& of_weights) {
+  if (preprocess.empty()) described = of_weights;
+}
+
+void Images::warn_of_guess(const std::string& weights, bool guessed) const {
+  if (!guessed || !preprocess.empty() || !described) return;
+  say(
+      fmt::format("note: {} does not say how a picture becomes an input; by the names of its tensors as {} does it "
+                  "(--preprocess torchvision or caffe decides)\n",
+                  printable(weights), described->bgr ? "Caffe" : "torchvision"));
+}
+
 void Images::complete(int64_t channels) {
   const auto count = static_cast<size_t>(channels);
-  if (mean.empty()) mean = count == kColours ? kImageNetMean : std::vector<double>(count, 127.5);
-  if (std.empty()) std = count == kColours ? kImageNetStd : std::vector<double>(count, 127.5);
+  const data::Preprocessing of_colours = data::torchvision_preprocessing();
+  if (mean.empty()) mean = count == kColours ? of_colours.mean : std::vector<double>(count, 127.5);
+  if (std.empty()) std = count == kColours ? of_colours.std : std::vector<double>(count, 127.5);
   if (mean.size() != count || std.size() != count)
     throw UsageError(fmt::format("--mean has {} values and --std {}, but the images have {} channels", mean.size(),
                                  std.size(), channels));
 }
 
 data::Transform Images::normalize() const {
-  return data::normalize({mean.begin(), mean.end()}, {std.begin(), std.end()});
+  const data::Transform numbers = data::normalize({mean.begin(), mean.end()}, {std.begin(), std.end()});
+  return described && described->bgr ? data::compose({data::reverse_channels(), numbers}) : numbers;
 }
 
 data::Preprocessing Images::preprocessing(int64_t size, const data::InputInfo& input) const {
   int64_t shorter = input.is_square() ? size : an_eighth_larger(size);
   if (described && described->size > 0) shorter = std::max(size, described->shorter * size / described->size);
-  return {.size = size, .shorter = shorter, .mean = mean, .std = std};
+  return {.size = size,
+          .shorter = shorter,
+          .mean = mean,
+          .std = std,
+          .whole = described && described->whole,
+          .bgr = described && described->bgr};
 }
 
 void Recipe::declare(Settings& settings) {

@@ -18,15 +18,22 @@ namespace kindling::cli {
 
 /// Options on how images become inputs.
 struct Images {
+  std::string preprocess;                        ///< "torchvision", "caffe"; empty: as the weights say
   std::vector<double> mean, std;                 ///< per channel, in 0..255; empty: complete() chooses
-  std::optional<data::Preprocessing> described;  ///< what the checkpoint says that the command begins with
+  std::optional<data::Preprocessing> described;  ///< by --preprocess, or by the weights that the command begins with
 
   void declare(Settings& settings);
+  /// Makes what --preprocess stands for the next layer of the settings, if it is set.
+  void apply_preprocess(Settings& settings);
+  /// Takes the preprocessing from the weights, unless --preprocess is set.
+  void take(const std::optional<data::Preprocessing>& of_weights);
+  /// A note, if the preprocessing that is used is only a guess by the names in the file.
+  void warn_of_guess(const std::string& weights, bool guessed) const;
   /// Fills what is left open: the mean and std of ImageNet for colours, 127.5 and 127.5 otherwise.
   /// Throws UsageError if the number of values is not that of the channels.
   void complete(int64_t channels);
   data::Transform normalize() const;
-  /// For inputs of `size` pixels: as the checkpoint says. Otherwise squares are resized. Other
+  /// For inputs of `size` pixels: as `described` says. Otherwise squares are resized. Other
   /// pictures are resized to be an eighth larger (as torchvision's 256 for 224), and the middle is
   /// cut out.
   data::Preprocessing preprocessing(int64_t size, const data::InputInfo& input) const;

@@ -9,8 +9,8 @@
 
 #include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
+#include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
-#include <kindling/train/description.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -49,8 +49,13 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
   options.resumed = RunFacts::take_from(config, source);
   settings.apply(config, source, Layer::run);
   options.out = options.resume;
-  if (const std::string last = options.out + "/last.ckpt"; fs::exists(last))
+  if (const std::string last = options.out + "/last.ckpt"; fs::exists(last)) {
     options.images.described = read_description(last).preprocessing;
+  } else {  // as at the beginning
+    options.images.apply_preprocess(settings);
+    if (!options.model.weights.empty() && options.model.file().known)
+      options.images.take(options.model.file().known->description.preprocessing);
+  }
   options.moved = data_is_named;
   if (const int64_t done = RunFolder::epochs_done(options.out); options.recipe.epochs < done)
     throw UsageError(fmt::format("--epochs {}: {} has done {} already", options.recipe.epochs, options.out, done));
@@ -86,8 +91,8 @@ std::string default_preset(const TrainCommand& options, const Settings& settings
 /// Takes the model and its inputs from the weights to begin with. The classes are those of the
 /// data.
 void apply_description(TrainCommand& options, Settings& settings) {
-  const std::optional<RunFacts> facts = apply_description_of(options.model.weights, settings, {"classes"});
-  if (facts) options.images.described = facts->preprocessing;
+  const std::optional<RunFacts> facts = apply_description_of(options.model, settings, {"classes"});
+  if (facts) options.images.take(facts->preprocessing);
 }
 
 /// Lets preset photos choose by the pictures what the user has not named: the size, up to 128
@@ -139,6 +144,7 @@ void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.resume.empty()) return apply_run_to_resume(options, settings);
   if (!options.config.empty()) apply_config_file(options, settings);
   options.preset = default_preset(options, settings);
+  options.images.apply_preprocess(settings);
   if (!options.model.weights.empty()) apply_description(options, settings);
   const std::vector<std::string> named = settings.names_set();
   if (options.preset.empty()) return;

@@ -5,7 +5,7 @@
 
 #include <kindling/data/files.h>
 #include <kindling/data/folder.h>
-#include <kindling/train/description.h>
+#include <kindling/interop/weights.h>
 
 namespace kindling::cli {
 namespace {
@@ -20,8 +20,10 @@ TrainedOn describe_data(const std::string& spec, const data::OpenOptions& option
   return data::trained_on_from(about);
 }
 
-std::optional<TrainedOn> read_trained_on(const std::string& checkpoint) {
-  const std::string text = read_description(checkpoint).data;
+namespace {
+
+std::optional<TrainedOn> trained_on_in(const std::string& checkpoint, const Description& description) {
+  const std::string& text = description.data;
   const nlohmann::json about = text.empty() ? nlohmann::json() : nlohmann::json::parse(text);
   if (!about.contains("kind")) return std::nullopt;
   try {
@@ -29,6 +31,15 @@ std::optional<TrainedOn> read_trained_on(const std::string& checkpoint) {
   } catch (const Error& error) {
     throw FileError(checkpoint + ": what it says of the data that it was trained on " + error.what());
   }
+}
+
+}  // namespace
+
+std::optional<TrainedOn> read_trained_on(const WeightsFile& checkpoint) {
+  return checkpoint.known ? trained_on_in(checkpoint.file.path, checkpoint.known->description) : std::nullopt;
+}
+std::optional<TrainedOn> read_trained_on(const std::string& checkpoint) {
+  return trained_on_in(checkpoint, read_description(checkpoint));
 }
 
 std::string difference(const TrainedOn& before, const TrainedOn& now) {

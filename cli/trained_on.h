@@ -6,6 +6,7 @@
 
 #include <kindling/data/folder_record.h>
 #include <kindling/data/open.h>
+#include <kindling/interop/weights.h>
 
 namespace kindling::cli {
 
@@ -13,8 +14,9 @@ using data::TrainedOn;
 
 /// `train` is what open_dataset(spec, options) gave.
 TrainedOn describe_data(const std::string& spec, const data::OpenOptions& options, const data::Dataset& train);
-/// Nothing if the checkpoint does not say it, as older ones. Throws FileError if the entry is
+/// Nothing if the file does not say it, as older checkpoints. Throws FileError if the entry is
 /// damaged.
+std::optional<TrainedOn> read_trained_on(const WeightsFile& checkpoint);
 std::optional<TrainedOn> read_trained_on(const std::string& checkpoint);
 
 /// The difference between the data `before` and `now`, in words; "" if there is none. Of folders

@@ -11,6 +11,7 @@ void check_numbers(const Preprocessing& p) {
         p.shorter);
   check(!p.mean.empty() && p.mean.size() == p.std.size(), "preprocess", "needs as many means as stds, got ",
         p.mean.size(), " and ", p.std.size());
+  check(!p.whole || p.size > 0, "preprocess", "resizes whole pictures, but to no size");
   for (const double value : p.std) check(value > 0, "preprocess", "needs stds above 0, got ", value);
 }
 
@@ -30,12 +31,29 @@ Transform pixels_to_numbers(const Preprocessing& p) {
   };
 }
 
+/// The middle of the resized picture.
+Transform fit(const Preprocessing& p) {
+  const int64_t shorter = p.shorter > 0 ? p.shorter : p.size;
+  return p.whole ? compose({resize(shorter), center_crop(p.size)}) : resize_and_crop(shorter, p.size);
+}
+
 }  // namespace
+
+Preprocessing torchvision_preprocessing() {
+  return {.size = 224, .shorter = 256, .mean = {123.675, 116.28, 103.53}, .std = {58.395, 57.12, 57.375}};
+}
+
+Preprocessing caffe_preprocessing() {
+  return {.size = 227, .shorter = 256, .mean = {104, 117, 123}, .std = {1, 1, 1}, .whole = true, .bgr = true};
+}
 
 Transform preprocess(const Preprocessing& p) {
   check_numbers(p);
-  Transform whole = pixels_to_numbers(p);
-  if (p.size > 0) whole = compose({resize_and_crop(p.shorter > 0 ? p.shorter : p.size, p.size), whole});
+  std::vector<Transform> steps;
+  if (p.size > 0) steps.push_back(fit(p));
+  if (p.bgr) steps.push_back(reverse_channels());
+  steps.push_back(pixels_to_numbers(p));
+  const Transform whole = compose(std::move(steps));
   return [whole](const Tensor& input, Rng& rng) { return input.dtype() == DType::u8 ? whole(input, rng) : input; };
 }
 

@@ -263,6 +263,16 @@ Transform normalize(std::vector<float> mean, std::vector<float> std) {
   };
 }
 
+Transform reverse_channels() {
+  return [](const Tensor& image, Rng&) {
+    const Tensor x = checked_image("reverse_channels", image);
+    check(x.size(2) == 3, "reverse_channels", "needs 3 channels, got ", x.shape());
+    Tensor result = Tensor::empty(x.shape(), x.dtype());
+    for (int64_t c = 0; c < 3; ++c) result.slice(2, c, c + 1).copy_(x.slice(2, 2 - c, 3 - c));
+    return result;
+  };
+}
+
 Transform to_unit_range() {
   return [](const Tensor& image, Rng&) {
     const Tensor x = checked_image("to_unit_range", image);

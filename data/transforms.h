@@ -64,6 +64,8 @@ Transform color_jitter(ColorJitterOptions options = {});
 /// (x - mean) / std per channel, in f32. mean and std have the units of the pixels: 0..255 for u8
 /// images. Throws ShapeError if their number is not that of the channels, or a std is not above 0.
 Transform normalize(std::vector<float> mean, std::vector<float> std);
+/// Red, green, blue to blue, green, red. Throws ShapeError for other than 3 channels.
+Transform reverse_channels();
 /// u8 0..255 to f32 0..1.
 Transform to_unit_range();
 

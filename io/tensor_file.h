@@ -26,4 +26,21 @@ struct TensorFile {
 /// Whole, with checked checksums.
 TensorFile read_safetensors(const std::string& path);
 
+enum class FileFormat : uint8_t { safetensors, pytorch, caffe, deep_compression, npy, npz };
+
+/// The format of a file, by its first bytes, or by its name where these tell nothing. Throws
+/// FileError if it cannot be read.
+FileFormat format_of_file(const std::string& path);
+/// The format that a name asks for, by its ending; safetensors for an ending of no other.
+FileFormat format_of_name(const std::string& path);
+/// Whether files of that format have a place for notes.
+bool holds_notes(FileFormat format);
+
+/// Reads a file of any format. Throws FileError if it cannot be read or is damaged.
+TensorFile read_tensor_file(const std::string& path);
+/// Writes a file, atomically. `notes` must be empty where the format holds none. Throws FileError
+/// if it cannot be written.
+void write_tensor_file(const std::string& path, FileFormat format, const std::vector<NamedTensor>& tensors,
+                       const Metadata& notes);
+
 }  // namespace kindling

@@ -1,6 +1,7 @@
 #include <kindling/io/weights.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <sstream>
 
@@ -10,8 +11,6 @@ namespace kindling {
 namespace {
 
 bool is_state(const std::string& name) { return name.starts_with(kStatePrefix); }
-
-bool holds_integers(const TensorEntry& entry) { return !is_floating(memory_dtype(entry.dtype)); }
 
 template <class... Parts>
 std::string join(const Parts&... parts) {
@@ -28,14 +27,45 @@ void append_list(std::ostringstream& text, const char* what, const std::vector<s
   if (items.size() > kShown) text << "\n    and " << items.size() - kShown << " more";
 }
 
-std::string describe(const std::string& path, const LoadReport& report) {
-  std::ostringstream text;
-  text << path << ": does not fit the model";
-  append_list(text, "missing from the file", report.missing);
-  append_list(text, "not in the model", report.unexpected);
-  append_list(text, "of another shape", report.misshaped);
-  append_list(text, "of another type", report.mistyped);
-  return text.str();
+/// One tensor of a file, which may not have been read yet.
+struct Source {
+  std::string name, dtype;
+  Shape shape;
+  std::function<Tensor()> read;
+};
+
+bool holds_integers(const Source& source) { return !is_floating(memory_dtype(source.dtype)); }
+
+LoadReport load(Module& module, const std::string& path, const std::vector<Source>& sources,
+                const LoadOptions& options) {
+  std::vector<NamedTensor> targets = named_tensors(module);
+  std::map<std::string, const Source*> left;
+  for (const Source& source : sources)
+    if (!is_state(source.name)) left[source.name] = &source;
+
+  LoadReport report;
+  std::vector<std::pair<Tensor, Tensor>> copies;  // from, to: read completely before anything is changed
+  for (auto& [name, target] : targets) {
+    const auto found = left.find(name);
+    if (found == left.end()) {
+      report.missing.push_back(join(name, " ", target.shape()));
+      continue;
+    }
+    const Source& source = *found->second;
+    left.erase(found);
+    if (source.shape != target.shape()) {
+      report.misshaped.push_back(join(name, ": file ", source.shape, ", model ", target.shape()));
+    } else if (holds_integers(source) && is_floating(target.dtype())) {  // labels or codes, not weights
+      report.mistyped.push_back(join(name, ": file has ", source.dtype, ", the model needs a floating-point type"));
+    } else {
+      copies.emplace_back(source.read().to(target.dtype()), target);
+    }
+  }
+  for (const auto& [name, source] : left) report.unexpected.push_back(join(name, " ", source->shape));
+  if (options.strict && !report.empty()) throw FileError(describe(path, report));
+
+  for (auto& [from, to] : copies) to.copy_(from);
+  return report;
 }
 
 }  // namespace
@@ -50,41 +80,28 @@ std::vector<NamedTensor> named_tensors(Module& module) {
   return tensors;
 }
 
-void save(Module& module, const std::string& path) { write_safetensors(path, named_tensors(module)); }
-
-LoadReport load(Module& module, const std::string& path, const LoadOptions& options) {
-  return load(module, SafetensorsFile(path), options);
+std::string describe(const std::string& path, const LoadReport& report) {
+  std::ostringstream text;
+  text << path << ": does not fit the model";
+  append_list(text, "missing from the file", report.missing);
+  append_list(text, "not in the model", report.unexpected);
+  append_list(text, "of another shape", report.misshaped);
+  append_list(text, "of another type", report.mistyped);
+  return text.str();
 }
 
 LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options) {
-  std::vector<NamedTensor> targets = named_tensors(module);
-  std::map<std::string, const TensorEntry*> left;
+  std::vector<Source> sources;
   for (const TensorEntry& entry : file.entries())
-    if (!is_state(entry.name)) left[entry.name] = &entry;
+    sources.push_back({entry.name, entry.dtype, entry.shape, [&] { return file.read(entry); }});
+  return load(module, file.path(), sources, options);
+}
 
-  LoadReport report;
-  std::vector<std::pair<Tensor, Tensor>> copies;  // from, to: read completely before anything is changed
-  for (auto& [name, target] : targets) {
-    const auto found = left.find(name);
-    if (found == left.end()) {
-      report.missing.push_back(join(name, " ", target.shape()));
-      continue;
-    }
-    const TensorEntry& entry = *found->second;
-    left.erase(found);
-    if (entry.shape != target.shape()) {
-      report.misshaped.push_back(join(name, ": file ", entry.shape, ", model ", target.shape()));
-    } else if (holds_integers(entry) && is_floating(target.dtype())) {  // labels or codes, not weights
-      report.mistyped.push_back(join(name, ": file has ", entry.dtype, ", the model needs a floating-point type"));
-    } else {
-      copies.emplace_back(file.read(entry).to(target.dtype()), target);
-    }
-  }
-  for (const auto& [name, entry] : left) report.unexpected.push_back(join(name, " ", entry->shape));
-  if (options.strict && !report.empty()) throw FileError(describe(file.path(), report));
-
-  for (auto& [from, to] : copies) to.copy_(from);
-  return report;
+LoadReport load(Module& module, const TensorFile& file, const LoadOptions& options) {
+  std::vector<Source> sources;
+  for (const StoredTensor& tensor : file.tensors)
+    sources.push_back({tensor.name, tensor.dtype, tensor.value.shape(), [&] { return tensor.value; }});
+  return load(module, file.path, sources, options);
 }
 
 }  // namespace kindling

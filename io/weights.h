@@ -1,17 +1,14 @@
-// A model's parameters and buffers in a safetensors file, each under its name.
+// A model's parameters and buffers as tensors of a file, each under its name.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include <kindling/io/safetensors.h>
+#include <kindling/io/tensor_file.h>
 #include <kindling/nn/module.h>
 
 namespace kindling {
-
-/// Writes every parameter and buffer of `module` under its path ("fire2/squeeze/weight"),
-/// atomically.
-void save(Module& module, const std::string& path);
 
 struct LoadOptions {
   /// If true, throws if anything does not fit. Otherwise loads what fits by name, shape and type,
@@ -28,13 +25,15 @@ struct LoadReport {
   bool empty() const { return missing.empty() && unexpected.empty() && misshaped.empty() && mistyped.empty(); }
 };
 
+/// The report as text of several lines, which begins with `path`.
+std::string describe(const std::string& path, const LoadReport& report);
+
 /// Fills parameters and buffers from a file of weights or a checkpoint, whose other state is
 /// ignored. Numbers are converted to the model's dtype, but integers never to floating point.
 /// Throws FileError, with everything that does not fit, unless all names and shapes agree. The
 /// model is unchanged then.
-LoadReport load(Module& module, const std::string& path, const LoadOptions& options = {});
-/// As above, from a file that is open already.
 LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options = {});
+LoadReport load(Module& module, const TensorFile& file, const LoadOptions& options = {});
 
 /// Names that begin with this are state of a training run, not weights.
 inline constexpr char kStatePrefix[] = "@";

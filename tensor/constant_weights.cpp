@@ -4,12 +4,12 @@
 
 namespace kindling {
 
-ConstantWeights::ConstantWeights() : outer_(parallel_context()) { parallel_context() = this; }
+ConstantWeights::ConstantWeights(PackedWeights& kept) : outer_(parallel_context()) { parallel_context() = &kept; }
 ConstantWeights::~ConstantWeights() { parallel_context() = outer_; }
 
 bool ConstantWeights::in_force() { return parallel_context() != nullptr; }
 
-ConstantWeights::Entry& ConstantWeights::entry_of(const Tensor& weight, const WeightPacking& packing) {
+PackedWeights::Entry& PackedWeights::entry_of(const Tensor& weight, const WeightPacking& packing) {
   const std::lock_guard lock(mutex_);
   std::list<Entry>& here = entries_[{weight.storage().get(), weight.offset()}];
   for (Entry& entry : here)
@@ -18,9 +18,9 @@ ConstantWeights::Entry& ConstantWeights::entry_of(const Tensor& weight, const We
 }
 
 Tensor ConstantWeights::packed(const Tensor& weight, const WeightPacking& packing, FunctionRef<Tensor()> pack) {
-  auto* scope = static_cast<ConstantWeights*>(parallel_context());
-  if (scope == nullptr) return pack();
-  Entry& entry = scope->entry_of(weight, packing);
+  auto* kept = static_cast<PackedWeights*>(parallel_context());
+  if (kept == nullptr) return pack();
+  PackedWeights::Entry& entry = kept->entry_of(weight, packing);
   std::call_once(entry.once, [&] { entry.packed = pack(); });
   return entry.packed;
 }

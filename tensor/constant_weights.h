@@ -28,24 +28,16 @@ struct WeightPacking {
   friend bool operator==(const WeightPacking&, const WeightPacking&) = default;
 };
 
-/// A promise of the caller that no weight changes while it lives. Convolutions in the thread that
-/// made it, and in parallel loops started there, then pack each weight once and keep the packed
-/// form. So a batch that is cut into many parts, or a whole evaluation, packs every weight once.
-/// Scopes nest, and the inner one counts.
-class ConstantWeights {
+/// Packed weights that outlive one ConstantWeights, for one who uses the same weights again and
+/// again. They are right as long as no weight changes. Threads may share them.
+class PackedWeights {
  public:
-  ConstantWeights();
-  ~ConstantWeights();
-  ConstantWeights(const ConstantWeights&) = delete;
-  ConstantWeights& operator=(const ConstantWeights&) = delete;
-
-  /// Whether there is one around the caller.
-  static bool in_force();
-  /// The result of `pack` for `weight`, made once for each scope and `packing`. Without a scope it
-  /// is made at every call.
-  static Tensor packed(const Tensor& weight, const WeightPacking& packing, FunctionRef<Tensor()> pack);
+  PackedWeights() = default;
+  PackedWeights(const PackedWeights&) = delete;
+  PackedWeights& operator=(const PackedWeights&) = delete;
 
  private:
+  friend class ConstantWeights;
   struct Entry {
     Entry(const Tensor& of, const WeightPacking& by) : weight(of), packing(by) {}
     Tensor weight;  // held, so that no other tensor can take its place in memory
@@ -59,6 +51,29 @@ class ConstantWeights {
 
   std::mutex mutex_;
   std::map<Place, std::list<Entry>> entries_;
+};
+
+/// A promise of the caller that no weight changes while it lives. Convolutions in the thread that
+/// made it, and in parallel loops started there, then pack each weight once and keep the packed
+/// form. So a batch that is cut into many parts, or a whole evaluation, packs every weight once.
+/// Scopes nest, and the inner one counts.
+class ConstantWeights {
+ public:
+  ConstantWeights() : ConstantWeights(own_) {}
+  /// Packed weights go to `kept`, and are taken from there.
+  explicit ConstantWeights(PackedWeights& kept);
+  ~ConstantWeights();
+  ConstantWeights(const ConstantWeights&) = delete;
+  ConstantWeights& operator=(const ConstantWeights&) = delete;
+
+  /// Whether there is one around the caller.
+  static bool in_force();
+  /// The result of `pack` for `weight`, made once for each scope and `packing`. Without a scope it
+  /// is made at every call.
+  static Tensor packed(const Tensor& weight, const WeightPacking& packing, FunctionRef<Tensor()> pack);
+
+ private:
+  PackedWeights own_;
   void* outer_;
 };
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numeric>
 
 #include <kindling/data/image.h>
 #include <kindling/models/definition.h>
 #include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/softmax.h>
 
 namespace kindling {
@@ -49,12 +51,21 @@ Tensor join(const std::vector<Tensor>& inputs) {
 
 }  // namespace
 
-Classifier::Classifier(const std::string& checkpoint) {
-  const SafetensorsFile file(checkpoint);
-  description_ = read_description(file);
+/// What calls at once share: the packed weights, and the last plan, since a plan costs a pass
+/// through the network.
+struct Classifier::Shared {
+  PackedWeights packed;
+  std::mutex mutex;
+  Shape planned;  ///< of the batch that `plan` is for
+  StepPlan plan;
+};
+
+Classifier::Classifier(const std::string& weights) {
+  const WeightsFile file(weights);
   model_ = load_model(file);
+  description_ = file.known->description;
   if (!description_.preprocessing)
-    throw FileError(checkpoint +
+    throw FileError(weights +
                     ": does not say how a picture becomes an input: train with TrainerOptions::preprocessing, or give "
                     "Classifier a model and a Description that has it");
   prepare();
@@ -67,21 +78,26 @@ Classifier::Classifier(std::unique_ptr<Module> model, Description description)
   prepare();
 }
 
+Classifier::~Classifier() = default;
+Classifier::Classifier(Classifier&&) noexcept = default;
+Classifier& Classifier::operator=(Classifier&&) noexcept = default;
+
 void Classifier::prepare() {
   transform_ = make_transform(description_);
   model_->eval();
   model_->name_parts();  // a first call from several threads must not do it
+  shared_ = std::make_unique<Shared>();
 }
 
-Predictions Classifier::operator()(const std::string& file, int64_t top) {
+Predictions Classifier::operator()(const std::string& file, int64_t top) const {
   return (*this)(data::decode_image(file), top);
 }
 
-Predictions Classifier::operator()(const Tensor& picture, int64_t top) {
+Predictions Classifier::operator()(const Tensor& picture, int64_t top) const {
   return (*this)(std::vector<Tensor>{picture}, top).front();
 }
 
-std::vector<Predictions> Classifier::operator()(const std::vector<Tensor>& pictures, int64_t top) {
+std::vector<Predictions> Classifier::operator()(const std::vector<Tensor>& pictures, int64_t top) const {
   if (pictures.empty()) return {};
   Rng unused(0);  // nothing in it is random
   std::vector<Tensor> inputs;
@@ -89,27 +105,74 @@ std::vector<Predictions> Classifier::operator()(const std::vector<Tensor>& pictu
   return predict(join(inputs), top);
 }
 
-std::vector<Predictions> Classifier::predict(const Tensor& inputs, int64_t top) {
+StepPlan Classifier::plan_for(const Tensor& input, int64_t batch_size) const {
+  const std::lock_guard lock(shared_->mutex);
+  const Shape batch = input.shape().with_inserted(0, batch_size);
+  if (batch != shared_->planned) {
+    shared_->plan = plan_step(*model_, input, batch_size);
+    shared_->planned = batch;
+  }
+  return shared_->plan;
+}
+
+std::vector<Predictions> Classifier::predict(const Tensor& inputs, int64_t top) const {
   check(top > 0, "Classifier", "top must be above 0, got ", top);
   check(inputs.rank() == 4 && inputs.size(0) > 0, "Classifier", "inputs are [N, H, W, C], not ", inputs.shape());
-  const ConstantWeights constant;
-  if (inputs.shape() != planned_) {  // a plan costs a pass through the network
-    plan_ = plan_step(*model_, inputs.select(0, 0), inputs.size(0));
-    planned_ = inputs.shape();
-  }
   std::vector<Predictions> result(static_cast<size_t>(inputs.size(0)));
-  for_each_part(plan_, inputs.size(0), [&](const BatchPart& part) {
-    const NoGrad no_grad;
-    const int64_t count = part.end - part.begin;
-    const Tensor logits = (*model_)(part.of(inputs)).value();
-    check(logits.rank() == 2 && logits.size(0) == count, "Classifier", "the model gives ", logits.shape(), " for ",
-          count, " pictures: it is no classifier");
-    const Tensor probabilities = softmax(logits.to(DType::f64));
-    const int64_t classes = logits.size(1);
-    for (int64_t i = 0; i < count; ++i)
-      result[static_cast<size_t>(part.begin + i)] = best_of(probabilities.data<double>() + i * classes, classes, top);
+  const ConstantWeights constant(shared_->packed);
+  for_each_part(plan_for(inputs.select(0, 0), inputs.size(0)), inputs.size(0), [&](const BatchPart& part) {
+    std::vector<Predictions> answers = predict_part(part.of(inputs), top);
+    std::move(answers.begin(), answers.end(), result.begin() + part.begin);
   });
   return result;
+}
+
+std::vector<Predictions> Classifier::predict_part(const Tensor& inputs, int64_t top) const {
+  const NoGrad no_grad;
+  const int64_t count = inputs.size(0);
+  const Tensor logits = (*model_)(inputs).value();
+  check(logits.rank() == 2 && logits.size(0) == count, "Classifier", "the model gives ", logits.shape(), " for ", count,
+        " pictures: it is no classifier");
+  const Tensor probabilities = softmax(logits.to(DType::f64));
+  const int64_t classes = logits.size(1);
+  std::vector<Predictions> result;
+  for (int64_t i = 0; i < count; ++i)
+    result.push_back(best_of(probabilities.data<double>() + i * classes, classes, top));
+  return result;
+}
+
+std::vector<FileAnswer> Classifier::classify_files(const std::vector<std::string>& files, int64_t top) const {
+  check(top > 0, "Classifier", "top must be above 0, got ", top);
+  std::vector<FileAnswer> answers(files.size());
+  const int64_t size = description_.preprocessing->size, count = std::ssize(files);
+  const int64_t channels = description_.model.model.empty() ? 3 : channels_of(description_.model);
+  // Pictures that keep their sizes are inputs of different shapes, so each is a part.
+  StepPlan plan{.micro_batch = 1, .slots = count};
+  if (size > 0 && count > 1) plan = plan_for(Tensor::zeros({size, size, channels}), count);
+  const ConstantWeights constant(shared_->packed);
+  for_each_part(plan, count, [&](const BatchPart& part) { classify_part(files, part, top, answers); });
+  return answers;
+}
+
+void Classifier::classify_part(const std::vector<std::string>& files, const BatchPart& part, int64_t top,
+                               std::vector<FileAnswer>& answers) const {
+  std::vector<Tensor> inputs(static_cast<size_t>(part.end - part.begin));
+  parallel_for(std::ssize(inputs), 1, [&](int64_t i, int64_t) {  // in one thread where parts run side by side
+    Rng unused(0);
+    const auto number = static_cast<size_t>(part.begin + i);
+    try {
+      inputs[static_cast<size_t>(i)] = transform_(data::decode_image(files[number]), unused);
+    } catch (const FileError& error) {
+      answers[number].error = error.what();
+    }
+  });
+  std::vector<size_t> numbers;
+  for (auto number = static_cast<size_t>(part.begin); number < static_cast<size_t>(part.end); ++number)
+    if (answers[number].error.empty()) numbers.push_back(number);
+  std::erase_if(inputs, [](const Tensor& input) { return !input.defined(); });
+  if (inputs.empty()) return;
+  std::vector<Predictions> named = predict_part(join(inputs), top);
+  for (size_t i = 0; i < numbers.size(); ++i) answers[numbers[i]].top = std::move(named[i]);
 }
 
 Predictions Classifier::best_of(const double* probabilities, int64_t classes, int64_t top) const {

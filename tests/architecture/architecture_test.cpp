@@ -24,7 +24,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"models", {"tensor", "autograd", "nn", "optim"}},
     {"io", {"tensor", "autograd", "nn", "optim"}},
     {"data", {"tensor"}},
-    {"train", {"tensor", "autograd", "nn", "optim", "models", "io", "data"}},
+    {"interop", {"tensor", "autograd", "nn", "optim", "models", "io", "data"}},
+    {"train", {"tensor", "autograd", "nn", "optim", "models", "io", "data", "interop"}},
 };
 
 struct Source {

@@ -3,10 +3,9 @@
 
 #include <set>
 
+#include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
-#include <kindling/io/weights.h>
 #include <kindling/models/definition.h>
-#include <kindling/train/description.h>
 
 #include "command.h"
 

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 #include <kindling/models/registry.h>
 
 #include "option_table.h"
@@ -46,6 +46,7 @@ const Table kEvalTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "", refused},
     {"size", "--size 16", "--size 20", kEvalSqueezeNet, other_figures},
     {"weights", "", "--weights @/other.safetensors", "", other_figures},
+    {"partial", "--partial", "--no-partial", "--classes 4", refused},
     {"conv", "--conv auto", "--conv naive", kEvalSqueezeNet, other_bits},
     {"data", "--data folder:@/flat", "--data folder:@/split", "", other_figures},
     {"labels", "", "--labels @/labels.txt", "", other_figures},
@@ -58,6 +59,7 @@ const Table kEvalTable = with_everywhere({
     {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16
     {"confusion", "", "--confusion", "", other_figures},
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
+    {"preprocess", "--preprocess torchvision", "--preprocess caffe", "--size 16", other_figures},
     {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},
     {"std", "--std 64,64,64", "--std 64,64,32", "", other_figures},
 });
@@ -81,11 +83,12 @@ const Table kClassifyTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "", refused},
     {"size", "--size 16", "--size 20", "", other_figures},
     {"weights", "--weights @/squeezenet.safetensors", "--weights @/lenet.safetensors", "", refused},
+    {"partial", "--partial", "--no-partial", "--classes 4", refused},
     {"conv", "--conv auto", "--conv naive", "", other_bits},
+    {"preprocess", "--preprocess torchvision", "--preprocess caffe", "--size 16", other_figures},
     {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},
     {"std", "--std 64,64,64", "--std 64,64,32", "", other_figures},
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
-    {"workers", "--workers 0", "--workers 3", "", same},
 });
 
 const std::string kGradcheck = "gradcheck --json --threads 1";
@@ -106,6 +109,7 @@ const Table kGradcheckTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "--model squeezenet_cifar --size 8", other_figures},
     {"size", "--size 8", "--size 9", "--model squeezenet_cifar", other_figures},
     {"weights", "", "--weights @/squeezenet.safetensors", kSmallNet, other_figures},
+    {"partial", "--partial", "--no-partial", "--model squeezenet_cifar --size 8 --weights @/squeezenet.safetensors --classes 4", refused},
     {"conv", "--conv im2col", "--conv naive", kSmallNet, other_figures},
 });
 
@@ -128,6 +132,7 @@ const Table kBenchModelTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "", other_figures},
     {"size", "--size 8", "--size 9", "", other_figures},
     {"weights", "", "--weights @/lenet.safetensors", "", refused},
+    {"partial", "--partial", "--no-partial", "--weights @/squeezenet.safetensors --classes 4", refused},
     {"conv", "", "", "bench: the algorithm is the one that --conv names", elsewhere},
 });
 

@@ -5,8 +5,8 @@
 #include <regex>
 #include <sstream>
 
+#include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
-#include <kindling/io/weights.h>
 #include <kindling/models/registry.h>
 #include <kindling/tensor/rng.h>
 

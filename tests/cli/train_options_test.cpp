@@ -64,6 +64,7 @@ const Table kModel{
     {"size", "--size 16", "--size 20"},
     {"size", "--size 16", "--size 20", kSqueezeNet},
     {"weights", "", "--weights @/lenet.safetensors"},
+    {"partial", "--partial", "--no-partial", "--weights @/lenet.safetensors --classes 4", refused},
     {"conv", "--conv auto", "--conv direct", kSqueezeNet},
     {"conv", "--conv direct", "--conv im2col", kSqueezeNet},
     {"conv", "--conv im2col", "--conv naive", kSqueezeNet},
@@ -154,6 +155,7 @@ const Table kImages{
     {"cutout-size", "--cutout-size 4", "--cutout-size 8", "--augment cutout"},
     {"early-epochs", "--early-epochs 1", "--early-epochs 2", kSqueezeNet + "--epochs 2 --early-size 8"},
     {"early-size", "--early-size 8", "--early-size 12", kSqueezeNet + "--epochs 2 --early-epochs 1"},
+    {"preprocess", "--preprocess torchvision", "--preprocess caffe"},
     {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5"},
     {"std", "--std 64,64,64", "--std 64,64,32"},
 };

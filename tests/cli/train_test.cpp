@@ -3,8 +3,8 @@
 
 #include <fstream>
 
+#include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
-#include <kindling/io/weights.h>
 
 #include <kindling/tests/data/test_files.h>
 #include "command.h"
@@ -441,10 +441,10 @@ TEST_CASE("eval: weights without a run need to be explained, and classes must be
   write_weights_alone(folder / "run/best.ckpt", folder / "weights.safetensors");
   const Outcome unknown = kindling_command({"eval", "--weights", folder / "weights.safetensors"});
   CHECK(unknown.code == 2);
-  CHECK_THAT(unknown.err, Contains("does not say what model it is for: say it by --model"));
+  CHECK_THAT(unknown.err, Contains("--data SPEC is needed"));
 
-  const Outcome explained = kindling_command({"eval", "--weights", folder / "weights.safetensors", "--model", "lenet",
-                                              "--size", "16", "--data", "folder:" + (folder / "data"), "--json"});
+  const Outcome explained = kindling_command({"eval", "--weights", folder / "weights.safetensors", "--size", "16",
+                                              "--data", "folder:" + (folder / "data"), "--json"});
   INFO(explained.err);
   CHECK(explained.code == 0);
   CHECK(explained.json()["images"] == 60);

@@ -41,6 +41,31 @@ TEST_CASE("a square picture is resized whole where the shorter side is the size"
   CHECK(bitwise_equal(apply({.size = 24, .mean = {0}, .std = {1}}, square), resize(24)(square, rng).to(DType::f32)));
 }
 
+TEST_CASE("Caffe's preprocessing resizes the whole picture and turns the order of colours round") {
+  Rng rng(1);
+  const Tensor picture = smooth_image(300, 500);
+  const Tensor middle = center_crop(227)(resize(256)(picture, rng), rng), input = apply(caffe_preprocessing(), picture);
+  CHECK(input.shape() == Shape{227, 227, 3});
+  const std::vector<double> mean{104, 117, 123};
+  for (int64_t c = 0; c < 3; ++c) {
+    const Tensor colour = middle.slice(2, 2 - c, 3 - c).contiguous(), channel = input.slice(2, c, c + 1).contiguous();
+    const auto pixel = static_cast<float>(colour.data<uint8_t>()[1234]);
+    CHECK(channel.data<float>()[1234] == pixel - static_cast<float>(mean[static_cast<size_t>(c)]));
+  }
+  CHECK_THROWS_WITH(apply({.mean = {0}, .std = {1}, .bgr = true}, Tensor::from<uint8_t>({1}, {1, 1, 1})),
+                    "reverse_channels: needs 3 channels, got [1, 1, 1]");
+}
+
+TEST_CASE("torchvision's preprocessing has its numbers in the units of pixels") {
+  const Preprocessing p = torchvision_preprocessing();
+  const std::vector<double> mean{0.485, 0.456, 0.406}, std{0.229, 0.224, 0.225};
+  for (size_t c = 0; c < 3; ++c) {
+    CHECK(p.mean[c] == Approx(255 * mean[c]));
+    CHECK(p.std[c] == Approx(255 * std[c]));
+  }
+  CHECK(apply(p, smooth_image(300, 500)).shape() == Shape{224, 224, 3});
+}
+
 TEST_CASE("what is no picture stays as it is") {
   const Tensor numbers = Tensor::from<float>({1, 2, 3});
   CHECK(bitwise_equal(apply({.size = 24, .mean = {1, 2, 3}, .std = {1, 2, 3}}, numbers), numbers));
@@ -51,6 +76,7 @@ TEST_CASE("preprocessing that makes no sense is refused") {
                     "preprocess: needs a size of at least 0 and shorter >= size (0 without a size), got size 24 and "
                     "shorter 23");
   CHECK_THROWS_WITH(preprocess({.size = 0, .shorter = 256}), Catch::EndsWith("got size 0 and shorter 256"));
+  CHECK_THROWS_WITH(preprocess({.whole = true}), "preprocess: resizes whole pictures, but to no size");
   CHECK_NOTHROW(preprocess({.size = 24, .shorter = 24}));
   CHECK_THROWS_WITH(preprocess({.mean = {1, 2}, .std = {1}}), "preprocess: needs as many means as stds, got 2 and 1");
   CHECK_THROWS_WITH(preprocess({.mean = {1}, .std = {0}}), "preprocess: needs stds above 0, got 0");

@@ -10,7 +10,7 @@
 #include <kindling/autograd/gradcheck.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/ops/softmax.h>
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 #include <kindling/nn/observer.h>
 #include <kindling/nn/replace.h>
 #include <kindling/nn/sequential.h>

@@ -8,7 +8,7 @@
 #include <kindling/autograd/ops/softmax.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/checkpoint.h>
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 #include <kindling/models/lenet.h>
 #include <kindling/models/squeezenet.h>
 #include <kindling/optim/sgd.h>
@@ -160,7 +160,7 @@ TEST_CASE("what a classifier lacks is named", "[model]") {
   const TemporaryFolder folder;
   SqueezeNet net = make_net();
   const std::string path = folder / "x";
-  save(net, path);
+  write_safetensors(path, {{"x", Tensor::scalar(1)}});
   CHECK_THROWS_WITH(Classifier(path), Catch::StartsWith(path + ": does not say what model it holds"));
   save_checkpoint(path, net, {}, to_metadata({.model = net.definition()}));
   CHECK_THROWS_WITH(Classifier(path), Catch::StartsWith(path + ": does not say how a picture becomes an input"));

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <kindling/io/checkpoint.h>
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 #include <kindling/models/squeezenet.h>
 #include <kindling/nn/observer.h>
 #include <kindling/optim/sgd.h>
@@ -106,8 +106,8 @@ TEST_CASE("what is not known is not told") {
   CHECK(told.data.empty());
   CHECK_THROWS_WITH(load_model(folder / "numbers/last.ckpt"),
                     (folder / "numbers/last.ckpt") +
-                        ": does not say what model it holds: make the model yourself and "
-                        "load() it");
+                        ": does not say what model it holds, and no model that is known has "
+                        "such tensors: make the model yourself and load() it");
   Sequential by_hand = small_net(2);
   CHECK(load(by_hand, folder / "numbers/last.ckpt").empty());
   CHECK(same_bits(parameter_copies(by_hand), parameter_copies(net)));

@@ -10,7 +10,7 @@
 #include <kindling/autograd/ops/softmax.h>
 #include <kindling/data/transforms.h>
 #include <kindling/io/atomic_file.h>
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 #include <kindling/nn/loss.h>
 #include <kindling/optim/adam.h>
 #include <kindling/optim/sgd.h>

@@ -1,4 +1,4 @@
-#include <kindling/io/weights.h>
+#include <kindling/interop/weights.h>
 
 #include <sstream>
 

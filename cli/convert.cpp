@@ -1,0 +1,140 @@
+// kindling convert: from one format of weights to another.
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <kindling/cli/output.h>
+#include <kindling/cli/program.h>
+#include <kindling/interop/weights.h>
+#include <kindling/models/definition.h>
+#include <kindling/train/printable.h>
+
+namespace kindling::cli {
+namespace {
+
+struct ConvertCommand {
+  Everywhere everywhere;
+  std::string model, bypass, form, preprocess, names;
+  std::vector<std::string> files;
+};
+
+void declare(ConvertCommand& options, Settings& settings) {
+  settings.group("Files");
+  settings.add_words(options.files, "IN OUT",
+                     "OUT's ending says its format: .pth, .pt, .caffemodel, .npz, .npy; safetensors for all others");
+  settings
+      .add("names", options.names, "WHOSE",
+           "Names and order of axes in OUT: kindling, torchvision, caffe (default: what is usual in the format)")
+      ->check(one_of(naming_words()));
+  settings.add("preprocess", options.preprocess, "WHOSE", "What OUT says of pixels: torchvision, caffe")
+      ->check(one_of(form_words()));
+  settings.group("Where IN fits several models");
+  settings.add("model", options.model, "NAME", "Which it is for")->check(one_of(model_names()));
+  settings.add("bypass", options.bypass, "KIND", "Of SqueezeNets: none, simple, complex")
+      ->check(one_of(bypass_words()));
+  settings.add("form", options.form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(form_words()));
+}
+
+/// The model of IN: what is known of it, with what the command line says.
+Definition definition_of(const ConvertCommand& options, const WeightsFile& from) {
+  Definition definition = from.known->description.model;
+  auto open = from.known->open;
+  const auto say = [&](const char* option, const std::string& value, std::string& variable) {
+    if (value.empty()) return;
+    variable = value;
+    open.erase(option);
+  };
+  say("model", options.model, definition.model);
+  say("bypass", options.bypass, definition.options["bypass"]);
+  say("form", options.form, definition.options["form"]);
+  if (!open.empty()) refuse_several(from.file.path, open);
+  return definition;
+}
+
+/// What OUT says of itself: what IN does, or what is known by the names and the options.
+Description describe(const ConvertCommand& options, const WeightsFile& from, const Module& model) {
+  Description result = from.known->description;
+  result.model = model.definition();
+  if (options.preprocess == "caffe") result.preprocessing = data::caffe_preprocessing();
+  if (options.preprocess == "torchvision") result.preprocessing = data::torchvision_preprocessing();
+  return result;
+}
+
+/// Whether all of the file's numbers are doubles.
+bool is_double(const TensorFile& file) {
+  return std::all_of(file.tensors.begin(), file.tensors.end(),
+                     [](const StoredTensor& tensor) { return tensor.value.dtype() == DType::f64; });
+}
+
+struct Written {
+  std::string model = {};  ///< its name, if it is known
+  int64_t tensors = 0, parameters = 0;
+};
+
+/// A model that is known: under the names that OUT is to have.
+Written convert_model(const ConvertCommand& options, const WeightsFile& from) {
+  std::optional<Naming> naming;
+  for (size_t i = 0; i < naming_words().size(); ++i)
+    if (naming_words()[i] == options.names) naming = static_cast<Naming>(i);
+  Rng rng(0);
+  const std::unique_ptr<Module> model = make_model(definition_of(options, from), rng);
+  if (is_double(from.file)) model->to(DType::f64);
+  load(*model, from);
+  save(*model, options.files[1], describe(options, from, *model), naming);
+  return {.model = model->definition().model,
+          .tensors = std::ssize(named_tensors(*model)),
+          .parameters = model->parameter_count()};
+}
+
+/// Tensors of no model that is known: as they are.
+Written convert_tensors(const ConvertCommand& options, const TensorFile& file) {
+  const std::string& out = options.files[1];
+  if (!options.names.empty() || format_of_name(out) == FileFormat::caffe)
+    throw Error(fmt::format("{}: its tensors are those of no model that is known, so that they cannot be renamed{}",
+                            file.path, options.names.empty() ? " for Caffe" : ""));
+  Written written;
+  std::vector<NamedTensor> tensors;
+  for (const StoredTensor& tensor : file.tensors) {
+    if (tensor.name.starts_with(kStatePrefix)) continue;
+    tensors.push_back({tensor.name, tensor.value});
+    written.parameters += tensor.value.numel();
+  }
+  written.tensors = std::ssize(tensors);
+  write_tensor_file(out, format_of_name(out), tensors, file.metadata);
+  return written;
+}
+
+int run(ConvertCommand& options, Settings&) {
+  if (options.files.size() != 2) throw UsageError("which files? Name two: kindling convert IN OUT");
+  const std::string &in = options.files[0], &out = options.files[1];
+  std::error_code ignored;
+  if (std::filesystem::equivalent(in, out, ignored)) throw UsageError(out + ": is IN itself: name another file");
+  const WeightsFile from = open_weights(in);
+  const Written written = from.known ? convert_model(options, from) : convert_tensors(options, from.file);
+
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(out));
+  if (options.everywhere.json)
+    print_json({{"in", in},
+                {"out", out},
+                {"model", from.known ? nlohmann::ordered_json(written.model) : nlohmann::ordered_json()},
+                {"tensors", written.tensors},
+                {"parameters", written.parameters},
+                {"bytes", bytes}});
+  else
+    print("{}: {}, {} parameters, {}{}\n", printable(out), counted(written.tensors, "tensor"),
+          with_commas(written.parameters), with_unit(static_cast<double>(bytes), "B"),
+          written.model.empty() ? "" : " (" + written.model + ")");
+  return kDone;
+}
+
+}  // namespace
+
+void add_convert(Program& program) {
+  program.add<ConvertCommand>(program.root(), "convert", "From one format of weights to another",
+                              "kindling convert squeezenet1_1.pth squeezenet1_1.safetensors\n"
+                              "kindling convert runs/photos/best.ckpt for_pytorch.pth",
+                              declare, run);
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,256 @@
+#include <kindling/interop/recognise.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include <kindling/io/weights.h>
+#include <kindling/models/definition.h>
+#include <kindling/tensor/elementwise.h>
+
+namespace kindling {
+namespace {
+
+/// The tensors of a file by their names.
+class Index {
+ public:
+  explicit Index(const TensorFile& file) {
+    for (const StoredTensor& tensor : file.tensors) tensors_.emplace(tensor.name, &tensor);
+  }
+  const StoredTensor* find(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : found->second;
+  }
+
+ private:
+  std::unordered_map<std::string, const StoredTensor*> tensors_;
+};
+
+/// How the first layer tells the models apart: its filters and their pixels.
+struct FirstLayer {
+  std::string_view model;
+  int64_t filters, pixels;
+  std::optional<Form> form;  // nothing: that of both
+};
+constexpr FirstLayer kFirstLayers[] = {
+    {"squeezenet1_0", 96, 7, {}},           {"squeezenet1_1", 64, 3, {}},  // and squeezenet_cifar
+    {"alexnet", 64, 11, Form::torchvision}, {"alexnet", 96, 11, Form::caffe}, {"lenet", 20, 5, {}},
+};
+
+bool is_bypass(const std::string& layer) { return layer.ends_with("/bypass"); }
+
+/// The axes of a convolution's weights in Kindling's order.
+Shape from_foreign(const Shape& s, Naming naming) {
+  return naming == Naming::kindling || s.rank() != 4 ? s : Shape{s[0], s[2], s[3], s[1]};
+}
+
+/// A file seen as that of one model with one kind of names.
+class View {
+ public:
+  View(const TensorFile& file, const Index& index, std::string model, Naming naming)
+      : file_(file), index_(index), model_(std::move(model)), naming_(naming), layers_(layer_paths(model_)) {}
+
+  /// The file's tensor that is the model's `tensor`, or null.
+  const StoredTensor* find(const std::string& tensor) const {
+    const StoredTensor* found = index_.find(foreign_name(model_, tensor, naming_));
+    if (found != nullptr || layers_.empty()) return found;
+    const std::string& head = layers_.back();
+    if (!tensor.starts_with(head + "/")) return nullptr;
+    const std::optional<std::string> other = foreign_head();
+    return other ? index_.find(*other + separator() + tensor.substr(head.size() + 1)) : nullptr;
+  }
+
+  /// Of a layer's weights, in Kindling's order of axes.
+  std::optional<Shape> weight_shape(const std::string& layer) const {
+    const StoredTensor* weight = find(layer + "/weight");
+    return weight == nullptr ? std::nullopt : std::optional(from_foreign(weight->value.shape(), naming_));
+  }
+
+  /// Whether every layer has weights, and all kernels are squares in this order of axes.
+  bool fits() const {
+    return std::all_of(layers_.begin(), layers_.end(), [&](const std::string& layer) {
+      const std::optional<Shape> s = weight_shape(layer);
+      if (!s) return is_bypass(layer);
+      return s->rank() == 2 || (s->rank() == 4 && (*s)[1] == (*s)[2]);
+    });
+  }
+
+  const std::vector<std::string>& layers() const { return layers_; }
+
+ private:
+  char separator() const { return naming_ == Naming::torchvision ? '.' : '/'; }
+
+  /// The only layer of the file that no other layer of the model is, if it may be the last one
+  /// under a name of its own: it takes as many channels as there are.
+  std::optional<std::string> foreign_head() const {
+    std::set<std::string> known;
+    for (const std::string& layer : layers_)
+      if (layer != layers_.back()) known.insert(foreign_name(model_, layer + "/weight", naming_));
+    const std::string ending = std::string(1, separator()) + "weight";
+    std::optional<std::string> head;
+    for (const StoredTensor& tensor : file_.tensors) {
+      if (!tensor.name.ends_with(ending) || known.contains(tensor.name) || !takes_all_channels(tensor.value.shape()))
+        continue;
+      if (head) return std::nullopt;
+      head = tensor.name.substr(0, tensor.name.size() - ending.size());
+    }
+    return head;
+  }
+
+  bool takes_all_channels(const Shape& weight) const {
+    const Shape s = from_foreign(weight, naming_);
+    if (model_.starts_with("squeezenet")) return s.rank() == 4 && s[1] == 1 && s[2] == 1 && s[3] == fire9_channels();
+    return s.rank() == 2 && s[1] == (model_ == "alexnet" ? 4096 : 500);
+  }
+  int64_t fire9_channels() const {
+    const StoredTensor *a = index_.find(foreign_name(model_, "fire9/expand1x1/weight", naming_)),
+                       *b = index_.find(foreign_name(model_, "fire9/expand3x3/weight", naming_));
+    return a == nullptr || b == nullptr || a->value.rank() == 0 || b->value.rank() == 0
+               ? -1
+               : a->value.size(0) + b->value.size(0);
+  }
+
+  const TensorFile& file_;
+  const Index& index_;
+  std::string model_;
+  Naming naming_;
+  std::vector<std::string> layers_;
+};
+
+constexpr Naming kNamings[] = {Naming::kindling, Naming::torchvision, Naming::caffe};
+
+/// LeNet's input pixels, from the inputs of fc1: 50 channels of p x p pixels, two convolutions of 5
+/// and two pools of 2 after the image. Of the sizes that end in p it is the usual one: 28 for 4.
+int64_t lenet_size(int64_t inputs) {
+  int64_t p = 1;
+  while (p * p * 50 < inputs) ++p;
+  return 4 * p + 12;
+}
+
+/// The pixels that ImageNet's models of that origin take.
+std::optional<data::Preprocessing> usual_pixels(const Definition& model) {
+  const ModelInfo info = model_info(model.model);
+  if (info.classes != 1000 || channels_of(model) != info.channels) return std::nullopt;
+  return options_of(model).form == Form::caffe ? data::caffe_preprocessing() : data::torchvision_preprocessing();
+}
+
+/// The file as one of that model, if it is one.
+std::optional<Recognised> recognise_as(const FirstLayer& first, const TensorFile& file, const Index& index,
+                                       Naming naming) {
+  const std::string model(first.model);
+  const View view(file, index, model, naming);
+  if (!view.fits()) return std::nullopt;
+  const Shape conv1 = *view.weight_shape("conv1"), head = *view.weight_shape(view.layers().back());
+  if (conv1.rank() != 4 || conv1[0] != first.filters || conv1[1] != first.pixels) return std::nullopt;
+
+  Recognised result{.naming = naming, .by_names = true};
+  ModelOptions options{.classes = head[0], .channels = conv1[3]};
+  options.form = first.form.value_or(naming == Naming::caffe ? Form::caffe : Form::torchvision);
+  if (model == "lenet") options.size = lenet_size((*view.weight_shape("fc1"))[1]);
+  if (view.find("conv1_bn/weight") != nullptr) options.norm = Norm::batch;
+  if (view.find("fire2/bypass/weight") != nullptr) options.bypass = Bypass::complex;
+  if (naming == Naming::kindling && model.starts_with("squeezenet")) {
+    if (options.bypass == Bypass::none) result.open["bypass"] = {"none", "simple"};
+    if (model == "squeezenet1_0") result.open["form"] = form_words();
+    if (model == "squeezenet1_1") result.open["model"] = {"squeezenet1_1", "squeezenet_cifar"};
+  }
+  result.description.model = define(model, options);
+  result.description.preprocessing = usual_pixels(result.description.model);
+  return result;
+}
+
+/// As the file's description says, whose names are to be found out.
+std::optional<Recognised> described(const TensorFile& file, const Index& index) {
+  Recognised result{.description = read_description(file.metadata, file.path)};
+  const std::string& model = result.description.model.model;
+  if (model.empty()) return std::nullopt;
+  for (const Naming naming : kNamings)
+    if (!layer_paths(model).empty() && View(file, index, model, naming).fits()) {
+      result.naming = naming;
+      break;
+    }
+  return result;
+}
+
+/// The tensor in the other order of axes. Of weights behind a Flatten, `channels` are those of the
+/// map, else 0.
+Tensor to_kindling(const Tensor& x, int64_t channels) {
+  if (x.rank() == 4) return x.permute({0, 2, 3, 1}).contiguous();
+  if (channels == 0 || x.rank() != 2 || x.size(1) % channels != 0) return x;
+  return x.reshape({x.size(0), channels, x.size(1) / channels}).permute({0, 2, 1}).contiguous().reshape(x.shape());
+}
+Tensor from_kindling(const Tensor& x, int64_t channels) {
+  if (x.rank() == 4) return x.permute({0, 3, 1, 2}).contiguous();
+  if (channels == 0 || x.rank() != 2 || x.size(1) % channels != 0) return x;
+  return x.reshape({x.size(0), x.size(1) / channels, channels}).permute({0, 2, 1}).contiguous().reshape(x.shape());
+}
+
+/// Calls f(tensor, channels) for a model's tensors; `channels` is 0 but for the weights of a Linear
+/// layer behind the last map, of which it is the number of channels.
+template <class F>
+void for_each_tensor(Module& model, F f) {
+  int64_t channels = 0;
+  for (const NamedTensor& tensor : named_tensors(model)) {
+    const bool behind_map = tensor.value.rank() == 2 && channels > 0;
+    f(tensor, behind_map ? channels : 0);
+    if (tensor.value.rank() == 4) channels = tensor.value.size(0);
+    if (behind_map) channels = 0;
+  }
+}
+
+/// Caffe keeps sums of statistics, and beside them by what to divide them.
+Tensor divided_by_count(const Index& index, const std::string& name, const Tensor& value) {
+  const StoredTensor* count = index.find(name.substr(0, name.rfind('/')) + "/count");
+  if (count == nullptr || count->value.numel() != 1) return value;
+  const double n = count->value.to(DType::f64).item<double>();
+  return value * (n == 0 ? 0 : 1 / n);
+}
+
+bool is_statistic(const std::string& name) { return name.ends_with("/running_mean") || name.ends_with("/running_var"); }
+
+}  // namespace
+
+std::optional<Recognised> recognise(const TensorFile& file) {
+  const Index index(file);
+  std::optional<Recognised> result = described(file, index);
+  for (const Naming naming : kNamings)
+    for (const FirstLayer& first : kFirstLayers)
+      if (!result) result = recognise_as(first, file, index, naming);
+  return result;
+}
+
+TensorFile translated(const TensorFile& file, Module& model, const std::string& name, Naming naming) {
+  if (naming == Naming::kindling) return file;
+  const Index index(file);
+  const View view(file, index, name, naming);
+  TensorFile result{file.path, {}, file.metadata};
+  std::set<const StoredTensor*> used;
+  for_each_tensor(model, [&](const NamedTensor& tensor, int64_t channels) {
+    const StoredTensor* found = view.find(tensor.name);
+    if (found == nullptr) return;
+    used.insert(found);
+    Tensor value = to_kindling(found->value, channels);
+    if (naming == Naming::caffe && is_statistic(tensor.name)) value = divided_by_count(index, found->name, value);
+    result.tensors.push_back({tensor.name, found->dtype, value});
+  });
+  const auto is_counter = [](const std::string& tensor) {
+    return tensor.ends_with(".num_batches_tracked") || tensor.ends_with("/bn/count");
+  };
+  for (const StoredTensor& tensor : file.tensors)
+    if (!used.contains(&tensor) && !is_counter(tensor.name)) result.tensors.push_back(tensor);
+  return result;
+}
+
+std::vector<NamedTensor> foreign_tensors(Module& model, const std::string& name, Naming naming) {
+  std::vector<NamedTensor> result;
+  if (naming == Naming::kindling) return named_tensors(model);
+  for_each_tensor(model, [&](const NamedTensor& tensor, int64_t channels) {
+    const std::string foreign = foreign_name(name, tensor.name, naming);
+    result.push_back({foreign, from_kindling(tensor.value, channels)});
+    if (naming == Naming::caffe && tensor.name.ends_with("/running_var"))
+      result.push_back({foreign.substr(0, foreign.rfind('/')) + "/count", Tensor::full({1}, 1.0)});
+  });
+  return result;
+}
+
+}  // namespace kindling
