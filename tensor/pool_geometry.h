@@ -2,11 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include <kindling/tensor/kernels/pool.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/pool.h>
-#include <kindling/tensor/recycler.h>
 
 namespace kindling::detail {
 
@@ -36,16 +36,16 @@ struct PoolGeometry {
   struct Span {
     int64_t first, count, tap;
   };
-  List<Span> row_spans() const { return spans(H, y[1], o.kernel.h, o.stride.h, o.padding.h); }
-  List<Span> column_spans() const { return spans(W, y[2], o.kernel.w, o.stride.w, o.padding.w); }
+  std::vector<Span> row_spans() const { return spans(H, y[1], o.kernel.h, o.stride.h, o.padding.h); }
+  std::vector<Span> column_spans() const { return spans(W, y[2], o.kernel.w, o.stride.w, o.padding.w); }
 
   Pool2dOptions o;
   Shape y;
   int64_t N, H, W, C;
 
  private:
-  static List<Span> spans(int64_t pixels, int64_t windows, int64_t kernel, int64_t stride, int64_t padding) {
-    List<Span> result;
+  static std::vector<Span> spans(int64_t pixels, int64_t windows, int64_t kernel, int64_t stride, int64_t padding) {
+    std::vector<Span> result;
     for (int64_t at = padding; at < pixels + padding; ++at) {
       const int64_t first = at < kernel ? 0 : (at - kernel) / stride + 1;
       result.push_back({first, std::min(at / stride + 1, windows) - first, at - first * stride});
@@ -106,7 +106,7 @@ class MaxUnpool {
 
  private:
   const PoolGeometry& g_;
-  List<PoolGeometry::Span> rows_, columns_;
+  std::vector<PoolGeometry::Span> rows_, columns_;
 };
 
 }  // namespace kindling::detail

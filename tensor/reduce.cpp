@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/kernels/reduce.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/kernels/tasks.h>
-#include <kindling/tensor/recycler.h>
 
 namespace kindling {
 namespace {
@@ -144,7 +144,7 @@ double dot(const Tensor& a, const Tensor& b) {
   return visit_floating("dot", a.dtype(), [&](auto t) {
     using T = decltype(t);
     const int64_t n = x.numel(), blocks = ceil_div(n, kBlock);
-    List<double> partial(static_cast<size_t>(blocks));
+    std::vector<double> partial(static_cast<size_t>(blocks));
     parallel_for(n, kBlock, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin; first < end; first += kBlock)
         partial[static_cast<size_t>(first / kBlock)] =

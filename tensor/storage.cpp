@@ -7,11 +7,11 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #include <sys/mman.h>
 
 #include <kindling/tensor/kernels/tasks.h>
-#include <kindling/tensor/recycler.h>
 
 namespace kindling {
 namespace {
@@ -105,8 +105,8 @@ class BlockCache {
  private:
   /// The blocks of one size.
   struct Class {
-    List<std::byte*> free, places;  ///< not in use; places are without memory
-    size_t count = 0;               ///< of all
+    std::vector<std::byte*> free, places;  ///< not in use; places are without memory
+    size_t count = 0;                      ///< of all
   };
 
   std::byte* take_block(size_t block, size_t bytes) {
@@ -143,7 +143,7 @@ class BlockCache {
     return data;
   }
 
-  static std::byte* pop(List<std::byte*>& list) {
+  static std::byte* pop(std::vector<std::byte*>& list) {
     std::byte* data = list.back();
     list.pop_back();
     return data;
@@ -177,9 +177,7 @@ Storage::Storage(Key, size_t bytes) : data_(the_cache().take(bytes)), bytes_(byt
 
 Storage::~Storage() { the_cache().give_back(data_, bytes_); }
 
-std::shared_ptr<Storage> Storage::allocate(size_t bytes) {
-  return std::allocate_shared<Storage>(Recycler<Storage>(), Key(), bytes);
-}
+std::shared_ptr<Storage> Storage::allocate(size_t bytes) { return std::make_shared<Storage>(Key(), bytes); }
 
 namespace memory {
 Stats stats() { return the_cache().stats(); }

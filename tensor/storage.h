@@ -7,6 +7,14 @@
 
 namespace kindling {
 
+/// Whether a block that is given back is used again. Not under AddressSanitizer: every block is the
+/// heap's then, so that it sees what is read too late or too far.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kRecycles = false;
+#else
+inline constexpr bool kRecycles = true;
+#endif
+
 /// A block of memory, 64-byte aligned, which all views of it share. `allocate` makes it, and the
 /// last shared_ptr returns it to the cache. Under AddressSanitizer there is none, and every block
 /// is a heap block of the exact size.

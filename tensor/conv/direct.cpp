@@ -6,7 +6,6 @@
 #include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/kernels/tile.h>
 #include <kindling/tensor/panels.h>
-#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -80,7 +79,7 @@ struct Segments {
         offsets.push_back(p * s.dilation_h * input_row + q * s.dilation_w * input_pixel);
   }
   int64_t depth;
-  List<int64_t> offsets;
+  std::vector<int64_t> offsets;
 };
 
 // Weights in the order in which product_tile reads them: [group][panel][tap and input channel][column], short panels

@@ -1,11 +1,11 @@
 #include <algorithm>
+#include <vector>
 
 #include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/conv/window.h>
 #include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/kernels/tasks.h>
-#include <kindling/tensor/recycler.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -54,7 +54,7 @@ const T* patches(const ConvShape& s, const Tiling& tiling, int64_t tile, int64_t
 // The adjoint (col2im): adds the patches of some output pixels of one image back to where they were gathered from.
 template <class T>
 void scatter_patches(const ConvShape& s, int64_t group, Range pixels, T* image, const T* cols) {
-  List<PatchRun> runs;
+  std::vector<PatchRun> runs;
   for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) { runs.push_back(run); });
   for (int64_t pixel = pixels.begin; pixel < pixels.end; ++pixel, cols += s.patch()) {
     const int64_t h0 = pixel / s.OW * s.stride_h - s.pad_h, w0 = pixel % s.OW * s.stride_w - s.pad_w;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <new>
 
-#include <kindling/tensor/recycler.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
