@@ -23,6 +23,8 @@ void declare(ConvertCommand& options, Settings& settings) {
   settings.group("Files");
   settings.add_words(options.files, "IN OUT",
                      "OUT's ending says its format: .pth, .pt, .caffemodel, .npz, .npy; safetensors for all others");
+  settings.add("prototxt", options.prototxt, "FILE",
+               "Of a .caffemodel: by whose names, types and order to take its layers");
   settings
       .add("names", options.names, "WHOSE",
            "Names and order of axes in OUT: kindling, torchvision, caffe (default: what is usual in the format)")
@@ -110,7 +112,7 @@ int run(ConvertCommand& options, Settings&) {
   const std::string &in = options.files[0], &out = options.files[1];
   std::error_code ignored;
   if (std::filesystem::equivalent(in, out, ignored)) throw UsageError(out + ": is IN itself: name another file");
-  const WeightsFile from = open_weights(in);
+  const WeightsFile from = open_weights(in, options.prototxt);
   const Written written = from.known ? convert_model(options, from) : convert_tensors(options, from.file);
 
   const auto bytes = static_cast<int64_t>(std::filesystem::file_size(out));

@@ -137,6 +137,7 @@ void ModelChoice::declare(Settings& settings) {
       ->check(in_range(0, 1));
   settings.add("weights", weights, "FILE",
                "Weights or checkpoint to load: safetensors, PyTorch, Caffe, .npz, Deep Compression's .net");
+  settings.add("prototxt", prototxt, "FILE", "Of a .caffemodel: by whose names, types and order to take its layers");
   settings.add_switch("partial", partial, "Take from it what fits, and say what does not");
   settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(kConvs));
 }
@@ -189,7 +190,7 @@ std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
 }
 
 const WeightsFile& ModelChoice::file() const {
-  if (!file_) file_ = std::make_shared<WeightsFile>(open_weights(weights));
+  if (!file_) file_ = std::make_shared<WeightsFile>(open_weights(weights, prototxt));
   return *file_;
 }
 
@@ -253,9 +254,11 @@ void RunFacts::check_same(const RunFacts& of_data, const std::string& spec) cons
         fmt::format("the images of {} have {} channels, those of the run {}", spec, of_data.channels, channels));
 }
 
-WeightsFile open_weights(const std::string& path) {
+WeightsFile open_weights(const std::string& path, const std::string& prototxt) {
   check_is_weights(path);
-  return WeightsFile(path);
+  if (!prototxt.empty() && format_of_name(path) != FileFormat::caffe)
+    throw UsageError(fmt::format("--prototxt has no effect: {} is no .caffemodel", path));
+  return WeightsFile(path, prototxt);
 }
 
 void refuse_several(const std::string& path, const std::map<std::string, std::vector<std::string>>& open) {

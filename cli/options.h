@@ -37,6 +37,7 @@ struct ModelChoice {
   int64_t classes = 0;                ///< 0: of the data, or the model's own
   int64_t size = 0;                   ///< pixels; 0: of the data, or the model's own
   std::string weights;                ///< file to start from; empty: random
+  std::string prototxt;               ///< of a .caffemodel; empty: none
   bool partial = false;               ///< take from it what fits
 
   void declare(Settings& settings);
@@ -98,7 +99,7 @@ struct RunFacts {
 
 /// Reads a file of weights. Throws FileError for a folder and for a picture, and says what to name
 /// instead.
-WeightsFile open_weights(const std::string& path);
+WeightsFile open_weights(const std::string& path, const std::string& prototxt = "");
 
 /// Throws UsageError: the tensors of the file fit several models, by `open` (see Recognised).
 [[noreturn]] void refuse_several(const std::string& path, const std::map<std::string, std::vector<std::string>>& open);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/caffe.h>
 #include <kindling/models/definition.h>
 
 namespace kindling {
@@ -13,8 +14,9 @@ namespace {
 std::string notes_path(const std::string& path) { return path + ".json"; }
 
 /// The file, with the notes that lie beside it.
-TensorFile read_with_notes(const std::string& path) {
-  TensorFile file = read_tensor_file(path);
+TensorFile read_with_notes(const std::string& path, const std::string& prototxt = "") {
+  TensorFile file = prototxt.empty() ? read_tensor_file(path)
+                                     : to_tensor_file(arranged_as(read_prototxt(prototxt), read_caffemodel(path)));
   const std::string beside = notes_path(path);
   if (holds_notes(format_of_name(path)) || !std::filesystem::is_regular_file(beside)) return file;
   try {
@@ -42,7 +44,8 @@ Naming usual_naming(FileFormat format) {
 
 }  // namespace
 
-WeightsFile::WeightsFile(const std::string& path) : file(read_with_notes(path)), known(recognise(file)) {}
+WeightsFile::WeightsFile(const std::string& path, const std::string& prototxt)
+    : file(read_with_notes(path, prototxt)), known(recognise(file)) {}
 
 LoadReport load(Module& model, const std::string& path, const LoadOptions& options) {
   return load(model, WeightsFile(path), options);
