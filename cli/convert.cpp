@@ -15,7 +15,7 @@ namespace {
 
 struct ConvertCommand {
   Everywhere everywhere;
-  std::string model, bypass, form, preprocess, names;
+  std::string model, bypass, form, preprocess, names, prototxt;
   std::vector<std::string> files;
 };
 

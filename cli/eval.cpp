@@ -39,10 +39,7 @@ void declare(EvalCommand& options, Settings& settings) {
 void complete(EvalCommand& options, const data::Dataset& dataset, const data::InputInfo& input,
               const std::optional<RunFacts>& facts) {
   const RunFacts of_data{.channels = input.channels, .class_names = dataset.classes()};
-  if (facts) {
-    facts->check_same(of_data, options.data.data);
-    options.images.take(facts->preprocessing);
-  }
+  if (facts) facts->check_same(of_data, options.data.data);
   options.model.complete(static_cast<int64_t>(of_data.class_names.size()), input);
   options.images.complete(input.channels);
 }
@@ -148,6 +145,7 @@ int run(EvalCommand& options, Settings& settings) {
   options.images.apply_preprocess(settings);
   const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
   options.model.require_model(settings);
+  if (facts) options.images.take(facts->preprocessing);
   if (facts) options.images.warn_of_guess(options.model.weights, facts->pixels_are_guessed);
   const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
   const data::InputInfo input = data::describe_inputs(*measured.images);

@@ -46,6 +46,7 @@ const Table kEvalTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "", refused},
     {"size", "--size 16", "--size 20", kEvalSqueezeNet, other_figures},
     {"weights", "", "--weights @/other.safetensors", "", other_figures},
+    {"prototxt", "", "", "convert_test", elsewhere},
     {"partial", "--partial", "--no-partial", "--classes 4", refused},
     {"conv", "--conv auto", "--conv naive", kEvalSqueezeNet, other_bits},
     {"data", "--data folder:@/flat", "--data folder:@/split", "", other_figures},
@@ -83,6 +84,7 @@ const Table kClassifyTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "", refused},
     {"size", "--size 16", "--size 20", "", other_figures},
     {"weights", "--weights @/squeezenet.safetensors", "--weights @/lenet.safetensors", "", refused},
+    {"prototxt", "", "", "convert_test", elsewhere},
     {"partial", "--partial", "--no-partial", "--classes 4", refused},
     {"conv", "--conv auto", "--conv naive", "", other_bits},
     {"preprocess", "--preprocess torchvision", "--preprocess caffe", "--size 16", other_figures},
@@ -109,7 +111,9 @@ const Table kGradcheckTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "--model squeezenet_cifar --size 8", other_figures},
     {"size", "--size 8", "--size 9", "--model squeezenet_cifar", other_figures},
     {"weights", "", "--weights @/squeezenet.safetensors", kSmallNet, other_figures},
-    {"partial", "--partial", "--no-partial", "--model squeezenet_cifar --size 8 --weights @/squeezenet.safetensors --classes 4", refused},
+    {"prototxt", "", "", "convert_test", elsewhere},
+    {"partial", "--partial", "--no-partial",
+     "--model squeezenet_cifar --size 8 --weights @/squeezenet.safetensors --classes 4", refused},
     {"conv", "--conv im2col", "--conv naive", kSmallNet, other_figures},
 });
 
@@ -132,6 +136,7 @@ const Table kBenchModelTable = with_everywhere({
     {"classes", "--classes 3", "--classes 5", "", other_figures},
     {"size", "--size 8", "--size 9", "", other_figures},
     {"weights", "", "--weights @/lenet.safetensors", "", refused},
+    {"prototxt", "", "", "convert_test", elsewhere},
     {"partial", "--partial", "--no-partial", "--weights @/squeezenet.safetensors --classes 4", refused},
     {"conv", "", "", "bench: the algorithm is the one that --conv names", elsewhere},
 });

@@ -64,6 +64,7 @@ const Table kModel{
     {"size", "--size 16", "--size 20"},
     {"size", "--size 16", "--size 20", kSqueezeNet},
     {"weights", "", "--weights @/lenet.safetensors"},
+    {"prototxt", "", "", "convert_test", elsewhere},
     {"partial", "--partial", "--no-partial", "--weights @/lenet.safetensors --classes 4", refused},
     {"conv", "--conv auto", "--conv direct", kSqueezeNet},
     {"conv", "--conv direct", "--conv im2col", kSqueezeNet},
