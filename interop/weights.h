@@ -16,8 +16,8 @@ namespace kindling {
 /// A file of weights with what is known of it. It is read once, whole.
 struct WeightsFile {
   /// Reads any format of read_tensor_file(). Formats that hold no notes have them beside: in
-  /// `path`.json, if it exists. With a `prototxt`, `path` is a .caffemodel, and its layers are those
-  /// of the definition, in its order (see arranged_as()).
+  /// `path`.json, if it exists. With a `prototxt`, `path` is a .caffemodel, and its layers are
+  /// those of the definition, in its order (see arranged_as()).
   explicit WeightsFile(const std::string& path, const std::string& prototxt = "");
 
   TensorFile file;

@@ -181,7 +181,7 @@ TEST_CASE("eval and classify say when they guess the pixels, and --preprocess en
   }
 }
 
-TEST_CASE("--partial takes what fits and says what did not") {
+TEST_CASE("train: --partial takes what fits and says what did not") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 6, 20);
   write_random(folder / "x.pth", "squeezenet1_1", {.classes = 9});
