@@ -4,11 +4,12 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <thread>
 
 #include <kindling/autograd/ops/softmax.h>
+#include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/checkpoint.h>
-#include <kindling/interop/weights.h>
 #include <kindling/models/lenet.h>
 #include <kindling/models/squeezenet.h>
 #include <kindling/optim/sgd.h>
@@ -97,6 +98,77 @@ TEST_CASE("several pictures at once give what one at a time gives, for any numbe
     }
   }
   CHECK(classify(std::vector<Tensor>{}).empty());
+}
+
+TEST_CASE("files are named side by side as one at a time, and damaged ones are told apart", "[model]") {
+  const TemporaryFolder folder;
+  std::vector<std::string> files;
+  for (int i = 0; i < 9; ++i) {
+    files.push_back(folder / (std::to_string(i) + ".bmp"));
+    write_file(files.back(), testing::make_bmp(16 + 3 * i, [&](int y, int x, int c) {
+                 return static_cast<uint8_t>(31 * i + 7 * y + 5 * x + c);
+               }));
+  }
+  write_file(files[4], "BM");
+  const Classifier classify = make_classifier();
+  for (const int threads : {1, 3}) {
+    const ThreadsGuard with(threads);
+    const std::vector<FileAnswer> answers = classify.classify_files(files, 2);
+    REQUIRE(answers.size() == files.size());
+    for (size_t i = 0; i < files.size(); ++i) {
+      if (i == 4) {
+        CHECK_THAT(answers[i].error, Catch::StartsWith(files[4] + ": "));
+        CHECK(answers[i].top.empty());
+        continue;
+      }
+      CHECK(answers[i].error.empty());
+      const Predictions alone = classify(files[i], 2);
+      REQUIRE(answers[i].top.size() == 2);
+      CHECK(answers[i].top[0].index == alone[0].index);
+      CHECK_THAT(answers[i].top[0].probability, Catch::WithinRel(alone[0].probability, 1e-5));
+    }
+  }
+  CHECK(classify.classify_files({}).empty());
+  CHECK_THROWS_WITH(classify.classify_files(files, 0), "Classifier: top must be above 0, got 0");
+}
+
+TEST_CASE("pictures that keep their sizes are named too", "[model]") {
+  const TemporaryFolder folder;
+  std::vector<std::string> files;
+  for (int i = 0; i < 3; ++i) {
+    files.push_back(folder / (std::to_string(i) + ".bmp"));
+    write_file(files.back(), testing::make_bmp(16 + i, [&](int y, int x, int c) {
+                 return static_cast<uint8_t>(31 * i + 7 * y + 5 * x + c);
+               }));
+  }
+  SqueezeNet net = make_net();
+  const Description description{.model = net.definition(), .preprocessing = data::Preprocessing{}};
+  const Classifier classify(std::make_unique<SqueezeNet>(std::move(net)), description);
+  const std::vector<FileAnswer> answers = classify.classify_files(files, 1);
+  for (size_t i = 0; i < files.size(); ++i)
+    CHECK_THAT(answers[i].top.at(0).probability, Catch::WithinRel(classify(files[i], 1)[0].probability, 1e-5));
+}
+
+TEST_CASE("several threads may call one classifier at once", "[model]") {
+  const Classifier classify = make_classifier();
+  std::vector<Tensor> pictures;
+  for (uint64_t i = 0; i < 4; ++i) pictures.push_back(picture(18, 20 + static_cast<int64_t>(i), i));
+  std::vector<Predictions> expected;
+  for (const Tensor& one : pictures) expected.push_back(classify(one, 3));
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (size_t caller = 0; caller < 4; ++caller)
+      callers.emplace_back([&, caller] {
+        for (int round = 0; round < 5; ++round) {
+          const size_t i = (caller + static_cast<size_t>(round)) % pictures.size();
+          const Predictions found = classify(pictures[i], 3);
+          for (size_t k = 0; k < found.size(); ++k)
+            wrong += found[k].index != expected[i][k].index || found[k].probability != expected[i][k].probability;
+        }
+      });
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("a second batch of the same shape costs no plan") {
