@@ -6,6 +6,7 @@
 
 #include <kindling/cli/class_report.h>
 #include <kindling/cli/interrupt.h>
+#include <kindling/cli/mistakes.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
@@ -26,6 +27,7 @@ struct EvalCommand {
   Images images;
   int64_t batch_size = 64;
   bool confusion = false;
+  int64_t mistakes = 0;
 };
 
 void declare(EvalCommand& options, Settings& settings) {
@@ -34,6 +36,7 @@ void declare(EvalCommand& options, Settings& settings) {
   options.images.declare(settings);
   settings.add("batch-size", options.batch_size, "N", "Images per batch")->check(at_least(1));
   settings.add_switch("confusion", options.confusion, "Show which classes are taken for which");
+  settings.add("mistakes", options.mistakes, "N", "Name the N most certain mistakes; 0: none")->check(at_least(0));
 }
 
 void complete(EvalCommand& options, const data::Dataset& dataset, const data::InputInfo& input,
@@ -52,6 +55,7 @@ Evaluation evaluate_with_progress(const EvalCommand& options, Module& model, con
                                {.batch_size = options.batch_size,
                                 .transform = data::preprocess(options.images.preprocessing(options.model.size, input)),
                                 .reading = options.data.reading,
+                                .mistakes = options.mistakes,
                                 .progress =
                                     [&](int64_t done, int64_t total) {
                                       status.show("eval", static_cast<double>(done) / static_cast<double>(total),
@@ -72,6 +76,7 @@ void print_result(const EvalCommand& options, const data::EvalSet& measured, con
   const ClassReport report(*result.confusion, measured.images->classes());
   print("\n{}", report.classes_text(style));
   if (options.confusion) print("\n{}", report.matrix_text(style));
+  if (!result.mistakes.empty()) print("\n{}", mistakes_text(result.mistakes, *measured.images, style));
 }
 
 Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Evaluation& result) {
@@ -88,6 +93,7 @@ Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Ev
   const ClassReport report(*result.confusion, measured.images->classes());
   document["classes"] = report.classes();
   if (options.confusion) document["confusion"] = report.matrix();
+  if (options.mistakes > 0) document["mistakes"] = mistakes_json(result.mistakes, *measured.images);
   return document;
 }
 

@@ -14,6 +14,7 @@
 #include <kindling/data/files.h>
 #include <kindling/interop/weights.h>
 #include <kindling/models/definition.h>
+#include <kindling/nn/freeze.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/printable.h>
@@ -184,9 +185,28 @@ std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
   if (weights.empty()) return make(rng, channels);
   const WeightsFile& from = file();
   std::unique_ptr<Module> result = make(rng, channels);
+  if (finetuned_for) {
+    load_for_finetuning(*result);
+    return result;
+  }
   const LoadReport report = kindling::load(*result, from, {.strict = !partial});
   if (!report.empty()) say(fmt::format("note: {}\n", printable(describe(weights, report))));
   return result;
+}
+
+void ModelChoice::load_for_finetuning(Module& to) const {
+  const std::string head = head_of(to);
+  std::vector<std::pair<Tensor, Tensor>> fresh;  // of the last layer: its own, and what it is now
+  for (const auto& [name, parameter] : to.named_parameters())
+    if (layer_of(name) == head) fresh.emplace_back(parameter.value(), parameter.value().clone());
+  const LoadReport report = kindling::load(to, file(), {.strict = !partial, .except = head});
+  const std::vector<std::string> known = file().known ? file().known->description.classes : std::vector<std::string>();
+  const bool other_classes = !known.empty() && known != *finetuned_for;
+  if (other_classes)
+    for (auto& [value, before] : fresh) value.copy_(before);
+  if (report.empty() && !other_classes) return say(fmt::format("note: {} is that of {}\n", head, printable(weights)));
+  say(fmt::format("note: {} is new, for {} classes: that of {} is for others\n", head, classes, printable(weights)));
+  if (partial && !report.empty()) say(fmt::format("note: {}\n", printable(describe(weights, report))));
 }
 
 const WeightsFile& ModelChoice::file() const {

@@ -39,6 +39,9 @@ struct ModelChoice {
   std::string weights;                ///< file to start from; empty: random
   std::string prototxt;               ///< of a .caffemodel; empty: none
   bool partial = false;               ///< take from it what fits
+  /// If given, the last layer is new unless the file's fits and its classes, if the file names them,
+  /// are these.
+  std::optional<std::vector<std::string>> finetuned_for;
 
   void declare(Settings& settings);
   /// Only the options that the shapes of the layers depend on.
@@ -57,12 +60,15 @@ struct ModelChoice {
   /// Makes the model for images of `channels` (0: the model's own), and sets the convolution
   /// algorithm. Throws UsageError for a combination that the model does not have.
   std::unique_ptr<Module> make(Rng& rng, int64_t channels = 0) const;
-  /// make(), then loads the weights if a file is named. With --partial, says what did not fit.
+  /// make(), then loads the weights if a file is named. With --partial, says what did not fit; for
+  /// fine-tuning, whether the last layer is new.
   std::unique_ptr<Module> load(Rng& rng, int64_t channels = 0) const;
   /// The file `weights`, which is read once. See open_weights().
   const WeightsFile& file() const;
 
  private:
+  void load_for_finetuning(Module& model) const;
+
   mutable std::shared_ptr<const WeightsFile> file_;
 };
 

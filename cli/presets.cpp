@@ -96,6 +96,23 @@ const std::vector<Preset>& presets() {
        {{"model", {"bypass", "norm", "dropout"}},
         {"optimizer", {"lr", "momentum", "weight_decay", "clip_norm"}},
         {"schedule", {"pct_start"}}}},
+      // docs/finetuning.md: why, and what it reaches. The size and the crops follow from the pictures and the weights.
+      {"finetune",
+       "from --weights FILE to one's own pictures, with a new last layer. --size and --augment follow from the "
+       "pictures. Naming --optimizer leaves out its lr, momentum, weight-decay and clip-norm",
+       {{"conv10_bias", 1},
+        {"epochs", 20},
+        {"batch_size", 32},
+        {"optimizer", "sgd"},
+        {"lr", 0.002},
+        {"head_lr", 10},
+        {"momentum", 0.9},
+        {"weight_decay", 0.0005},
+        {"clip_norm", 5},
+        {"schedule", "onecycle"},
+        {"pct_start", 0.2},
+        {"crop_scale", 0.5}},
+       {{"optimizer", {"lr", "momentum", "weight_decay", "clip_norm"}}, {"schedule", {"pct_start"}}}},
   };
   return all;
 }

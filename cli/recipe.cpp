@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <kindling/cli/output.h>
 #include <kindling/data/loader.h>
 #include <kindling/models/definition.h>
+#include <kindling/nn/freeze.h>
 #include <kindling/optim/adam.h>
 #include <kindling/optim/muon.h>
 #include <kindling/optim/sgd.h>
@@ -110,6 +112,8 @@ void Recipe::declare(Settings& settings) {
            "model: as the model is defined; lsuv: then each layer scaled until the first "
            "images leave it with a mean square of 1")
       ->check(one_of({"model", "lsuv"}));
+  settings.add("freeze", freeze, "REGEX", "Parameters whose names match do not learn, as \"^(conv1|fire[2-5])/\"");
+  settings.add("head-lr", head_lr, "FACTOR", "Of the last layer: times the learning rate")->check(above(0));
   settings.add("clip-norm", clip_norm, "X", "Longest gradient; 0: no limit")->check(at_least(0));
   settings.add("label-smoothing", label_smoothing, "X", "Share of the target spread over all classes")
       ->check(in_range(0, 1));
@@ -188,20 +192,37 @@ bool Recipe::augments_by(const std::string& kind) const {
   return std::find(augment.begin(), augment.end(), kind) != augment.end();
 }
 
+void Recipe::freeze_parameters(Module& model) const {
+  if (freeze.empty()) return;
+  try {
+    kindling::freeze(model, freeze);
+  } catch (const Error& error) {
+    throw UsageError(std::string("--") + error.what());
+  }
+  if (trainable(model).empty()) throw UsageError("--freeze: \"" + freeze + "\" matches all, so nothing would learn");
+}
+
+std::vector<ParameterGroup> Recipe::groups(Module& model) const {
+  ParameterGroup body, head{.parameters = {}, .lr_factor = head_lr};
+  for (const auto& [name, parameter] : trainable(model))
+    (layer_of(name) == head_of(model) ? head : body).parameters.push_back(parameter);
+  return {body, head};
+}
+
 std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
   if (optimizer == "sgd")
     return std::make_unique<SGD>(
-        model.parameters(), SGDOptions{.lr = *lr,
-                                       .momentum = momentum,
-                                       .weight_decay = weight_decay,
-                                       .nesterov = nesterov,
-                                       .form = momentum_form == "caffe" ? MomentumForm::caffe : MomentumForm::pytorch});
+        groups(model), SGDOptions{.lr = *lr,
+                                  .momentum = momentum,
+                                  .weight_decay = weight_decay,
+                                  .nesterov = nesterov,
+                                  .form = momentum_form == "caffe" ? MomentumForm::caffe : MomentumForm::pytorch});
   if (optimizer == "muon")
-    return std::make_unique<Muon>(model.parameters(),
+    return std::make_unique<Muon>(groups(model),
                                   MuonOptions{.lr = *lr, .momentum = momentum, .weight_decay = weight_decay});
   const AdamOptions options{.lr = *lr, .beta1 = momentum, .weight_decay = weight_decay};
-  if (optimizer == "adam") return std::make_unique<Adam>(model.parameters(), options);
-  return std::make_unique<AdamW>(model.parameters(), options);
+  if (optimizer == "adam") return std::make_unique<Adam>(groups(model), options);
+  return std::make_unique<AdamW>(groups(model), options);
 }
 
 Schedule Recipe::make_schedule(int64_t samples) const {
@@ -222,7 +243,7 @@ Schedule Recipe::make_schedule(int64_t samples) const {
 data::Transform Recipe::train_transform(int64_t size, const data::InputInfo& input, const Images& images) const {
   std::vector<data::Transform> steps;
   steps.push_back(augments_by("resized-crop") ? data::random_resized_crop(size, {.scale = {crop_scale, 1.0}})
-                                              : data::resize_and_crop(images.preprocessing(size, input).shorter, size));
+                                              : data::cut_out(images.preprocessing(size, input)));
   if (augments_by("color")) steps.push_back(data::color_jitter());
   if (augments_by("flip")) steps.push_back(data::random_flip());
   steps.push_back(images.normalize());

@@ -58,6 +58,8 @@ struct Recipe {
   double crop_scale = 0.08;             ///< smallest share of the image that resized-crop takes
   int64_t cutout_size = 8;              ///< pixels
   std::string init = "model";
+  std::string freeze;                        ///< a regular expression for names of parameters; empty: none
+  double head_lr = 1.0;                      ///< of the last layer: times the learning rate
   int64_t early_size = 0, early_epochs = 0;  ///< pixels of the images in the first epochs; 0: no other
 
   void declare(Settings& settings);
@@ -72,15 +74,21 @@ struct Recipe {
   /// not go together.
   void complete(const data::InputInfo& input);
 
+  /// Freezes the parameters that --freeze names. Throws UsageError if it names none, or all.
+  void freeze_parameters(Module& model) const;
+  /// For the parameters that are not frozen.
   std::unique_ptr<Optimizer> make_optimizer(Module& model) const;
   /// For a training set of so many samples.
   Schedule make_schedule(int64_t samples) const;
+  /// Whether nothing in it is random.
+  bool leaves_images_alone() const { return augments_by("none") && early_epochs == 0; }
   data::Transform train_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
   /// The transform of the first epochs: the same, and then a resize to their size.
   data::Transform early_transform(int64_t size, const data::InputInfo& input, const Images& images) const;
 
  private:
   bool augments_by(const std::string& kind) const;
+  std::vector<ParameterGroup> groups(Module& model) const;
 };
 
 }  // namespace kindling::cli

@@ -65,6 +65,8 @@ ValueCheck number_check(const std::string& requirement, Accepts accepts) {
 
 }  // namespace
 
+Settings::Settings() : own_(std::make_shared<CLI::App>()), command_(*own_) {}
+
 Option* Option::check(ValueCheck check) {
   option_->check(CLI::Validator(std::move(check), ""));
   return this;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -76,6 +77,8 @@ class Option {
 class Settings {
  public:
   explicit Settings(CLI::App& command) : command_(command) {}
+  /// Of no command: apply() alone sets them.
+  Settings();
 
   /// Adds --`name`, which takes a value for `variable`: a string, a number, an optional of one, or
   /// a list of them, separated by commas. `placeholder` stands for the value in the help. The
@@ -137,6 +140,7 @@ class Settings {
   /// Throws UsageError unless `value` can be the value of an option of that kind.
   static void check_kind(const Entry& entry, const nlohmann::json& value, const std::string& source);
 
+  std::shared_ptr<CLI::App> own_;  ///< of no command
   CLI::App& command_;
   std::string group_ = "Options";
   std::vector<Entry> entries_;

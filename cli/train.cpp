@@ -1,4 +1,5 @@
 // kindling train: trains a model into a run folder.
+#include <chrono>
 #include <ctime>
 #include <filesystem>
 
@@ -8,12 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/blas_core.h>
+#include <kindling/cli/class_report.h>
 #include <kindling/cli/interrupt.h>
+#include <kindling/cli/mistakes.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
 #include <kindling/cli/train_options.h>
 #include <kindling/cli/trained_on.h>
-#include <kindling/nn/lsuv.h>
+#include <kindling/cli/training.h>
+#include <kindling/nn/freeze.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/printable.h>
@@ -26,6 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+
+constexpr int64_t kMistakes = 10;  // that are shown after fine-tuning
 
 /// What RunFolder would refuse later on, in the words of the command line.
 void check_holds_no_run(const TrainCommand& options) {
@@ -46,37 +52,20 @@ std::string claim_new_run() {
   return run;
 }
 
-/// Whether the run continues from a checkpoint. A run that died before its first checkpoint starts
-/// like a new one.
-bool has_checkpoint(const TrainCommand& options) {
-  return !options.resume.empty() && fs::exists(options.out + "/last.ckpt");
-}
-
-std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels) {
-  Rng rng(options.everywhere.seed);
-  return has_checkpoint(options) ? options.model.make(rng, channels) : options.model.load(rng, channels);
-}
-
-/// Fits the first weights to the first images, if the recipe says so and the weights are new.
-void initialize(const TrainCommand& options, Module& model, const data::Splits& data,
-                const data::Transform& transform) {
-  if (options.recipe.init != "lsuv" || has_checkpoint(options) || !options.model.weights.empty()) return;
-  const int64_t images = std::min(options.recipe.batch_size, data.train->size());
-  data::Loader loader(data.train, {.batch_size = images,
-                                   .shuffle = true,
-                                   .seed = options.everywhere.seed,
-                                   .transform = transform,
-                                   .reading = {.workers = 0, .strict = options.data.reading.strict, .cache_bytes = 0}});
-  loader.start(0);
-  scale_to_unit_variance(model, loader.next().input);
+/// ", 722,496 of them frozen", or "".
+std::string frozen_part(Module& model) {
+  int64_t learning = 0;
+  for (const auto& [name, parameter] : trainable(model)) learning += parameter.numel();
+  const int64_t frozen = model.parameter_count() - learning;
+  return frozen == 0 ? "" : fmt::format(", {} of them frozen", with_commas(frozen));
 }
 
 std::string introduction(const TrainCommand& options, Module& model, const data::Splits& data) {
   const auto count = [](const data::DatasetPtr& set) { return with_commas(set ? set->size() : 0); };
   std::string text = fmt::format(
-      "{} ({} parameters), images of {} pixels (--size)\n{}: {} images of {} classes, {} for validation",
-      options.model.model, with_commas(model.parameter_count()), options.model.size, printable(options.data.data),
-      count(data.train), options.model.classes, data.val ? count(data.val) : "none");
+      "{} ({} parameters{}), images of {} pixels (--size)\n{}: {} images of {} classes, {} for validation",
+      options.model.model, with_commas(model.parameter_count()), frozen_part(model), options.model.size,
+      printable(options.data.data), count(data.train), options.model.classes, data.val ? count(data.val) : "none");
   if (data.test) text += fmt::format(", {} for the test", count(data.test));
   text +=
       fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), printable(options.out));
@@ -123,54 +112,63 @@ void tell_of_change(const TrainCommand& options, const std::string& changed, int
   progress.on_note(what + "goes on otherwise than it would have: " + changed);
 }
 
-TrainResult fit(TrainCommand& options, const Settings& settings, TerminalProgress& progress) {
+/// What a call of `train` has come to.
+struct Trained {
+  TrainResult result = {};
+  data::Splits data = {};
+  std::optional<Baseline> baseline = {};
+
+  /// What is reported of fine-tuning, test/ or else what was held out: its images, and how it went.
+  const data::DatasetPtr& measured() const { return data.test ? data.test : data.val; }
+  const std::optional<Evaluation>& evaluation() const { return data.test ? result.test : result.validation; }
+};
+
+std::optional<Baseline> compare(const TrainCommand& options, const Trained& trained, const data::InputInfo& input,
+                                double seconds, const std::atomic<bool>* stop, TerminalProgress& progress) {
+  if (!options.baseline || trained.result.end == TrainEnd::stopped) return std::nullopt;
+  progress.print(fmt::format("baseline: from scratch by preset photos, for the same {}", duration(seconds)));
+  return train_from_scratch(options, trained.data, input, seconds, stop);
+}
+
+Trained fit(TrainCommand& options, const Settings& settings, TerminalProgress& progress) {
   const std::optional<TrainedOn> before = trained_on_so_far(options);
   data::OpenOptions how = options.data.open_options(options.everywhere.seed);
   if (before && before->folder && !how.labels.empty())
     how.classes = before->folder->classes;  // the file may have moved
   if (!options.resume.empty() && !options.moved) check_not_moved(options.data.data);
-  const data::Splits data = data::open_dataset(options.data.data, how);
+  Trained trained{.data = data::open_dataset(options.data.data, how)};
+  const data::Splits& data = trained.data;
   const TrainedOn now = describe_data(options.data.data, how, *data.train);
   const std::string changed = check_same_data(options, before, now);
   const data::InputInfo input = data::describe_inputs(*data.train);
   const RunFacts facts = complete(options, settings, data, input);
+  if (options.baseline && !trained.measured())
+    throw UsageError("--baseline needs images to compare on: test/, val/ or --val-share");
   tell_of_change(options, changed, data.train->size(), progress);
-  const std::unique_ptr<Module> model = make_model(options, input.channels);
-  const Recipe& recipe = options.recipe;
-  const int64_t size = options.model.size;
-  const data::Transform train_transform = recipe.train_transform(size, input, options.images);
-  initialize(options, *model, data, train_transform);
-  Trainer trainer(*model, recipe.make_optimizer(*model),
-                  {.schedule = recipe.make_schedule(data.train->size()),
-                   .batch_size = recipe.batch_size,
-                   .accumulate = recipe.accumulate,
-                   .micro_batch = recipe.micro_batch,
-                   .clip_norm = recipe.clip_norm,
-                   .loss = classification({.label_smoothing = recipe.label_smoothing}),
-                   .drop_last = recipe.drop_last,
-                   .preprocessing = options.images.preprocessing(size, input),
-                   .train_transform = train_transform,
-                   .early_transform = recipe.early_transform(size, input, options.images),
-                   .early_epochs = recipe.early_epochs,
-                   .seed = options.everywhere.seed});
+  const Training training = make_training(options, data, input);
   if (options.out.empty()) options.out = claim_new_run();  // last, as what fails before leaves no folder then
   const Interrupt interrupt;
-  progress.print(introduction(options, *model, data));
-  return trainer.fit(data.train, data.val,
-                     {.epochs = recipe.epochs,
-                      .run = options.out,
-                      .resume = !options.resume.empty(),
-                      .checkpoint_every = options.checkpoint_every,
-                      .log_every = options.log_every,
-                      .patience = options.patience,
-                      .test = data.test,
-                      .reading = options.data.reading,
-                      .config = config_of(settings, facts),
-                      .about_data = data::to_json(now).dump(),
-                      .tensorboard = options.tensorboard,
-                      .histograms_every = options.histograms_every,
-                      .listener = &progress,
-                      .stop = interrupt.requested()});
+  progress.print(introduction(options, *training.model, data));
+  const auto begin = std::chrono::steady_clock::now();
+  trained.result = training.trainer->fit(data.train, data.val,
+                                         {.epochs = options.recipe.epochs,
+                                          .run = options.out,
+                                          .resume = !options.resume.empty(),
+                                          .checkpoint_every = options.checkpoint_every,
+                                          .log_every = options.log_every,
+                                          .patience = options.patience,
+                                          .test = data.test,
+                                          .mistakes = is_finetuning(options) ? kMistakes : 0,
+                                          .reading = options.data.reading,
+                                          .config = config_of(settings, facts),
+                                          .about_data = data::to_json(now).dump(),
+                                          .tensorboard = options.tensorboard,
+                                          .histograms_every = options.histograms_every,
+                                          .listener = &progress,
+                                          .stop = interrupt.requested()});
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  trained.baseline = compare(options, trained, input, seconds.count(), interrupt.requested(), progress);
+  return trained;
 }
 
 Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -206,6 +204,29 @@ std::string advice(const TrainCommand& options, const TrainResult& result) {
   const std::string nothing = "nothing was held out, so best.ckpt is the last epoch's; ";
   if (result.test) return nothing + "measure on the test part with: " + command + spec;
   return nothing + "measure on other images with: " + command + "folder:PATH";
+}
+
+/// Of fine-tuning: which classes are taken for which, and by which files.
+void add_mistakes(Json& document, const Trained& trained) {
+  const std::optional<Evaluation>& evaluation = trained.evaluation();
+  const bool known = evaluation && evaluation->confusion;
+  document["confusion"] = Json();
+  document["mistakes"] = known ? mistakes_json(evaluation->mistakes, *trained.measured()) : Json();
+  if (known) document["confusion"] = ClassReport(*evaluation->confusion, trained.measured()->classes()).matrix();
+  if (const auto& baseline = trained.baseline)
+    document["baseline"] = {
+        {"top1", or_null(baseline->top1)}, {"epochs", baseline->epochs}, {"seconds", baseline->seconds}};
+}
+
+void print_mistakes(const Trained& trained) {
+  const Style style(1);
+  const std::optional<Evaluation>& evaluation = trained.evaluation();
+  if (!evaluation || !evaluation->confusion) return;
+  const ClassReport report(*evaluation->confusion, trained.measured()->classes());
+  print("\n{}\n{}", report.matrix_text(style), mistakes_text(evaluation->mistakes, *trained.measured(), style));
+  if (const auto& baseline = trained.baseline)
+    print("\nfrom scratch, {} in {}: top-1 {}; fine-tuned {}\n", counted(baseline->epochs, "epoch"),
+          duration(baseline->seconds), percent(baseline->top1), style.bold(percent(evaluation->top1)));
 }
 
 std::string top5_of(const Evaluation& evaluation) {
@@ -246,20 +267,25 @@ int run(TrainCommand& options, Settings& settings) {
   check_holds_no_run(options);
   options.everywhere.use_threads();
   TerminalProgress progress(options.everywhere.quiet);
-  TrainResult result;
+  Trained trained;
   try {
-    result = fit(options, settings, progress);
+    trained = fit(options, settings, progress);
   } catch (const DivergedError& error) {
     throw Error(fmt::format("{}\n  A smaller --lr, or --clip-norm 1, may help.", error.what()));
   } catch (const DeadNetworkError& error) {
     throw Error(fmt::format("{}\n  {}", error.what(), advice_for_the_dead(options)));
   }
   progress.finish();
+  const TrainResult& result = trained.result;
   const bool stopped = result.end == TrainEnd::stopped;
-  if (options.everywhere.json)
-    print_json(to_json(result));
-  else if (!stopped)
+  if (options.everywhere.json) {
+    Json document = to_json(result);
+    if (is_finetuning(options)) add_mistakes(document, trained);
+    print_json(document);
+  } else if (!stopped) {
     print_result(options, result);
+    if (is_finetuning(options)) print_mistakes(trained);
+  }
   if (stopped)
     say(fmt::format("stopped after step {}; go on with: kindling train --resume {}\n", result.steps,
                     printable(shell_word(result.run))));
@@ -275,6 +301,7 @@ void add_train(Program& program) {
                             "kindling train --data folder:photos --out runs/photos\n"
                             "kindling train --data folder:photos --model squeezenet1_1 --bypass simple\n"
                             "kindling train --preset cifar --bypass complex --data folder:CIFAR\n"
+                            "kindling train --preset finetune --weights net.pth --data folder:photos\n"
                             "kindling train --resume runs/photos",
                             declare, run);
 }

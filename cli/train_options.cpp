@@ -11,6 +11,7 @@
 #include <kindling/cli/presets.h>
 #include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -109,6 +110,16 @@ void choose_by_pictures(TrainCommand& options, const data::InputInfo& input) {
   options.recipe.augment = {input.size && !much_larger ? "pad-crop" : "resized-crop", "flip"};
 }
 
+/// Lets preset finetune choose by the pictures what the user has not named: the size, which is that
+/// of the weights but for small pictures, and crops.
+void choose_for_finetuning(TrainCommand& options, const Settings& settings, const data::InputInfo& input) {
+  constexpr int64_t kLeast = 96, kStep = 32;  // pixels; docs/finetuning.md: what smaller pictures are enlarged to
+  ModelChoice& model = options.model;
+  const int64_t fits = std::max(kLeast, ceil_div(input.shorter_side, kStep) * kStep);
+  if (!settings.is_named("size") && model.info().any_size) model.size = std::min(model.input_size(), fits);
+  if (options.recipe.augment.empty()) options.recipe.augment = {"resized-crop", "flip"};
+}
+
 }  // namespace
 
 void declare(TrainCommand& options, Settings& settings) {
@@ -130,6 +141,8 @@ void declare(TrainCommand& options, Settings& settings) {
   settings.add_switch("tensorboard", options.tensorboard, "Write event files for TensorBoard");
   settings.add("histograms-every", options.histograms_every, "N", "Epochs between histograms in them; 0: none")
       ->check(at_least(0));
+  settings.add_flag("baseline", options.baseline,
+                    "Of preset finetune: then train from scratch as long, by preset photos, and compare");
   options.model.declare(settings);
   settings
       .add("conv10-bias", options.model.conv10_bias, "X",
@@ -144,6 +157,8 @@ void apply_layers(TrainCommand& options, Settings& settings) {
   if (!options.resume.empty()) return apply_run_to_resume(options, settings);
   if (!options.config.empty()) apply_config_file(options, settings);
   options.preset = default_preset(options, settings);
+  if (is_finetuning(options) && options.model.weights.empty())
+    throw UsageError("--preset finetune needs --weights FILE: what to begin with");
   options.images.apply_preprocess(settings);
   if (!options.model.weights.empty()) apply_description(options, settings);
   const std::vector<std::string> named = settings.names_set();
@@ -156,13 +171,15 @@ void apply_layers(TrainCommand& options, Settings& settings) {
 }
 
 void check_effects(const TrainCommand& options, const Settings& settings) {
+  if (options.baseline && !is_finetuning(options))
+    throw UsageError("--baseline has no effect without --preset finetune, which it is compared with");
   const bool histograms = options.tensorboard || options.histograms_every == 0;
   settings.check_effects({{"histograms-every", histograms, "without --tensorboard: they are part of its event files"}});
   settings.check_effects(options.data.effects());
   settings.check_effects(options.recipe.effects());
   const bool new_weights = options.model.weights.empty();
   const std::string why = "beside --weights, which says what to begin with";
-  settings.check_effects({{"init", new_weights, why}, {"conv10-bias", new_weights, why}});
+  settings.check_effects({{"init", new_weights, why}, {"conv10-bias", new_weights || is_finetuning(options), why}});
 }
 
 RunFacts complete(TrainCommand& options, const Settings& settings, const data::Splits& data,
@@ -170,6 +187,8 @@ RunFacts complete(TrainCommand& options, const Settings& settings, const data::S
   const RunFacts facts{.channels = input.channels, .class_names = data.train->classes()};
   if (options.resumed) options.resumed->check_same(facts, options.data.data);
   if (options.preset == "photos" && !options.resumed) choose_by_pictures(options, input);
+  if (is_finetuning(options) && !options.resumed) choose_for_finetuning(options, settings, input);
+  if (is_finetuning(options)) options.model.finetuned_for = facts.class_names;
   options.model.complete(static_cast<int64_t>(facts.class_names.size()), input);
   if (options.chooses_batch_size) options.recipe.batch_size = std::min(options.recipe.batch_size, data.train->size());
   if (options.recipe.batch_size > data.train->size())

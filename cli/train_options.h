@@ -22,10 +22,14 @@ struct TrainCommand {
   std::string preset, config, out, resume;
   int64_t checkpoint_every = 0, log_every = 100, patience = 0, histograms_every = 0;
   bool tensorboard = false;
+  bool baseline = false;                                   ///< train from scratch too, to compare
   std::optional<RunFacts> resumed;                         ///< of the run that goes on
   bool moved = false;                                      ///< its data, as the command line says
   bool chooses_model = false, chooses_batch_size = false;  ///< as neither the person nor the preset has named one
 };
+
+/// Whether it is fine-tuning: the last layer is made for the data, and mistakes are shown.
+inline bool is_finetuning(const TrainCommand& options) { return options.preset == "finetune"; }
 
 void declare(TrainCommand& options, Settings& settings);
 

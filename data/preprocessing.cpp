@@ -31,12 +31,6 @@ Transform pixels_to_numbers(const Preprocessing& p) {
   };
 }
 
-/// The middle of the resized picture.
-Transform fit(const Preprocessing& p) {
-  const int64_t shorter = p.shorter > 0 ? p.shorter : p.size;
-  return p.whole ? compose({resize(shorter), center_crop(p.size)}) : resize_and_crop(shorter, p.size);
-}
-
 }  // namespace
 
 Preprocessing torchvision_preprocessing() {
@@ -47,10 +41,15 @@ Preprocessing caffe_preprocessing() {
   return {.size = 227, .shorter = 256, .mean = {104, 117, 123}, .std = {1, 1, 1}, .whole = true, .bgr = true};
 }
 
+Transform cut_out(const Preprocessing& p) {
+  const int64_t shorter = p.shorter > 0 ? p.shorter : p.size;
+  return p.whole ? compose({resize(shorter), center_crop(p.size)}) : resize_and_crop(shorter, p.size);
+}
+
 Transform preprocess(const Preprocessing& p) {
   check_numbers(p);
   std::vector<Transform> steps;
-  if (p.size > 0) steps.push_back(fit(p));
+  if (p.size > 0) steps.push_back(cut_out(p));
   if (p.bgr) steps.push_back(reverse_channels());
   steps.push_back(pixels_to_numbers(p));
   const Transform whole = compose(std::move(steps));

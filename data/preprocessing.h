@@ -29,6 +29,8 @@ Preprocessing torchvision_preprocessing();
 /// and red in 0..255, minus (104, 117, 123).
 Preprocessing caffe_preprocessing();
 
+/// Its first part, for a `size` above 0: the picture is resized, and the middle cut out.
+Transform cut_out(const Preprocessing& preprocessing);
 /// The transform for pictures u8 [H,W,C]. Other inputs stay as they are. Throws ShapeError if
 /// `preprocessing` makes no sense. The transform throws it for another number of channels than mean
 /// has, and than 3 with `bgr`.

@@ -34,6 +34,10 @@ struct Source {
   std::function<Tensor()> read;
 };
 
+void append(std::vector<std::string>& to, const std::vector<std::string>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
 bool holds_integers(const Source& source) { return !is_floating(memory_dtype(source.dtype)); }
 
 LoadReport load(Module& module, const std::string& path, const std::vector<Source>& sources,
@@ -43,28 +47,38 @@ LoadReport load(Module& module, const std::string& path, const std::vector<Sourc
   for (const Source& source : sources)
     if (!is_state(source.name)) left[source.name] = &source;
 
-  LoadReport report;
-  std::vector<std::pair<Tensor, Tensor>> copies;  // from, to: read completely before anything is changed
+  const auto is_excepted = [&](const std::string& name) {
+    return !options.except.empty() && name.starts_with(options.except + "/");
+  };
+  LoadReport report, excepted;
+  std::vector<std::pair<Tensor, Tensor>> copies, excepted_copies;  // from, to: read before anything is changed
   for (auto& [name, target] : targets) {
+    LoadReport& problems = is_excepted(name) ? excepted : report;
     const auto found = left.find(name);
     if (found == left.end()) {
-      report.missing.push_back(join(name, " ", target.shape()));
+      problems.missing.push_back(join(name, " ", target.shape()));
       continue;
     }
     const Source& source = *found->second;
     left.erase(found);
     if (source.shape != target.shape()) {
-      report.misshaped.push_back(join(name, ": file ", source.shape, ", model ", target.shape()));
+      problems.misshaped.push_back(join(name, ": file ", source.shape, ", model ", target.shape()));
     } else if (holds_integers(source) && is_floating(target.dtype())) {  // labels or codes, not weights
-      report.mistyped.push_back(join(name, ": file has ", source.dtype, ", the model needs a floating-point type"));
+      problems.mistyped.push_back(join(name, ": file has ", source.dtype, ", the model needs a floating-point type"));
     } else {
-      copies.emplace_back(source.read().to(target.dtype()), target);
+      (is_excepted(name) ? excepted_copies : copies).emplace_back(source.read().to(target.dtype()), target);
     }
   }
-  for (const auto& [name, source] : left) report.unexpected.push_back(join(name, " ", source->shape));
+  for (const auto& [name, source] : left)
+    (is_excepted(name) ? excepted : report).unexpected.push_back(join(name, " ", source->shape));
   if (options.strict && !report.empty()) throw FileError(describe(path, report));
 
+  if (excepted.empty()) copies.insert(copies.end(), excepted_copies.begin(), excepted_copies.end());
   for (auto& [from, to] : copies) to.copy_(from);
+  append(report.missing, excepted.missing);
+  append(report.unexpected, excepted.unexpected);
+  append(report.misshaped, excepted.misshaped);
+  append(report.mistyped, excepted.mistyped);
   return report;
 }
 

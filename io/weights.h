@@ -14,6 +14,9 @@ struct LoadOptions {
   /// If true, throws if anything does not fit. Otherwise loads what fits by name, shape and type,
   /// and reports the rest.
   bool strict = true;
+  /// The path of a layer that may differ all the same, as "conv10": of it, what fits is loaded
+  /// only if all of it fits. The report says what did not. Empty: no layer.
+  std::string except = {};
 };
 
 /// What did not fit; each entry is ready to be shown, as in "conv10/weight [10, 1, 1, 512]".

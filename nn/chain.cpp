@@ -62,15 +62,16 @@ Module& Chain::at(std::string_view name) {
   throw Error("Sequential: no layer '" + std::string(name) + "'; there are:" + names);
 }
 
-void Chain::visit(Visitor& visitor) {
-  for (Entry& entry : layers_) visitor(entry.name, entry.layer);
+void Chain::visit(Visitor& visitor, int64_t begin, int64_t end) {
+  for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+    visitor(layers_[i].name, layers_[i].layer);
 }
 
-Variable Chain::operator()(const Variable& x, const Out& out) const {
+Variable Chain::run(const Variable& x, int64_t begin, int64_t end, const Out& out) const {
   Variable y = x;
-  for (size_t i = 0; i < layers_.size(); ++i) {
+  for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
     Module& layer = *layers_[i].layer;
-    const bool last = i + 1 == layers_.size();
+    const bool last = i + 1 == static_cast<size_t>(end);
     auto* const conv = dynamic_cast<Conv2d*>(&layer);
     auto* const pool = last || conv == nullptr ? nullptr : dynamic_cast<MaxPool2d*>(layers_[i + 1].layer.get());
     if (pool != nullptr) {

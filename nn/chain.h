@@ -37,11 +37,17 @@ class Chain {
   int64_t size() const { return static_cast<int64_t>(layers_.size()); }
   /// Throws Error, naming the layers there are, if there is none of this name.
   Module& at(std::string_view name);
+  /// Layer number `index`, from 0.
+  Module& operator[](int64_t index) { return *layers_[static_cast<size_t>(index)].layer; }
   /// The layers, in their order.
-  void visit(Visitor& visitor);
+  void visit(Visitor& visitor) { visit(visitor, 0, size()); }
+  /// The layers [begin, end) alone.
+  void visit(Visitor& visitor, int64_t begin, int64_t end);
 
   /// The last layer writes to `out` if it can (see Module).
-  Variable operator()(const Variable& x, const Out& out = {}) const;
+  Variable operator()(const Variable& x, const Out& out = {}) const { return run(x, 0, size(), out); }
+  /// The layers [begin, end) alone.
+  Variable run(const Variable& x, int64_t begin, int64_t end, const Out& out = {}) const;
   /// See Module::output_shape.
   std::optional<Shape> output_shape(const Shape& input) const;
 

@@ -5,7 +5,9 @@
 #include <kindling/nn/conv.h>
 #include <kindling/nn/dropout.h>
 #include <kindling/nn/fn.h>
+#include <kindling/nn/freeze.h>
 #include <kindling/nn/init.h>
+#include <kindling/nn/layer_range.h>
 #include <kindling/nn/linear.h>
 #include <kindling/nn/loss.h>
 #include <kindling/nn/lsuv.h>

@@ -22,6 +22,7 @@ class Sequential : public Module {
   int64_t size() const { return layers_.size(); }
   /// Throws Error, naming the layers there are, if there is none of this name.
   Module& at(std::string_view name) { return layers_.at(name); }
+  Chain& layers() { return layers_; }
 
   void visit(Visitor& visitor) override { layers_.visit(visitor); }
   std::string kind() const override { return "Sequential"; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include <kindling/nn/freeze.h>
 #include <kindling/nn/observer.h>
 
 namespace kindling {
@@ -19,16 +20,11 @@ bool is_zero(const Tensor& x) {
   });
 }
 
-std::string owner_of(const std::string& parameter) {
-  const size_t slash = parameter.rfind('/');
-  return slash == std::string::npos ? "" : parameter.substr(0, slash);
-}
-
 /// The layer with parameters behind which the outputs for `input` are first all 0, "" if there is
 /// none.
 std::string first_zero_output(Module& model, const Tensor& input) {
   std::set<std::string> owners;
-  for (const auto& [name, parameter] : model.named_parameters()) owners.insert(owner_of(name));
+  for (const auto& [name, parameter] : model.named_parameters()) owners.insert(layer_of(name));
   std::string latest, found;
   const EvaluationMode evaluation(model);
   const NoGrad no_grad;
@@ -44,7 +40,7 @@ std::string first_zero_output(Module& model, const Tensor& input) {
 
 DeadLayers::DeadLayers(Module& model) {
   for (const auto& [name, parameter] : model.named_parameters()) {
-    const std::string path = owner_of(name);
+    const std::string path = layer_of(name);
     if (layers_.empty() || layers_.back().path != path) layers_.push_back({.path = path, .parameters = {}});
     layers_.back().parameters.push_back(parameter);
   }

@@ -1,9 +1,11 @@
 #include <kindling/train/evaluate.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include <kindling/tensor/constant_weights.h>
+#include <kindling/tensor/softmax.h>
 #include <kindling/train/step_plan.h>
 
 namespace kindling {
@@ -22,13 +24,23 @@ data::LoaderOptions loader_options(const EvaluateOptions& options) {
 /// What a part of the samples gave, in their order.
 struct Part {
   Totals totals;
-  std::vector<int64_t> answers = {};  ///< of a classifier
+  std::vector<int64_t> answers = {};       ///< of a classifier
+  std::vector<double> probabilities = {};  ///< of the answers, if mistakes are kept
 
   void add(const Part& other) {
     totals.add(other.totals);
     answers.insert(answers.end(), other.answers.begin(), other.answers.end());
+    probabilities.insert(probabilities.end(), other.probabilities.begin(), other.probabilities.end());
   }
 };
+
+std::vector<double> probabilities_of(const std::vector<int64_t>& answers, const Tensor& output) {
+  const Tensor all = softmax(output.to(DType::f64));
+  std::vector<double> result;
+  for (size_t i = 0; i < answers.size(); ++i)
+    result.push_back(answers[i] == Confusion::kNone ? 0 : all.at<double>({static_cast<int64_t>(i), answers[i]}));
+  return result;
+}
 
 Part measure_part(Module& model, const EvaluateOptions& options, const Tensor& input, const Tensor& target) {
   const NoGrad no_grad;
@@ -37,6 +49,8 @@ Part measure_part(Module& model, const EvaluateOptions& options, const Tensor& i
   check(loss.numel() == 1, "evaluate", "the loss must be one number, got shape ", loss.shape());
   Part part{.totals = measure(output.value(), target, loss.item(), options.loss.weight(target))};
   if (part.totals.classes > 0) part.answers = answers(output.value());
+  if (options.mistakes > 0 && part.totals.classes > 0)
+    part.probabilities = probabilities_of(part.answers, output.value());
   for (const Metric& metric : options.metrics)
     part.totals.metrics.push_back(metric.value(output.value(), target) * static_cast<double>(part.totals.samples));
   return part;
@@ -61,6 +75,18 @@ void count_answers(std::optional<Confusion>& confusion, const Totals& before, co
   for (size_t i = 0; i < labels.size(); ++i) confusion->add(labels[i], batch.answers[i]);
 }
 
+/// Adds the mistakes of a batch, and keeps the `most` worst of all.
+void keep_worst(std::vector<Mistake>& mistakes, const data::Batch& batch, const Part& part, int64_t most) {
+  if (part.probabilities.empty()) return;
+  const std::vector<int64_t> labels = batch.target.to_vector<int64_t>();
+  for (size_t i = 0; i < labels.size(); ++i)
+    if (part.answers[i] != labels[i] && part.answers[i] != Confusion::kNone)
+      mistakes.push_back({batch.indices[i], labels[i], part.answers[i], part.probabilities[i]});
+  std::stable_sort(mistakes.begin(), mistakes.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
+  if (std::ssize(mistakes) > most) mistakes.resize(static_cast<size_t>(most));
+}
+
 }  // namespace
 
 Tensor standardize_pixels(const Tensor& input, Rng& rng) {
@@ -78,12 +104,14 @@ Evaluation Evaluator::run(Module& model) {
   const auto begin = Clock::now();
   Totals totals;
   std::optional<Confusion> confusion;
+  std::vector<Mistake> mistakes;
   const data::EpochBatches batches = loader_.epoch(0);
   const StepPlan plan = plan_step(model, loader_.peek().input.select(0, 0), options_.batch_size);
   for (const data::Batch& batch : batches) {
     if (stop_requested(options_)) throw Stopped();
     const Part part = measure_batch(model, options_, batch, plan);
     count_answers(confusion, totals, part, batch.target);
+    keep_worst(mistakes, batch, part, options_.mistakes);
     totals.add(part.totals);
     if (options_.progress) options_.progress(totals.samples, loader_.dataset().size());
   }
@@ -92,7 +120,8 @@ Evaluation Evaluator::run(Module& model) {
                     .loss = totals.mean_loss(),
                     .top1 = totals.top1(),
                     .top5 = totals.top5(),
-                    .confusion = std::move(confusion)};
+                    .confusion = std::move(confusion),
+                    .mistakes = std::move(mistakes)};
   const auto samples = static_cast<double>(totals.samples);
   for (size_t i = 0; i < options_.metrics.size(); ++i)
     result.metrics[options_.metrics[i].name] = totals.metrics[i] / samples;

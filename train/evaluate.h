@@ -19,6 +19,7 @@ struct EvaluateOptions {
   int64_t batch_size = 32;
   data::Transform transform = {};  ///< empty: standardize_pixels
   data::ReadOptions reading = {};
+  int64_t mistakes = 0;  ///< how many of a classifier's worst mistakes are kept: the most certain wrong answers
   std::function<void(int64_t done, int64_t total)> progress = {};  ///< called after every batch, in samples
   const std::atomic<bool>* stop = nullptr;                         ///< becomes true: Stopped is thrown
 };

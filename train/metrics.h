@@ -51,12 +51,20 @@ struct Totals {
 /// metrics of the user.
 Totals measure(const Tensor& output, const Tensor& target, double loss, double weight);
 
+/// A sample whose class a classifier got wrong.
+struct Mistake {
+  int64_t sample = 0;             ///< its number in the data set
+  int64_t label = 0, answer = 0;  ///< classes: its own, and the one that it was taken for
+  double probability = 0;         ///< of the answer, in [0, 1]
+};
+
 /// The result of an evaluation on a whole data set.
 struct Evaluation {
   int64_t samples = 0;
   double loss = 0;
   std::optional<double> top1 = {}, top5 = {};  ///< per cent, of classifiers; top-5 of those with over five classes
   std::optional<Confusion> confusion = {};     ///< of classifiers, with the accuracy of each class
+  std::vector<Mistake> mistakes = {};          ///< EvaluateOptions::mistakes of them: the highest probability first
   std::map<std::string, double> metrics = {};  ///< the user's, by name
   double images_per_second = 0;
   std::vector<std::string> skipped = {};  ///< messages of samples that could not be read

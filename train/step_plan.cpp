@@ -1,7 +1,9 @@
 #include <kindling/train/step_plan.h>
 
 #include <algorithm>
+#include <utility>
 
+#include <kindling/nn/freeze.h>
 #include <kindling/nn/observer.h>
 #include <kindling/tensor/kernels/tasks.h>
 
@@ -35,11 +37,35 @@ int64_t activation_bytes(Module& model, const Tensor& sample) {
   return std::max<int64_t>(bytes, 1);
 }
 
-int64_t parameter_bytes(Module& model) {
+int64_t gradient_bytes(Module& model) {
   int64_t bytes = 0;
-  for (const Variable& parameter : model.parameters()) bytes += parameter.numel() * size_of(parameter.dtype());
+  for (const auto& [name, parameter] : trainable(model)) bytes += parameter.numel() * size_of(parameter.dtype());
   return bytes;
 }
+
+/// Looks for a buffer of a layer in training mode.
+class TrainingBuffer final : public Visitor {
+ public:
+  explicit TrainingBuffer(Module& model) : module_(&model) { model.visit(*this); }
+  void operator()(std::string_view, Variable&) override {}
+  void operator()(std::string_view name, Tensor& buffer) override {
+    if (buffer.defined() && module_->training() && found.empty()) found = path_ + std::string(name);
+  }
+  void operator()(std::string_view name, Module& child) override {
+    const size_t length = path_.size();
+    Module* const owner = std::exchange(module_, &child);
+    path_.append(name).append("/");
+    child.visit(*this);
+    path_.resize(length);
+    module_ = owner;
+  }
+
+  std::string found;  ///< its path; "": there is none
+
+ private:
+  Module* module_;
+  std::string path_;
+};
 
 StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
   return {.micro_batch = micro_batch, .slots = std::min(slots, ceil_div(batch_size, micro_batch))};
@@ -50,19 +76,18 @@ StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch) {
   check(batch_size > 0 && micro_batch >= 0, "plan_step", "batch of ", batch_size, ", micro-batches of ", micro_batch);
   const StepPlan whole{.micro_batch = batch_size, .slots = 1};
-  const std::vector<NamedBuffer> buffers = model.named_buffers();
-  const bool whole_only = model.training() && !buffers.empty();
+  const std::string buffer = TrainingBuffer(model).found;
+  const bool whole_only = !buffer.empty();
   if (micro_batch > 0) {
     check(!whole_only || micro_batch >= batch_size, "plan_step", "micro-batches of ", micro_batch,
-          " would change the batch statistics that ", whole_only ? buffers.front().name : "",
-          " is computed from: leave micro_batch at 0");
+          " would change the batch statistics that ", buffer, " is computed from: leave micro_batch at 0");
     return cut(batch_size, std::min(micro_batch, batch_size), kSlots);
   }
   if (whole_only || batch_size == 1) return whole;
 
   const int64_t activations = activation_bytes(model, sample);
   const double most_gradients = kMostGradient * static_cast<double>(batch_size * activations) /
-                                static_cast<double>(std::max<int64_t>(parameter_bytes(model), 1));
+                                static_cast<double>(std::max<int64_t>(gradient_bytes(model), 1));
   int64_t slots = kSlots;
   while (static_cast<double>(slots) > most_gradients) slots /= 2;
   if (slots < 2) return whole;

@@ -22,13 +22,13 @@ struct StepPlan {
 /// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch
 /// axis).
 ///
-/// A model with buffers in training mode gets one slot, because batch statistics need the whole
-/// batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times the bytes of
+/// A model with a layer in training mode that has buffers gets one slot, because batch statistics
+/// need the whole batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times the bytes of
 /// the batch's activations: LeNet with 64 images gets 4, AlexNet one slot. The parts are as large
 /// as the number of lanes and a bound on their memory allow.
 ///
 /// `micro_batch` > 0 fixes the size of a part. Throws ShapeError if that would cut the batch of a
-/// model with buffers in training mode.
+/// model that gets one slot for its buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 
 /// The samples [begin, end) of a batch.

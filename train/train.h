@@ -5,6 +5,7 @@
 #include <kindling/train/curves.h>
 #include <kindling/train/description.h>
 #include <kindling/train/evaluate.h>
+#include <kindling/train/features.h>
 #include <kindling/train/loss.h>
 #include <kindling/train/metrics.h>
 #include <kindling/train/progress.h>

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <kindling/train/description.h>
+#include <kindling/train/features.h>
 #include <kindling/train/training_loop.h>
 
 namespace kindling {
@@ -12,6 +14,8 @@ void check_options(const TrainerOptions& options) {
   check(options.accumulate > 0, "Trainer", "accumulate must be above 0, got ", options.accumulate);
   check(options.micro_batch >= 0, "Trainer", "micro_batch must not be negative, got ", options.micro_batch);
   check(options.early_epochs >= 0, "Trainer", "early_epochs must not be negative, got ", options.early_epochs);
+  check(!options.cache_features || options.early_epochs == 0, "Trainer",
+        "cache_features computes inputs of one kind, not others in the first epochs");
   check(options.clip_norm >= 0, "Trainer", "clip_norm must not be negative, got ", options.clip_norm);
 }
 
@@ -42,7 +46,19 @@ TrainResult Trainer::fit(const data::DatasetPtr& train, const data::DatasetPtr& 
   check(options_.batch_size <= train->size(), "fit", "a batch of ", options_.batch_size,
         " is larger than the training set of ", train->size(), " samples");
   check(options.patience == 0 || val != nullptr, "fit", "patience needs validation data");
-  return TrainingLoop(model_, *optimizer_, options_, options, train, val).run();
+  if (!options_.cache_features) return TrainingLoop(model_, *optimizer_, options_, options, train, val).run();
+
+  TrainerOptions how = options_;
+  how.preprocessing = describe(model_, *train, options_, options).preprocessing;  // of pictures, not of features
+  const data::Transform plain = data::preprocess(how.preprocessing.value_or(data::Preprocessing{}));
+  const std::unique_ptr<Features> features =
+      compute_features(model_, train, val,
+                       {.batch_size = how.batch_size,
+                        .train_transform = how.train_transform ? how.train_transform : plain,
+                        .val_transform = how.eval_transform ? how.eval_transform : plain,
+                        .reading = options.reading,
+                        .stop = options.stop});
+  return TrainingLoop(model_, *optimizer_, how, options, train, val, features.get()).run();
 }
 
 }  // namespace kindling

@@ -37,6 +37,10 @@ struct TrainerOptions {
   data::Transform eval_transform = {};   ///< alike, for validation and test
   data::Transform early_transform = {};  ///< train_transform of the first `early_epochs`: to smaller images, say
   int64_t early_epochs = 0;
+  /// Whether what the first, frozen layers make of the data is computed once and kept, if it fits
+  /// into ReadOptions::cache_bytes: see features.h. Nothing in the transforms may be random then.
+  /// The result is that of the plain way, up to rounding.
+  bool cache_features = false;
   uint64_t seed = 0;  ///< of order and augmentation; dropout's is the Rng that made the model
 };
 
@@ -55,6 +59,7 @@ struct FitOptions {
   int64_t log_every = 100;       ///< updates between lines of metrics.jsonl; 0: only at an epoch's end
   int64_t patience = 0;          ///< stop after so many epochs without a new best; 0: never
   data::DatasetPtr test = {};    ///< read once, after the last epoch
+  int64_t mistakes = 0;          ///< how many of the worst each evaluation keeps (Evaluation::mistakes)
   data::ReadOptions reading = {};
   std::string config = {};  ///< a JSON object of the caller's own options, kept in config.json
   /// A JSON object about the data, kept in the checkpoints (Description::data). Empty: what `train`
@@ -98,7 +103,8 @@ struct DeadNetworkError : Error {
   using Error::Error;
 };
 
-/// Trains `model`, which must outlive the trainer:
+/// Trains `model`, which must outlive the trainer. Meanwhile layers whose parameters are all frozen
+/// (nn/freeze.h) are in evaluation mode.
 ///
 ///     Trainer trainer(net, SGD(net.parameters(), {.lr = 0.04}), {.schedule = poly(1.0)});
 ///     trainer.fit(train, val, {.epochs = 10, .run = "runs/photos", .progress = true});

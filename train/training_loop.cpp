@@ -3,7 +3,10 @@
 #include <sys/resource.h>
 
 #include <cmath>
+#include <iomanip>
+#include <sstream>
 
+#include <kindling/nn/freeze.h>
 #include <kindling/optim/gradients.h>
 #include <kindling/tensor/kernels/parallel.h>
 
@@ -36,6 +39,19 @@ double clip(const Variables& parameters, double most) {
   return most > 0 ? clip_grad_norm(parameters, most) : grad_norm(parameters);
 }
 
+Tensor as_it_is(const Tensor& features, Rng&) { return features; }
+
+/// For people: what compute_features() has done.
+std::string describe(const Features& features) {
+  constexpr double kMega = 1e6;
+  const int64_t samples = features.train->size() + (features.val ? features.val->size() : 0);
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << "the frozen layers have run once on each of " << samples
+       << " samples, in " << features.seconds << " s; what they gave is kept (" << std::setprecision(0)
+       << static_cast<double>(features.bytes) / kMega << " MB) and only the layers behind them run from here on";
+  return text.str();
+}
+
 double peak_rss_mb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -45,20 +61,24 @@ double peak_rss_mb() {
 }  // namespace
 
 TrainingLoop::TrainingLoop(Module& model, Optimizer& optimizer, const TrainerOptions& how, const FitOptions& options,
-                           const data::DatasetPtr& train, const data::DatasetPtr& val)
+                           const data::DatasetPtr& train, const data::DatasetPtr& val, const Features* features)
     : how_(how),
       options_(options),
-      loader_(train, loader_options(how, options)),
+      features_(features),
+      loader_(features ? features->train : train, loader_options(how, options)),
       state_(initial_state(model, optimizer, how, options, *train)),
       reporter_(state_, loader_, how, options, /*validates=*/val != nullptr),
       dead_layers_(model) {
-  if (val) validator_.emplace(val, evaluate_options());
+  if (features && val) validator_.emplace(features->val, evaluate_options(as_it_is));
+  if (!features && val) validator_.emplace(val, evaluate_options(or_default(how_.eval_transform)));
 }
 
 TrainResult TrainingLoop::run() {
   flush_denormals();  // as parallel_for does in every thread that it uses
   if (!state_.model.training()) state_.model.train();
+  const FrozenLayers frozen(state_.model);
   reporter_.open();
+  if (features_) reporter_.note(describe(*features_));
   reporter_.note_datasets({&loader_.dataset(), validator_ ? &validator_->dataset() : nullptr, options_.test.get()});
   TrainResult result{.run = options_.run};
   try {
@@ -67,8 +87,9 @@ TrainResult TrainingLoop::run() {
       finish_epoch();
     }
     if (state_.run.epoch < options_.epochs) result.end = TrainEnd::early_stopped;
-    if (validator_ && !validation_) validation_ = validator_->run(state_.model);  // a run that had ended is resumed
-    if (options_.test) result.test = evaluate(state_.model, options_.test, evaluate_options());
+    if (validator_ && !validation_) validation_ = validator_->run(trained());  // a run that had ended is resumed
+    if (options_.test)
+      result.test = evaluate(state_.model, options_.test, evaluate_options(or_default(how_.eval_transform)));
   } catch (const Stopped&) {
     reporter_.note_skipped();
     reporter_.save_last();
@@ -90,12 +111,12 @@ TrainResult TrainingLoop::run() {
 void TrainingLoop::train_epoch() {
   RunState& run = state_.run;
   Optimizer& optimizer = state_.optimizer;
-  loader_.set_transform(or_default(run.epoch < how_.early_epochs ? how_.early_transform : how_.train_transform));
+  loader_.set_transform(train_transform());
   loader_.start(run.epoch, run.batch);
   reporter_.start_epoch();
   if (loader_.peek().size() == 0) return;  // the run was stopped after the epoch's last batch
-  const StepPlan plan = plan_step(state_.model, loader_.peek().input.select(0, 0), how_.batch_size, how_.micro_batch);
-  GradientStep gradient(state_.model, how_.loss, plan);
+  const StepPlan plan = plan_step(trained(), loader_.peek().input.select(0, 0), how_.batch_size, how_.micro_batch);
+  GradientStep gradient(trained(), how_.loss, plan);
 
   while (loader_.peek().size() > 0) {
     Totals totals;
@@ -140,7 +161,7 @@ void TrainingLoop::finish_epoch() {
 /// run begins here.
 void TrainingLoop::validate() {
   try {
-    validation_ = validator_->run(state_.model);
+    validation_ = validator_->run(trained());
   } catch (const Stopped&) {
     throw;  // run() keeps it
   } catch (...) {
@@ -156,7 +177,7 @@ void TrainingLoop::check_alive(GradientStep& gradient, const Totals& totals, dou
     diverged(gradient, first_batch, "the gradient's norm is " + std::to_string(gradient_norm));
   if (!dead_layers_.look(totals.mean_loss(), gradient.same_output())) return;
   loader_.start(state_.run.epoch, first_batch);  // the same batch again, for the layer to be named
-  throw DeadNetworkError(next_update() + ": " + dead_layers_.describe(state_.model, loader_.next().input));
+  throw DeadNetworkError(next_update() + ": " + dead_layers_.describe(trained(), loader_.next().input));
 }
 
 /// Repeats the batches of this update, which the loader gives again
@@ -185,12 +206,18 @@ data::Transform TrainingLoop::or_default(const data::Transform& transform) const
   return transform ? transform : data::preprocess(how_.preprocessing.value_or(data::Preprocessing{}));
 }
 
-EvaluateOptions TrainingLoop::evaluate_options() {
+data::Transform TrainingLoop::train_transform() const {
+  if (features_) return as_it_is;
+  return or_default(state_.run.epoch < how_.early_epochs ? how_.early_transform : how_.train_transform);
+}
+
+EvaluateOptions TrainingLoop::evaluate_options(const data::Transform& transform) {
   return {.loss = how_.loss,
           .metrics = how_.metrics,
           .batch_size = how_.batch_size,
-          .transform = or_default(how_.eval_transform),
+          .transform = transform,
           .reading = options_.reading,
+          .mistakes = options_.mistakes,
           .progress = [this](int64_t done, int64_t total) { reporter_.report_validation(done, total); },
           .stop = options_.stop};
 }

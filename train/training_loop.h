@@ -5,6 +5,7 @@
 #include <string>
 
 #include <kindling/train/dead_layers.h>
+#include <kindling/train/features.h>
 #include <kindling/train/reporter.h>
 #include <kindling/train/step.h>
 #include <kindling/train/trainer.h>
@@ -16,8 +17,10 @@ namespace kindling {
 /// is written and told is the reporter's.
 class TrainingLoop {
  public:
+  /// `features`, which may be null, are what is trained in place of the whole model, which is saved
+  /// and tested all the same. `train` and `val` are then the data that they were computed from.
   TrainingLoop(Module& model, Optimizer& optimizer, const TrainerOptions& how, const FitOptions& options,
-               const data::DatasetPtr& train, const data::DatasetPtr& val);
+               const data::DatasetPtr& train, const data::DatasetPtr& val, const Features* features = nullptr);
   /// From the beginning, or from where the run's last checkpoint was written.
   TrainResult run();
 
@@ -34,10 +37,14 @@ class TrainingLoop {
   uint64_t number_in_run(const data::Batch& batch) const;
   bool out_of_patience() const;
   data::Transform or_default(const data::Transform& transform) const;
-  EvaluateOptions evaluate_options();
+  data::Transform train_transform() const;
+  EvaluateOptions evaluate_options(const data::Transform& transform);
+  /// What is trained: the model, or its last layers.
+  Module& trained() { return features_ != nullptr ? static_cast<Module&>(*features_->layers) : state_.model; }
 
   const TrainerOptions& how_;
   const FitOptions& options_;
+  const Features* features_;
   data::Loader loader_;
   TrainingState state_;
   Reporter reporter_;

@@ -59,6 +59,7 @@ const Table kEvalTable = with_everywhere({
     {"strict", "", "--strict", "--data folder:@/damaged", refused},
     {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16
     {"confusion", "", "--confusion", "", other_figures},
+    {"mistakes", "", "--mistakes 3", "", other_figures},
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
     {"preprocess", "--preprocess torchvision", "--preprocess caffe", "--size 16", other_figures},
     {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "", other_figures},

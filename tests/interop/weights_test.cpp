@@ -108,6 +108,19 @@ TEST_CASE("a file that does not fit is refused with all that is wrong, and chang
   }
 }
 
+TEST_CASE("a layer may be excepted: all else must fit, and of the layer all or nothing is loaded") {
+  const TemporaryFolder folder;
+  Sequential net = make_net(10, 1), same_head = make_net(10, 2), other = make_net(3, 2);
+  save(net, folder / "x");
+  const LoadReport report = load(other, folder / "x", {.except = "head"});
+  CHECK(report.misshaped ==
+        std::vector<std::string>{"head/weight: file [10, 4], model [3, 4]", "head/bias: file [10], model [3]"});
+  CHECK(bitwise_equal(copies(other)[0], copies(net)[0]));
+  CHECK(load(same_head, folder / "x", {.except = "head"}).empty());
+  CHECK(same(copies(same_head), copies(net)));
+  CHECK_THROWS_AS(load(other, folder / "x", {.except = "conv"}), FileError);
+}
+
 TEST_CASE("weights of the right number of elements but another form are refused") {
   struct Pair {
     Shape file, model;

@@ -104,6 +104,25 @@ TEST_CASE("every sample of a classifier is in the confusion matrix, whatever the
   }
 }
 
+TEST_CASE("the most certain mistakes are kept, whatever the batches") {
+  Identity net;
+  Tensor logits = logits_for({0, 1, 2, 0, 0, 2, 1}, 3);
+  logits.at<float>({6, 0}) = 5;  // most certain, of label 1
+  logits.at<float>({3, 0}) = 3;
+  const auto dataset = std::make_shared<data::TensorDataset>(logits, Tensor::from<int64_t>({0, 1, 2, 1, 2, 1, 1}));
+  for (const int64_t batch_size : {1, 3, 7}) {
+    const std::vector<Mistake> worst = evaluate(net, dataset, {.batch_size = batch_size, .mistakes = 2}).mistakes;
+    REQUIRE(worst.size() == 2);
+    CHECK(worst[0].sample == 6);
+    CHECK(worst[0].label == 1);
+    CHECK(worst[0].answer == 0);
+    const double e = std::exp(5.0);
+    CHECK_THAT(worst[0].probability, Catch::WithinRel(e / (e + std::exp(1.0) + 1), 1e-6));
+    CHECK(worst[1].sample == 3);
+  }
+  CHECK(evaluate(net, dataset).mistakes.empty());
+}
+
 TEST_CASE("a regression has its loss and the user's metrics, but no accuracy") {
   Identity net;
   const auto dataset =
