@@ -39,8 +39,8 @@ struct ModelChoice {
   std::string weights;                ///< file to start from; empty: random
   std::string prototxt;               ///< of a .caffemodel; empty: none
   bool partial = false;               ///< take from it what fits
-  /// If given, the last layer is new unless the file's fits and its classes, if the file names them,
-  /// are these.
+  /// If given, the last layer is new unless the file's fits, and the file names these classes or
+  /// none.
   std::optional<std::vector<std::string>> finetuned_for;
 
   void declare(Settings& settings);

@@ -23,9 +23,9 @@ struct StepPlan {
 /// axis).
 ///
 /// A model with a layer in training mode that has buffers gets one slot, because batch statistics
-/// need the whole batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times the bytes of
-/// the batch's activations: LeNet with 64 images gets 4, AlexNet one slot. The parts are as large
-/// as the number of lanes and a bound on their memory allow.
+/// need the whole batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times
+/// the bytes of the batch's activations: LeNet with 64 images gets 4, AlexNet one slot. The parts
+/// are as large as the number of lanes and a bound on their memory allow.
 ///
 /// `micro_batch` > 0 fixes the size of a part. Throws ShapeError if that would cut the batch of a
 /// model that gets one slot for its buffers.
