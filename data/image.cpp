@@ -12,7 +12,13 @@
 // stb_image asks for its memory here, so that a hostile file cannot make it take more than its header justifies.
 namespace {
 thread_local size_t largest_block = 0;
-void* allocate_block(size_t bytes) { return bytes <= largest_block ? std::malloc(bytes) : nullptr; }
+// What is smaller than this may be the decoder's own state, in which stb_image 2.27 would read the Huffman tables that
+// a JPEG lacks: these must be zeros then, as in later versions, and not what is left in memory.
+constexpr size_t kLargestState = size_t{64} << 10;
+void* allocate_block(size_t bytes) {
+  if (bytes > largest_block) return nullptr;
+  return bytes <= kLargestState ? std::calloc(bytes, 1) : std::malloc(bytes);
+}
 void* reallocate_block(void* block, size_t bytes) {
   return bytes <= largest_block ? std::realloc(block, bytes) : nullptr;
 }
@@ -32,6 +38,8 @@ void* reallocate_block(void* block, size_t bytes) {
 
 namespace kindling::data {
 namespace {
+
+static_assert(sizeof(stbi__jpeg) <= kLargestState);
 
 using Bytes = std::span<const std::byte>;
 

@@ -220,6 +220,19 @@ TEST_CASE("decode_image: a JPEG with more Huffman codes than there are is refuse
   CHECK(decode(file).size(2) == 3);
 }
 
+TEST_CASE("decode_image: a Huffman table that a JPEG lacks is not what memory happens to hold") {
+  ByteVector file = make_jpeg(smooth_image(16, 16));
+  for (size_t at = 0; at + 10 < file.size(); ++at)
+    if (file[at] == std::byte{0xFF} && file[at + 1] == std::byte{0xDA})  // the scan: each component's tables
+      for (const size_t table : {at + 6, at + 8, at + 10}) file[table] = std::byte{0x33};
+  for (const char left_in_memory : {'\x7F', '\1'}) {
+    REQUIRE(std::string(size_t{100} << 10, left_in_memory).back() == left_in_memory);
+    // Codes of the missing tables have 0 bits, so that no marker is where the picture ends.
+    CHECK_THROWS_MATCHES(decode(file), FileError,
+                         Message("photo: the image cannot be decoded: unknown marker, near byte 640"));
+  }
+}
+
 TEST_CASE("decode_image: flipped bytes give an image or FileError, never a crash") {
   const Tensor image = smooth_image(24, 40);
   const uint64_t seed = 7;
