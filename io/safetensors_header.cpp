@@ -196,8 +196,11 @@ void HeaderReader::add_entry() {
   const Shape shape(tensor_.shape.values);
   int64_t needed = element_bytes(tensor_.dtype);
   bool overflow = false;
-  for (const int64_t size : shape) overflow = __builtin_mul_overflow(needed, size, &needed) || overflow;
+  // Sizes of 0 count as 1 here: the strides of [0, 2^62, 2^62] could not be counted either.
+  for (const int64_t size : shape)
+    overflow = __builtin_mul_overflow(needed, std::max<int64_t>(size, 1), &needed) || overflow;
   if (overflow) fail("shape ", shape, " has more elements than can be counted");
+  if (shape.numel() == 0) needed = 0;
   if (needed != end - begin)
     fail("shape ", shape, " of ", tensor_.dtype, " needs ", needed, " bytes, bytes [", begin, ", ", end, ") are ",
          end - begin);

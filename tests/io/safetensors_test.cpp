@@ -302,6 +302,9 @@ TEST_CASE("entries that do not describe a tensor are refused") {
         "byte 9: tensor \"a\": shape is not a list of whole numbers from 0 up");
   CHECK(say(object({entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]")}), 4) ==
         "byte 9: tensor \"a\": rank 9 is above the largest, 8");
+  CHECK(say(object({entry("a", "U8", "[0,4611686018427387904,4611686018427387904]", "[0,0]")}), 0) ==
+        "byte 9: tensor \"a\": shape [0, 4611686018427387904, 4611686018427387904] has more elements than can be "
+        "counted");
   CHECK(say(object({entry("a", "F32", "[1]", "[0]")}), 4) == "byte 9: tensor \"a\": data_offsets are not two numbers");
   CHECK(say(R"({"__metadata__":{"a":1}})", 0) == "byte 9: \"__metadata__\" entry \"a\" is not a string");
   CHECK(say(R"({"__metadata__":"a"})", 0) == "byte 9: \"__metadata__\" is not an object");
