@@ -48,7 +48,7 @@ class BatchBuilder {
   }
 
   void add(int64_t index, const Sample& sample) {
-    const auto& [input, target] = sample;
+    const Tensor &input = sample.input, &target = sample.target;
     if (!input.defined() || !target.defined())
       check(false, "loader", dataset_.describe(index), " has no input or no target");
     if (batch_.size() == 0) {

@@ -69,8 +69,8 @@ void dropout_mask(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, ui
     Words x[4] = {index, index >> 32, Words{} + stream, Words{} + (stream >> 32)};
     philox(x, seed);
     const Words first_two = (x[0] & kLower) | (x[1] << 32), last_two = (x[2] & kLower) | (x[3] << 32);
-    const Words halves[2] = {__builtin_shuffle(first_two, last_two, Words{0, 8, 1, 9, 2, 10, 3, 11}),
-                             __builtin_shuffle(first_two, last_two, Words{4, 12, 5, 13, 6, 14, 7, 15})};
+    const Words halves[2] = {__builtin_shufflevector(first_two, last_two, 0, 8, 1, 9, 2, 10, 3, 11),
+                             __builtin_shufflevector(first_two, last_two, 4, 12, 5, 13, 6, 14, 7, 15)};
     uint32_t bits[kWords];
     __builtin_memcpy(bits, halves, sizeof bits);
     const int64_t left = kWords - skip, count = n < left ? n : left;
