@@ -190,6 +190,8 @@ RunFacts complete(TrainCommand& options, const Settings& settings, const data::S
   if (is_finetuning(options) && !options.resumed) choose_for_finetuning(options, settings, input);
   if (is_finetuning(options)) options.model.finetuned_for = facts.class_names;
   options.model.complete(static_cast<int64_t>(facts.class_names.size()), input);
+  if (auto& pixels = options.images.described; pixels && input.is_square() && input.shorter_side <= options.model.size)
+    pixels->size = pixels->shorter = options.model.size;  // a picture that is enlarged has no border to cut off
   if (options.chooses_batch_size) options.recipe.batch_size = std::min(options.recipe.batch_size, data.train->size());
   if (options.recipe.batch_size > data.train->size())
     throw UsageError(fmt::format("--batch-size {0} is larger than the training set of {1} images: use {1} or less",
