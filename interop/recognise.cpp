@@ -159,11 +159,32 @@ std::optional<Recognised> recognise_as(const FirstLayer& first, const TensorFile
   return result;
 }
 
+/// Throws FileError if a description asks for a model that is larger than all tensors of its file.
+void check_room(const TensorFile& file, const Definition& definition) {
+  int64_t numbers = 0;
+  for (const StoredTensor& tensor : file.tensors) numbers += tensor.value.numel();
+  ModelOptions options;
+  try {
+    options = options_of(definition);
+  } catch (const Error&) {
+    return;  // whoever makes the model says what is wrong
+  }
+  // Every class and channel has a weight, and every square of so many pixels has more than one for each of them.
+  const auto refuse = [&](const char* what, int64_t value) {
+    throw FileError(file.path + ": describes a model of " + std::to_string(value) + " " + what + ", but holds only " +
+                    std::to_string(numbers) + " numbers");
+  };
+  if (options.classes > numbers) refuse("classes", options.classes);
+  if (options.channels > numbers) refuse("channels", options.channels);
+  if (options.size > 0 && options.size > numbers / options.size) refuse("pixels", options.size);
+}
+
 /// As the file's description says, whose names are to be found out.
 std::optional<Recognised> described(const TensorFile& file, const Index& index) {
   Recognised result{.description = read_description(file.metadata, file.path)};
   const std::string& model = result.description.model.model;
   if (model.empty()) return std::nullopt;
+  check_room(file, result.description.model);
   for (const Naming naming : kNamings)
     if (!layer_paths(model).empty() && View(file, index, model, naming).fits()) {
       result.naming = naming;

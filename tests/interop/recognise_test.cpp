@@ -186,6 +186,17 @@ TEST_CASE("a file that says what it is needs no guess") {
   CHECK(same_tensors(*load_model(file), *net));
 }
 
+TEST_CASE("a description that asks for more than its file holds is refused before a model is made") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  for (const auto& [option, value] :
+       {std::pair("classes", "900000000"), std::pair("channels", "900000000"), std::pair("size", "900000000")}) {
+    write_safetensors(path, {{"x", Tensor::ones({20})}}, to_metadata({.model = {"lenet", {{option, value}}}}));
+    CHECK_THROWS_WITH(WeightsFile(path), Catch::StartsWith(path + ": describes a model of 900000000 ") &&
+                                             Catch::EndsWith("but holds only 20 numbers"));
+  }
+}
+
 TEST_CASE("a model that may be one of several is not made") {
   const TemporaryFolder folder;
   const std::unique_ptr<Module> net = made("squeezenet1_1", {.classes = 3});
