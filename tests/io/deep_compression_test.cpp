@@ -1,13 +1,13 @@
 #include <kindling/io/deep_compression.h>
 
 #include <array>
-#include <cstring>
 #include <numeric>
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/tensor/ops.h>
 
 #include <kindling/tests/io/hostile_files.h>
+#include <kindling/tests/io/raw_bytes.h>
 #include <kindling/tests/support/shared_data.h>
 
 using namespace kindling;
@@ -18,13 +18,6 @@ namespace {
 // Output channels of the 26 layers.
 constexpr std::array<size_t, 26> kOutputs = {96, 16,  64,  64, 16,  64,  64, 32,  128, 128, 32,  128, 128,
                                              48, 192, 192, 48, 192, 192, 64, 256, 256, 64,  256, 256, 1000};
-
-template <class T>
-std::string raw(T value) {
-  std::string bytes(sizeof value, '\0');
-  std::memcpy(bytes.data(), &value, sizeof value);
-  return bytes;
-}
 
 /// A file whose layer `layer` has these entries, and whose other layers have none. Value i of each
 /// codebook is i / 2, bias i is i.

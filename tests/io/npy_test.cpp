@@ -33,17 +33,6 @@ StoredTensor read_bytes(const std::string& bytes) {
 void load(const std::string& path) { read_npy(path); }
 void read_archive(const std::string& path) { read_npz(path); }
 
-template <class T>
-std::string raw_elements(const std::vector<T>& values, bool big_endian = false) {
-  std::string bytes;
-  for (const T& value : values) {
-    std::string one = raw(value);
-    if (big_endian) std::reverse(one.begin(), one.end());
-    bytes += one;
-  }
-  return bytes;
-}
-
 }  // namespace
 
 TEST_CASE("a .npy has the bytes that NumPy writes") {

@@ -9,13 +9,9 @@
 #include <string>
 #include <vector>
 
-namespace kindling::testing {
+#include <kindling/tests/io/raw_bytes.h>
 
-/// The number as it is in memory: little-endian.
-template <class T>
-std::string raw(T number) {
-  return std::string(reinterpret_cast<const char*>(&number), sizeof number);
-}
+namespace kindling::testing {
 
 // Pieces of pickles. Each pushes what its name says.
 inline std::string text(const std::string& s) { return 'X' + raw(static_cast<uint32_t>(s.size())) + s; }

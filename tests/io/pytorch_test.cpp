@@ -32,17 +32,6 @@ std::string names_of(const TensorFile& file) {
   return names;
 }
 
-template <class T>
-std::string raw_elements(const std::vector<T>& values, bool big_endian = false) {
-  std::string bytes;
-  for (const T& value : values) {
-    std::string one = raw(value);
-    if (big_endian) std::reverse(one.begin(), one.end());
-    bytes += one;
-  }
-  return bytes;
-}
-
 const std::vector<float> kTwelve{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 
 /// An archive of this state_dict, whose storage 0 has kTwelve.
