@@ -7,6 +7,7 @@
 
 #include <kindling/cli/output.h>
 #include <kindling/data/loader.h>
+#include <kindling/interop/description.h>
 #include <kindling/models/definition.h>
 #include <kindling/nn/freeze.h>
 #include <kindling/optim/adam.h>
@@ -44,7 +45,7 @@ void Images::declare(Settings& settings) {
 
 void Images::apply_preprocess(Settings& settings) {
   if (preprocess.empty()) return;
-  described = preprocess == "caffe" ? data::caffe_preprocessing() : data::torchvision_preprocessing();
+  described = imagenet_preprocessing(preprocess);
   settings.apply({{"size", described->size}, {"mean", described->mean}, {"std", described->std}},
                  "--preprocess " + preprocess, Layer::run, Settings::Unknown::pass_over);
 }

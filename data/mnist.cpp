@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <sstream>
 
-#include <sstream>
 #include <zlib.h>
 
 #include <kindling/data/files.h>

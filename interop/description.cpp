@@ -40,6 +40,10 @@ std::string to_text(const nlohmann::json& json) {
   }
 }
 
+data::Preprocessing imagenet_preprocessing(const std::string& form) {
+  return form == "caffe" ? data::caffe_preprocessing() : data::torchvision_preprocessing();
+}
+
 nlohmann::ordered_json to_json(const data::Preprocessing& p) {
   nlohmann::ordered_json json{{"size", p.size}, {"shorter", p.shorter}, {"mean", p.mean}, {"std", p.std}};
   if (p.whole) json["whole"] = true;

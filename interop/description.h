@@ -22,6 +22,9 @@ struct Description {
   bool is_complete() const { return !model.model.empty() && preprocessing.has_value(); }
 };
 
+/// That of the ImageNet models of `form`, "torchvision" or "caffe" (form_words()).
+data::Preprocessing imagenet_preprocessing(const std::string& form);
+
 /// A JSON object with one entry for each member; `whole` and `bgr` only where they are true.
 nlohmann::ordered_json to_json(const data::Preprocessing& preprocessing);
 

@@ -131,7 +131,7 @@ int64_t lenet_size(int64_t inputs) {
 std::optional<data::Preprocessing> usual_pixels(const Definition& model) {
   const ModelInfo info = model_info(model.model);
   if (info.classes != 1000 || channels_of(model) != info.channels) return std::nullopt;
-  return options_of(model).form == Form::caffe ? data::caffe_preprocessing() : data::torchvision_preprocessing();
+  return imagenet_preprocessing(model.options.at("form"));
 }
 
 /// The file as one of that model, if it is one.
