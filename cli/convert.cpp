@@ -42,14 +42,12 @@ void declare(ConvertCommand& options, Settings& settings) {
 Definition definition_of(const ConvertCommand& options, const WeightsFile& from) {
   Definition definition = from.known->description.model;
   auto open = from.known->open;
-  const auto say = [&](const char* option, const std::string& value, std::string& variable) {
-    if (value.empty()) return;
-    variable = value;
+  for (const auto& [option, value] :
+       {std::pair("model", options.model), std::pair("bypass", options.bypass), std::pair("form", options.form)}) {
+    if (value.empty()) continue;
+    (option == std::string("model") ? definition.model : definition.options[option]) = value;
     open.erase(option);
-  };
-  say("model", options.model, definition.model);
-  say("bypass", options.bypass, definition.options["bypass"]);
-  say("form", options.form, definition.options["form"]);
+  }
   if (!open.empty()) refuse_several(from.file.path, open);
   return definition;
 }
@@ -58,8 +56,7 @@ Definition definition_of(const ConvertCommand& options, const WeightsFile& from)
 Description describe(const ConvertCommand& options, const WeightsFile& from, const Module& model) {
   Description result = from.known->description;
   result.model = model.definition();
-  if (options.preprocess == "caffe") result.preprocessing = data::caffe_preprocessing();
-  if (options.preprocess == "torchvision") result.preprocessing = data::torchvision_preprocessing();
+  if (!options.preprocess.empty()) result.preprocessing = imagenet_preprocessing(options.preprocess);
   return result;
 }
 

@@ -105,11 +105,10 @@ std::vector<Predictions> Classifier::operator()(const std::vector<Tensor>& pictu
   return predict(join(inputs), top);
 }
 
-StepPlan Classifier::plan_for(const Tensor& input, int64_t batch_size) const {
+StepPlan Classifier::plan_for(const Shape& batch) const {
   const std::lock_guard lock(shared_->mutex);
-  const Shape batch = input.shape().with_inserted(0, batch_size);
   if (batch != shared_->planned) {
-    shared_->plan = plan_step(*model_, input, batch_size);
+    shared_->plan = plan_step(*model_, Tensor::zeros({batch[1], batch[2], batch[3]}), batch[0]);
     shared_->planned = batch;
   }
   return shared_->plan;
@@ -120,7 +119,7 @@ std::vector<Predictions> Classifier::predict(const Tensor& inputs, int64_t top) 
   check(inputs.rank() == 4 && inputs.size(0) > 0, "Classifier", "inputs are [N, H, W, C], not ", inputs.shape());
   std::vector<Predictions> result(static_cast<size_t>(inputs.size(0)));
   const ConstantWeights constant(shared_->packed);
-  for_each_part(plan_for(inputs.select(0, 0), inputs.size(0)), inputs.size(0), [&](const BatchPart& part) {
+  for_each_part(plan_for(inputs.shape()), inputs.size(0), [&](const BatchPart& part) {
     std::vector<Predictions> answers = predict_part(part.of(inputs), top);
     std::move(answers.begin(), answers.end(), result.begin() + part.begin);
   });
@@ -148,7 +147,7 @@ std::vector<FileAnswer> Classifier::classify_files(const std::vector<std::string
   const int64_t channels = description_.model.model.empty() ? 3 : channels_of(description_.model);
   // Pictures that keep their sizes are inputs of different shapes, so each is a part.
   StepPlan plan{.micro_batch = 1, .slots = count};
-  if (size > 0 && count > 1) plan = plan_for(Tensor::zeros({size, size, channels}), count);
+  if (size > 0 && count > 1) plan = plan_for({count, size, size, channels});
   const ConstantWeights constant(shared_->packed);
   for_each_part(plan, count, [&](const BatchPart& part) { classify_part(files, part, top, answers); });
   return answers;

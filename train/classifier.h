@@ -65,7 +65,7 @@ class Classifier {
   struct Shared;  // between threads that call at once
 
   void prepare();
-  StepPlan plan_for(const Tensor& input, int64_t batch_size) const;
+  StepPlan plan_for(const Shape& batch) const;
   std::vector<Predictions> predict_part(const Tensor& inputs, int64_t top) const;
   void classify_part(const std::vector<std::string>& files, const BatchPart& part, int64_t top,
                      std::vector<FileAnswer>& answers) const;

@@ -116,6 +116,16 @@ TEST_CASE("convert: what leaves several models open must be said") {
   CHECK(WeightsFile(folder / "z").file.tensors[0].name == "features.0.weight");
 }
 
+TEST_CASE("convert: a description may leave out what is as usual") {
+  const TemporaryFolder folder;
+  Rng rng(3);
+  const std::unique_ptr<Module> model = make_model("lenet", {.classes = 3}, rng);
+  write_safetensors(folder / "x", named_tensors(*model), to_metadata({.model = {"lenet", {{"classes", "3"}}}}));
+  const Outcome outcome = kindling_command({"convert", folder / "x", folder / "y.pth"});
+  INFO(outcome.err);
+  CHECK(outcome.code == 0);
+}
+
 TEST_CASE("convert: tensors of no model that is known keep their names and axes") {
   const TemporaryFolder folder;
   write_safetensors(folder / "x.safetensors", {{"a.weight", Tensor::ones({2, 3, 4, 5})}, {"b", Tensor::ones({3})}});
