@@ -63,7 +63,7 @@ Description describe(const ConvertCommand& options, const WeightsFile& from, con
 /// Whether all of the file's numbers are doubles.
 bool is_double(const TensorFile& file) {
   return std::all_of(file.tensors.begin(), file.tensors.end(),
-                     [](const StoredTensor& tensor) { return tensor.value.dtype() == DType::f64; });
+                     [](const StoredTensor& tensor) { return tensor.dtype == "F64"; });
 }
 
 struct Written {
@@ -96,8 +96,8 @@ Written convert_tensors(const ConvertCommand& options, const TensorFile& file) {
   std::vector<NamedTensor> tensors;
   for (const StoredTensor& tensor : file.tensors) {
     if (tensor.name.starts_with(kStatePrefix)) continue;
-    tensors.push_back({tensor.name, tensor.value});
-    written.parameters += tensor.value.numel();
+    tensors.push_back({tensor.name, tensor.value()});
+    written.parameters += tensor.shape.numel();
   }
   written.tensors = std::ssize(tensors);
   write_tensor_file(out, format_of_name(out), tensors, file.metadata);

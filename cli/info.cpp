@@ -80,8 +80,13 @@ void print_facts(const RunFacts& facts) {
 Json tensors_of(const TensorFile& file) {
   Json list = Json::array();
   for (const StoredTensor& tensor : file.tensors)
-    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", sizes(tensor.value.shape())}});
+    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}});
   return list;
+}
+
+/// Throws FileError if a checksum is wrong: all of the file is read for it.
+void check_whole(const TensorFile& file) {
+  for (const StoredTensor& tensor : file.tensors) tensor.value();
 }
 
 /// A model: the rows of Table 1 of the SqueezeNet paper, each followed by the layers in it.
@@ -142,7 +147,7 @@ int describe_file(const InfoOptions& options) {
   Json list = Json::array();
   Table table({"tensor", "dtype", "shape", "numbers", "bytes"}, {0, 1});
   for (const StoredTensor& tensor : file.tensors) {
-    const Shape& shape = tensor.value.shape();
+    const Shape& shape = tensor.shape;
     const int64_t numbers = is_parameter(tensor.name) ? shape.numel() : 0;
     const int64_t bytes_of_it = shape.numel() * element_bytes(tensor.dtype);
     parameters += numbers;
@@ -176,6 +181,7 @@ int describe_file(const InfoOptions& options) {
 
 int run(InfoOptions& options, Settings& settings) {
   const bool has_file = !options.model.weights.empty(), names_model = settings.is_named("model");
+  if (has_file) check_whole(options.model.file().file);
   if (has_file && !names_model) {
     const std::optional<Recognised>& known = options.model.file().known;
     if (known && !known->open.empty()) return describe_file(options);  // which of them it is nobody has asked

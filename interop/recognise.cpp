@@ -1,6 +1,7 @@
 #include <kindling/interop/recognise.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <unordered_map>
 
@@ -63,7 +64,7 @@ class View {
   /// Of a layer's weights, in Kindling's order of axes.
   std::optional<Shape> weight_shape(const std::string& layer) const {
     const StoredTensor* weight = find(layer + "/weight");
-    return weight == nullptr ? std::nullopt : std::optional(from_foreign(weight->value.shape(), naming_));
+    return weight == nullptr ? std::nullopt : std::optional(from_foreign(weight->shape, naming_));
   }
 
   /// Whether every layer has weights, and all kernels are squares in this order of axes.
@@ -89,8 +90,7 @@ class View {
     const std::string ending = std::string(1, separator()) + "weight";
     std::optional<std::string> head;
     for (const StoredTensor& tensor : file_.tensors) {
-      if (!tensor.name.ends_with(ending) || known.contains(tensor.name) || !takes_all_channels(tensor.value.shape()))
-        continue;
+      if (!tensor.name.ends_with(ending) || known.contains(tensor.name) || !takes_all_channels(tensor.shape)) continue;
       if (head) return std::nullopt;
       head = tensor.name.substr(0, tensor.name.size() - ending.size());
     }
@@ -105,9 +105,8 @@ class View {
   int64_t fire9_channels() const {
     const StoredTensor *a = index_.find(foreign_name(model_, "fire9/expand1x1/weight", naming_)),
                        *b = index_.find(foreign_name(model_, "fire9/expand3x3/weight", naming_));
-    return a == nullptr || b == nullptr || a->value.rank() == 0 || b->value.rank() == 0
-               ? -1
-               : a->value.size(0) + b->value.size(0);
+    return a == nullptr || b == nullptr || a->shape.rank() == 0 || b->shape.rank() == 0 ? -1
+                                                                                        : a->shape[0] + b->shape[0];
   }
 
   const TensorFile& file_;
@@ -162,7 +161,7 @@ std::optional<Recognised> recognise_as(const FirstLayer& first, const TensorFile
 /// Throws FileError if a description asks for a model that is larger than all tensors of its file.
 void check_room(const TensorFile& file, const Definition& definition) {
   int64_t numbers = 0;
-  for (const StoredTensor& tensor : file.tensors) numbers += tensor.value.numel();
+  for (const StoredTensor& tensor : file.tensors) numbers += tensor.shape.numel();
   ModelOptions options;
   try {
     options = options_of(definition);
@@ -219,17 +218,30 @@ void for_each_tensor(Module& model, F f) {
   }
 }
 
-/// Caffe keeps sums of statistics, and beside them by what to divide them.
-Tensor divided_by_count(const Index& index, const std::string& name, const Tensor& value) {
-  const StoredTensor* count = index.find(name.substr(0, name.rfind('/')) + "/count");
-  if (count == nullptr || count->value.numel() != 1) return value;
-  const double n = count->value.to(DType::f64).item<double>();
-  return value * (n == 0 ? 0 : 1 / n);
+/// What to divide Caffe's sums of statistics by, which is a tensor beside them. Nothing if there is
+/// none.
+std::function<Tensor()> count_of(const Index& index, const std::string& statistic) {
+  const StoredTensor* count = index.find(statistic.substr(0, statistic.rfind('/')) + "/count");
+  return count == nullptr || count->shape.numel() != 1 ? nullptr : count->value;
+}
+
+Tensor divided_by(const Tensor& sum, const Tensor& count) {
+  const double n = count.to(DType::f64).item<double>();
+  return sum * (n == 0 ? 0 : 1 / n);
 }
 
 bool is_statistic(const std::string& name) { return name.ends_with("/running_mean") || name.ends_with("/running_var"); }
 
 }  // namespace
+
+std::string describe(const Choices& choices, const std::string& prefix) {
+  std::string text;
+  for (const auto& [option, values] : choices) {
+    text += (text.empty() ? "" : ", ") + prefix + option;
+    for (size_t i = 0; i < values.size(); ++i) text += (i == 0 ? " " : " or ") + values[i];
+  }
+  return text;
+}
 
 std::optional<Recognised> recognise(const TensorFile& file) {
   const Index index(file);
@@ -250,9 +262,13 @@ TensorFile translated(const TensorFile& file, Module& model, const std::string& 
     const StoredTensor* found = view.find(tensor.name);
     if (found == nullptr) return;
     used.insert(found);
-    Tensor value = to_kindling(found->value, channels);
-    if (naming == Naming::caffe && is_statistic(tensor.name)) value = divided_by_count(index, found->name, value);
-    result.tensors.push_back({tensor.name, found->dtype, value});
+    const bool is_sum = naming == Naming::caffe && is_statistic(tensor.name);
+    const auto count = is_sum ? count_of(index, found->name) : nullptr;
+    result.tensors.emplace_back(tensor.name, found->dtype, from_foreign(found->shape, naming),
+                                [value = found->value, channels, count] {
+                                  const Tensor x = to_kindling(value(), channels);
+                                  return count ? divided_by(x, count()) : x;
+                                });
   });
   const auto is_counter = [](const std::string& tensor) {
     return tensor.ends_with(".num_batches_tracked") || tensor.ends_with("/bn/count");

@@ -12,6 +12,11 @@
 
 namespace kindling {
 
+/// Options of a model, each with the values to choose from.
+using Choices = std::map<std::string, std::vector<std::string>>;
+/// With the prefix "--": "--bypass none or simple, --model squeezenet1_1 or squeezenet_cifar".
+std::string describe(const Choices& choices, const std::string& prefix = "");
+
 struct Recognised {
   Description description = {};  ///< what is certain; its pixels by the names, if they are ImageNet's
   Naming naming = Naming::kindling;
@@ -19,7 +24,7 @@ struct Recognised {
   /// "simple"}}, as a simple bypass adds no tensor; {"model", {"squeezenet1_1",
   /// "squeezenet_cifar"}}, which have the same shapes; {"form", ...} of squeezenet1_0, as it
   /// changes the padding. The description then has the first of them.
-  std::map<std::string, std::vector<std::string>> open = {};
+  Choices open = {};
   bool by_names = false;  ///< the file says nothing of itself; all this is by its tensors
 };
 

@@ -27,16 +27,6 @@ TensorFile read_with_notes(const std::string& path, const std::string& prototxt 
   return file;
 }
 
-/// "bypass none or simple; model squeezenet1_1 or squeezenet_cifar"
-std::string choices(const std::map<std::string, std::vector<std::string>>& open) {
-  std::string text;
-  for (const auto& [option, values] : open) {
-    text += (text.empty() ? "" : "; ") + option;
-    for (size_t i = 0; i < values.size(); ++i) text += (i == 0 ? " " : " or ") + values[i];
-  }
-  return text;
-}
-
 Naming usual_naming(FileFormat format) {
   if (format == FileFormat::pytorch) return Naming::torchvision;
   return format == FileFormat::caffe ? Naming::caffe : Naming::kindling;
@@ -58,10 +48,7 @@ LoadReport load(Module& model, const WeightsFile& weights, const LoadOptions& op
   return load(model, translated(weights.file, model, name, weights.known->naming), options);
 }
 
-Description read_description(const std::string& path) {
-  if (format_of_file(path) == FileFormat::safetensors) return read_description(SafetensorsFile(path).metadata(), path);
-  return read_description(read_with_notes(path).metadata, path);
-}
+Description read_description(const std::string& path) { return read_description(read_with_notes(path).metadata, path); }
 
 std::unique_ptr<Module> load_model(const std::string& path) { return load_model(WeightsFile(path)); }
 
@@ -72,7 +59,7 @@ std::unique_ptr<Module> load_model(const WeightsFile& weights) {
                     ": does not say what model it holds, and no model that is known has such tensors: "
                     "make the model yourself and load() it");
   if (!weights.known->open.empty())
-    throw FileError(path + ": its tensors fit several models (" + choices(weights.known->open) +
+    throw FileError(path + ": its tensors fit several models (" + describe(weights.known->open) +
                     "): make the right one yourself and load() it");
   std::unique_ptr<Module> model;
   try {

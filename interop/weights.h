@@ -13,7 +13,7 @@
 
 namespace kindling {
 
-/// A file of weights with what is known of it. It is read once, whole.
+/// A file of weights with what is known of it. Of a checkpoint, the state of the run is not read.
 struct WeightsFile {
   /// Reads any format of read_tensor_file(). Formats that hold no notes have them beside: in
   /// `path`.json, if it exists. With a `prototxt`, `path` is a .caffemodel, and its layers are

@@ -24,7 +24,8 @@ std::string checkpoint_version(const SafetensorsFile& file) {
 }
 
 States load_checkpoint(const std::string& path, Module& model) {
-  const SafetensorsFile file(path);
+  const auto opened = std::make_shared<const SafetensorsFile>(path);
+  const SafetensorsFile& file = *opened;
   const std::string version = checkpoint_version(file);
   if (version.empty()) throw FileError(path + ": holds weights, not the checkpoint of a run");
   if (version != kVersion && version != kOldVersion)
@@ -42,7 +43,7 @@ States load_checkpoint(const std::string& path, Module& model) {
     if (slash == std::string::npos) throw FileError(path + ": state \"" + entry.name + "\" belongs to nothing");
     states[entry.name.substr(prefix, slash - prefix)][entry.name.substr(slash + 1)] = file.read(entry);
   }
-  load(model, file);
+  load(model, to_tensor_file(opened));
   return states;
 }
 

@@ -210,7 +210,7 @@ StoredTensor StateReader::tensor(const Value& call, const std::string& name) {
 
 void StateReader::collect(const Value& value, const std::string& name, int depth) {
   if (makes_tensor(value)) {
-    spend(static_cast<int64_t>(2 * (sizeof(StoredTensor) + name.size())), value.place);
+    spend(static_cast<int64_t>(2 * (sizeof(StoredTensor) + sizeof(Tensor) + name.size())), value.place);
     if (!is_utf8(name)) refuse(result_.path, value.place, "the name of a tensor is not UTF-8");
     if (!names_.insert(name).second) refuse(result_.path, value.place, "two tensors are named \"", name, "\"");
     result_.tensors.push_back(tensor(value, name));

@@ -38,8 +38,12 @@ CaffeNet to_caffe_net(const std::string& path, const std::vector<NamedTensor>& t
       const bool is_weight = kind == "weight", is_norm = kind == "mean";
       if (layer.empty() || !(is_norm || (is_weight && (rank == 1 || rank == 2 || rank == 4))))
         throw FileError(path + ": Caffe has no layer whose first tensor is \"" + tensor.name + "\"");
-      net.layers.push_back(
-          {layer, is_norm ? "BatchNorm" : rank == 4 ? "Convolution" : rank == 2 ? "InnerProduct" : "Scale", {}});
+      net.layers.push_back({layer,
+                            is_norm     ? "BatchNorm"
+                            : rank == 4 ? "Convolution"
+                            : rank == 2 ? "InnerProduct"
+                                        : "Scale",
+                            {}});
     }
     net.layers.back().blobs.push_back(tensor.value);
   }
@@ -47,6 +51,12 @@ CaffeNet to_caffe_net(const std::string& path, const std::vector<NamedTensor>& t
 }
 
 }  // namespace
+
+StoredTensor::StoredTensor(std::string name, std::string dtype, const Tensor& in_memory)
+    : StoredTensor(std::move(name), std::move(dtype), in_memory.shape(), [in_memory] { return in_memory; }) {}
+
+StoredTensor::StoredTensor(std::string name, std::string dtype, const Shape& shape, std::function<Tensor()> value)
+    : name(std::move(name)), dtype(std::move(dtype)), shape(shape), value(std::move(value)) {}
 
 FileFormat format_of_name(const std::string& path) {
   const auto* const found =
@@ -60,7 +70,8 @@ FileFormat format_of_file(const std::string& path) {
   std::ifstream(path, std::ios::binary).read(first, sizeof first);
   const std::string_view bytes(first, sizeof first);
   const FileFormat by_name = format_of_name(path);
-  if (by_name == FileFormat::caffe || by_name == FileFormat::deep_compression) return by_name;  // may begin with anything
+  if (by_name == FileFormat::caffe || by_name == FileFormat::deep_compression)
+    return by_name;  // may begin with anything
   if (bytes.starts_with("PK\x03\x04")) return by_name == FileFormat::npz ? by_name : FileFormat::pytorch;
   if (bytes.starts_with("\x93NUMPY")) return FileFormat::npy;
   if (bytes[8] == '{') return FileFormat::safetensors;
@@ -109,10 +120,13 @@ void write_tensor_file(const std::string& path, FileFormat format, const std::ve
 }
 
 TensorFile read_safetensors(const std::string& path) {
-  const SafetensorsFile file(path);
-  TensorFile result{path, {}, file.metadata()};
-  for (const TensorEntry& entry : file.entries())
-    result.tensors.push_back({entry.name, entry.dtype, file.read(entry)});
+  return to_tensor_file(std::make_shared<const SafetensorsFile>(path));
+}
+
+TensorFile to_tensor_file(std::shared_ptr<const SafetensorsFile> file) {
+  TensorFile result{file->path(), {}, file->metadata()};
+  for (const TensorEntry& entry : file->entries())
+    result.tensors.emplace_back(entry.name, entry.dtype, entry.shape, [file, &entry] { return file->read(entry); });
   return result;
 }
 

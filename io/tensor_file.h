@@ -2,6 +2,8 @@
 // of axes; io/ knows nothing of models.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,9 +13,16 @@ namespace kindling {
 
 /// A tensor of a file.
 struct StoredTensor {
+  StoredTensor(std::string name, std::string dtype, const Tensor& in_memory);
+  StoredTensor(std::string name, std::string dtype, const Shape& shape, std::function<Tensor()> value);
+
   std::string name;
   std::string dtype;  ///< in the file: "F64", "F32", "F16", "BF16", "I64" to "I8", "U64" to "U8" or "BOOL"
-  Tensor value;       ///< F16 and BF16 as f32, U8 and BOOL as u8, other integers as i64
+  Shape shape;
+  /// The elements: F16 and BF16 as f32, U8 and BOOL as u8, other integers as i64. Those of
+  /// safetensors are read when they are asked for, and each time anew. Throws FileError if that
+  /// fails, or if the checksum is wrong.
+  std::function<Tensor()> value;
 };
 
 /// Everything in a file.
@@ -23,8 +32,10 @@ struct TensorFile {
   Metadata metadata;                  ///< notes, where the format has any
 };
 
-/// Whole, with checked checksums.
+/// Reads the header. The file stays open as long as a tensor of it is left.
 TensorFile read_safetensors(const std::string& path);
+/// The same of a file that is open already.
+TensorFile to_tensor_file(std::shared_ptr<const SafetensorsFile> file);
 
 enum class FileFormat : uint8_t { safetensors, pytorch, caffe, deep_compression, npy, npz };
 
@@ -36,7 +47,8 @@ FileFormat format_of_name(const std::string& path);
 /// Whether files of that format have a place for notes.
 bool holds_notes(FileFormat format);
 
-/// Reads a file of any format. Throws FileError if it cannot be read or is damaged.
+/// Reads a file of any format, but see StoredTensor::value. Throws FileError if it cannot be read or
+/// is damaged.
 ///
 /// Memory is bounded by the file's bytes: tensors take at most as many, twice as many if they are
 /// of 16-bit floats or 32-bit integers, and 4 or 8 times as many if of 16-bit or 8-bit integers,

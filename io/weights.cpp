@@ -1,7 +1,6 @@
 #include <kindling/io/weights.h>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <sstream>
 
@@ -27,60 +26,11 @@ void append_list(std::ostringstream& text, const char* what, const std::vector<s
   if (items.size() > kShown) text << "\n    and " << items.size() - kShown << " more";
 }
 
-/// One tensor of a file, which may not have been read yet.
-struct Source {
-  std::string name, dtype;
-  Shape shape;
-  std::function<Tensor()> read;
-};
-
 void append(std::vector<std::string>& to, const std::vector<std::string>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
-bool holds_integers(const Source& source) { return !is_floating(memory_dtype(source.dtype)); }
-
-LoadReport load(Module& module, const std::string& path, const std::vector<Source>& sources,
-                const LoadOptions& options) {
-  std::vector<NamedTensor> targets = named_tensors(module);
-  std::map<std::string, const Source*> left;
-  for (const Source& source : sources)
-    if (!is_state(source.name)) left[source.name] = &source;
-
-  const auto is_excepted = [&](const std::string& name) {
-    return !options.except.empty() && name.starts_with(options.except + "/");
-  };
-  LoadReport report, excepted;
-  std::vector<std::pair<Tensor, Tensor>> copies, excepted_copies;  // from, to: read before anything is changed
-  for (auto& [name, target] : targets) {
-    LoadReport& problems = is_excepted(name) ? excepted : report;
-    const auto found = left.find(name);
-    if (found == left.end()) {
-      problems.missing.push_back(join(name, " ", target.shape()));
-      continue;
-    }
-    const Source& source = *found->second;
-    left.erase(found);
-    if (source.shape != target.shape()) {
-      problems.misshaped.push_back(join(name, ": file ", source.shape, ", model ", target.shape()));
-    } else if (holds_integers(source) && is_floating(target.dtype())) {  // labels or codes, not weights
-      problems.mistyped.push_back(join(name, ": file has ", source.dtype, ", the model needs a floating-point type"));
-    } else {
-      (is_excepted(name) ? excepted_copies : copies).emplace_back(source.read().to(target.dtype()), target);
-    }
-  }
-  for (const auto& [name, source] : left)
-    (is_excepted(name) ? excepted : report).unexpected.push_back(join(name, " ", source->shape));
-  if (options.strict && !report.empty()) throw FileError(describe(path, report));
-
-  if (excepted.empty()) copies.insert(copies.end(), excepted_copies.begin(), excepted_copies.end());
-  for (auto& [from, to] : copies) to.copy_(from);
-  append(report.missing, excepted.missing);
-  append(report.unexpected, excepted.unexpected);
-  append(report.misshaped, excepted.misshaped);
-  append(report.mistyped, excepted.mistyped);
-  return report;
-}
+bool holds_integers(const StoredTensor& source) { return !is_floating(memory_dtype(source.dtype)); }
 
 }  // namespace
 
@@ -104,18 +54,45 @@ std::string describe(const std::string& path, const LoadReport& report) {
   return text.str();
 }
 
-LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options) {
-  std::vector<Source> sources;
-  for (const TensorEntry& entry : file.entries())
-    sources.push_back({entry.name, entry.dtype, entry.shape, [&] { return file.read(entry); }});
-  return load(module, file.path(), sources, options);
-}
-
 LoadReport load(Module& module, const TensorFile& file, const LoadOptions& options) {
-  std::vector<Source> sources;
-  for (const StoredTensor& tensor : file.tensors)
-    sources.push_back({tensor.name, tensor.dtype, tensor.value.shape(), [&] { return tensor.value; }});
-  return load(module, file.path, sources, options);
+  std::vector<NamedTensor> targets = named_tensors(module);
+  std::map<std::string, const StoredTensor*> left;
+  for (const StoredTensor& source : file.tensors)
+    if (!is_state(source.name)) left[source.name] = &source;
+
+  const auto is_excepted = [&](const std::string& name) {
+    return !options.except.empty() && name.starts_with(options.except + "/");
+  };
+  LoadReport report, excepted;
+  std::vector<std::pair<Tensor, Tensor>> copies, excepted_copies;  // from, to: read before anything is changed
+  for (auto& [name, target] : targets) {
+    LoadReport& problems = is_excepted(name) ? excepted : report;
+    const auto found = left.find(name);
+    if (found == left.end()) {
+      problems.missing.push_back(join(name, " ", target.shape()));
+      continue;
+    }
+    const StoredTensor& source = *found->second;
+    left.erase(found);
+    if (source.shape != target.shape()) {
+      problems.misshaped.push_back(join(name, ": file ", source.shape, ", model ", target.shape()));
+    } else if (holds_integers(source) && is_floating(target.dtype())) {  // labels or codes, not weights
+      problems.mistyped.push_back(join(name, ": file has ", source.dtype, ", the model needs a floating-point type"));
+    } else {
+      (is_excepted(name) ? excepted_copies : copies).emplace_back(source.value().to(target.dtype()), target);
+    }
+  }
+  for (const auto& [name, source] : left)
+    (is_excepted(name) ? excepted : report).unexpected.push_back(join(name, " ", source->shape));
+  if (options.strict && !report.empty()) throw FileError(describe(file.path, report));
+
+  if (excepted.empty()) copies.insert(copies.end(), excepted_copies.begin(), excepted_copies.end());
+  for (auto& [from, to] : copies) to.copy_(from);
+  append(report.missing, excepted.missing);
+  append(report.unexpected, excepted.unexpected);
+  append(report.misshaped, excepted.misshaped);
+  append(report.mistyped, excepted.mistyped);
+  return report;
 }
 
 }  // namespace kindling

@@ -35,7 +35,6 @@ std::string describe(const std::string& path, const LoadReport& report);
 /// ignored. Numbers are converted to the model's dtype, but integers never to floating point.
 /// Throws FileError, with everything that does not fit, unless all names and shapes agree. The
 /// model is unchanged then.
-LoadReport load(Module& module, const SafetensorsFile& file, const LoadOptions& options = {});
 LoadReport load(Module& module, const TensorFile& file, const LoadOptions& options = {});
 
 /// Names that begin with this are state of a training run, not weights.

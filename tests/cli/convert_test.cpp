@@ -93,7 +93,7 @@ TEST_CASE("convert: a trained network goes to every format, says what it is ther
   const WeightsFile first(trained.checkpoint), last(in);
   for (const StoredTensor& tensor : last.file.tensors)
     for (const StoredTensor& was : first.file.tensors)
-      if (was.name == tensor.name) CHECK(bitwise_equal(was.value, tensor.value));
+      if (was.name == tensor.name) CHECK(bitwise_equal(was.value(), tensor.value()));
 }
 
 TEST_CASE("convert: what leaves several models open must be said") {
@@ -136,7 +136,7 @@ TEST_CASE("convert: tensors of no model that is known keep their names and axes"
   CHECK(outcome.json()["model"] == nullptr);
   const TensorFile read = read_tensor_file(folder / "x.pth");
   CHECK(read.tensors[0].name == "a.weight");
-  CHECK(read.tensors[0].value.shape() == Shape{2, 3, 4, 5});
+  CHECK(read.tensors[0].shape == Shape{2, 3, 4, 5});
   const Outcome caffe = kindling_command({"convert", folder / "x.safetensors", folder / "x.caffemodel"});
   CHECK(caffe.code == 1);
   CHECK_THAT(caffe.err, Contains("are those of no model that is known"));

@@ -95,6 +95,19 @@ TEST_CASE("info: running statistics in a file of weights are no parameters") {
   CHECK(file["bytes"] == whole["bytes"]);
 }
 
+TEST_CASE("info: a file whose bytes have changed is damaged, wherever that is") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x.safetensors";
+  write_safetensors(path, {{"a", Tensor::ones({2})}, {"@optimizer/a", Tensor::ones({2})}});
+  CHECK(kindling_command({"info", "--weights", path}).code == 0);
+  std::string bytes = contents(path);
+  bytes.back() ^= 1;
+  write_file(path, bytes);
+  const Outcome damaged = kindling_command({"info", "--weights", path});
+  CHECK(damaged.code == 1);
+  CHECK_THAT(damaged.err, Contains(path + ": byte ") && Contains("tensor \"@optimizer/a\": its checksum is wrong"));
+}
+
 TEST_CASE("gradcheck: one operation, all of its rows") {
   const json report = kindling_command({"gradcheck", "--op", "relu", "--order", "2", "--json"}).json();
   CHECK(report["checked"].get<size_t>() == report["results"].size());

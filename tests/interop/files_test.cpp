@@ -69,7 +69,7 @@ TEST_CASE("names of another framework can be asked for in any format") {
   save(*model, folder / "x.npz", Naming::torchvision);
   const WeightsFile file(folder / "x.npz");
   CHECK(file.file.tensors[0].name == "features.0.weight");
-  CHECK(file.file.tensors[0].value.shape() == Shape{64, 3, 3, 3});
+  CHECK(file.file.tensors[0].shape == Shape{64, 3, 3, 3});
   CHECK(file.known->naming == Naming::torchvision);
   CHECK(folder.listing() == "x.npz x.npz.json");
 }

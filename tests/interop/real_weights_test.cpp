@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 const std::string kV11 = "squeezenet_v1_1_imagenet/", kTraffic = "traffic_lights_caffe/",
                   kCompressed = "squeezenet_v1_0_deep_compressed/";
 
-Tensor array(const fs::path& path) { return read_npy(path).tensors.at(0).value; }
+Tensor array(const fs::path& path) { return read_npy(path).tensors.at(0).value(); }
 
 /// The only file with that ending.
 fs::path file_in(const fs::path& folder, const std::string& ending) {
@@ -223,6 +223,6 @@ TEST_CASE("real weights come back from every format with the bits that they had"
     const auto same = std::find_if(last.file.tensors.begin(), last.file.tensors.end(),
                                    [&](const StoredTensor& other) { return other.name == tensor.name; });
     REQUIRE(same != last.file.tensors.end());
-    CHECK(bitwise_equal(same->value, tensor.value));
+    CHECK(bitwise_equal(same->value(), tensor.value()));
   }
 }

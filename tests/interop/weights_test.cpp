@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include <kindling/io/atomic_file.h>
+#include <kindling/io/checkpoint.h>
+#include <kindling/models/lenet.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/linear.h>
 #include <kindling/nn/norm.h>
@@ -183,12 +185,36 @@ TEST_CASE("a file cut short while it is read changes nothing") {
   const std::string path = folder / "x";
   Sequential net = make_net(10, 1), other = make_net(10, 2);
   save(net, path);
-  const SafetensorsFile file(path);
+  const TensorFile file = read_safetensors(path);
   const auto size = std::filesystem::file_size(path);
   std::filesystem::resize_file(path, size - 8);
   const std::vector<Tensor> before = copies(other);
   CHECK_THROWS_AS(load(other, file), FileError);
   CHECK(same(before, copies(other)));
+}
+
+TEST_CASE("of a checkpoint the weights are read, and their checksums looked at, but not the state of the run") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  Rng rng(1);
+  Sequential net = lenet({.size = 16}, rng);
+  save_checkpoint(path, net, {{"optimizer", {{"momentum", Tensor::ones({7})}}}},
+                  to_metadata({.model = net.definition()}));
+  const std::string whole = read_file(path);
+  const auto damage = [&](const std::string& tensor) {
+    std::string bytes = whole;
+    write_file(path, whole);
+    const SafetensorsFile file(path);
+    bytes[static_cast<size_t>(file.find(tensor)->offset)] ^= 1;
+    write_file(path, bytes);
+  };
+  damage("@optimizer/momentum");
+  const std::unique_ptr<Module> loaded = load_model(path);
+  CHECK(same(copies(*loaded), copies(net)));
+  damage("fc2/weight");
+  const WeightsFile weights(path);  // reads no values
+  CHECK_THROWS_WITH(load_model(weights), Catch::StartsWith(path + ": byte ") &&
+                                             Catch::Contains("tensor \"fc2/weight\": its checksum is wrong"));
 }
 
 TEST_CASE("names that are kept for the state of a run are refused") {

@@ -77,7 +77,7 @@ TEST_CASE("A head trained on cached features is the head trained the plain way, 
   CHECK(results[0].validation->top1 == results[1].validation->top1);
   CHECK_THAT(results[1].test->loss, Catch::WithinRel(results[0].test->loss, 1e-5));
   Sequential loaded = small_net(9, true);  // the checkpoint holds the whole model
-  CHECK(load(loaded, SafetensorsFile(folder / "cached/last.ckpt")).empty());
+  CHECK(load(loaded, read_safetensors(folder / "cached/last.ckpt")).empty());
   CHECK(largest_difference(loaded, cached) == 0);
 }
 
