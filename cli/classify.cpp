@@ -130,8 +130,7 @@ Classifier make_classifier(ClassifyCommand& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
   if (!settings.is_named("labels")) options.labels.clear();  // the run's file may have moved, and the facts have them
   options.model.require_model(settings);
-  if (facts) options.images.take(facts->preprocessing);
-  if (facts) options.images.warn_of_guess(options.model.weights, facts->pixels_are_guessed);
+  if (facts) options.images.take(options.model.weights, facts->preprocessing, facts->pixels_are_guessed);
   if (facts && facts->self_described && !facts->preprocessing && !settings.is_set("size"))
     throw UsageError(
         options.model.weights +

@@ -151,8 +151,7 @@ int run(EvalCommand& options, Settings& settings) {
   options.images.apply_preprocess(settings);
   const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
   options.model.require_model(settings);
-  if (facts) options.images.take(facts->preprocessing);
-  if (facts) options.images.warn_of_guess(options.model.weights, facts->pixels_are_guessed);
+  if (facts) options.images.take(options.model.weights, facts->preprocessing, facts->pixels_are_guessed);
   const data::EvalSet measured = choose_images(options, settings, names_data, names_labels);
   const data::InputInfo input = data::describe_inputs(*measured.images);
   complete(options, *measured.images, input, facts);

@@ -281,11 +281,9 @@ WeightsFile open_weights(const std::string& path, const std::string& prototxt) {
   return WeightsFile(path, prototxt);
 }
 
-void refuse_several(const std::string& path, const std::map<std::string, std::vector<std::string>>& open) {
-  std::string text;
-  for (const auto& [option, values] : open)
-    text += fmt::format("{}--{} {}", text.empty() ? "" : ", ", option, fmt::join(values, " or "));
-  throw UsageError(fmt::format("{}: names and shapes of its tensors fit several models: say {}", path, text));
+void refuse_several(const std::string& path, const Choices& open) {
+  throw UsageError(
+      fmt::format("{}: names and shapes of its tensors fit several models: say {}", path, describe(open, "--")));
 }
 
 std::optional<RunFacts> apply_description_of(const ModelChoice& model, Settings& settings,
@@ -305,7 +303,7 @@ std::optional<RunFacts> apply_description_of(const ModelChoice& model, Settings&
                   .class_names = description.classes,
                   .preprocessing = description.preprocessing,
                   .self_described = !known->by_names,
-                  .pixels_are_guessed = known->by_names && description.preprocessing};
+                  .pixels_are_guessed = known->by_names};
 }
 
 std::optional<RunFacts> apply_run_of(const ModelChoice& model, Settings& settings) {

@@ -92,7 +92,7 @@ struct RunFacts {
   std::vector<std::string> class_names = {};              ///< empty if the data gave none
   std::optional<data::Preprocessing> preprocessing = {};  ///< nothing if not known, as config.json does not tell it
   bool self_described = false;                            ///< by the file, not by config.json
-  bool pixels_are_guessed = false;                        ///< `preprocessing` is by the names of the tensors
+  bool pixels_are_guessed = false;                        ///< any `preprocessing` is by the names of the tensors
 
   nlohmann::json to_json() const;
   /// Removes the facts (and "version" and "machine") from `config`, so that only options are left.
@@ -108,7 +108,7 @@ struct RunFacts {
 WeightsFile open_weights(const std::string& path, const std::string& prototxt = "");
 
 /// Throws UsageError: the tensors of the file fit several models, by `open` (see Recognised).
-[[noreturn]] void refuse_several(const std::string& path, const std::map<std::string, std::vector<std::string>>& open);
+[[noreturn]] void refuse_several(const std::string& path, const Choices& open);
 
 /// Makes what the file of weights says or shows of its model the next layer of the settings, except
 /// the options `without`. Returns nothing if its model is not known. Throws UsageError, naming the

@@ -50,16 +50,14 @@ void Images::apply_preprocess(Settings& settings) {
                  "--preprocess " + preprocess, Layer::run, Settings::Unknown::pass_over);
 }
 
-void Images::take(const std::optional<data::Preprocessing>& of_weights) {
-  if (preprocess.empty()) described = of_weights;
-}
-
-void Images::warn_of_guess(const std::string& weights, bool guessed) const {
-  if (!guessed || !preprocess.empty() || !described) return;
-  say(
-      fmt::format("note: {} does not say how a picture becomes an input; by the names of its tensors as {} does it "
-                  "(--preprocess torchvision or caffe decides)\n",
-                  printable(weights), described->bgr ? "Caffe" : "torchvision"));
+void Images::take(const std::string& weights, const std::optional<data::Preprocessing>& of_weights, bool is_guess) {
+  if (!preprocess.empty()) return;
+  described = of_weights;
+  if (described && is_guess)
+    say(
+        fmt::format("note: {} does not say how a picture becomes an input; by the names of its tensors as {} does it "
+                    "(--preprocess torchvision or caffe decides)\n",
+                    printable(weights), described->bgr ? "Caffe" : "torchvision"));
 }
 
 void Images::complete(int64_t channels) {

@@ -54,8 +54,8 @@ void apply_run_to_resume(TrainCommand& options, Settings& settings) {
     options.images.described = read_description(last).preprocessing;
   } else {  // as at the beginning
     options.images.apply_preprocess(settings);
-    if (!options.model.weights.empty() && options.model.file().known)
-      options.images.take(options.model.file().known->description.preprocessing);
+    const std::optional<Recognised> known = options.model.weights.empty() ? std::nullopt : options.model.file().known;
+    if (known) options.images.take(options.model.weights, known->description.preprocessing, known->by_names);
   }
   options.moved = data_is_named;
   if (const int64_t done = RunFolder::epochs_done(options.out); options.recipe.epochs < done)
@@ -93,7 +93,7 @@ std::string default_preset(const TrainCommand& options, const Settings& settings
 /// data.
 void apply_description(TrainCommand& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_description_of(options.model, settings, {"classes"});
-  if (facts) options.images.take(facts->preprocessing);
+  if (facts) options.images.take(options.model.weights, facts->preprocessing, facts->pixels_are_guessed);
 }
 
 /// Lets preset photos choose by the pictures what the user has not named: the size, up to 128
