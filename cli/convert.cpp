@@ -38,6 +38,24 @@ void declare(ConvertCommand& options, Settings& settings) {
   settings.add("form", options.form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(form_words()));
 }
 
+/// Which options have an effect: none of these on tensors of no known model, and on a file that says
+/// what model it holds only what it leaves out.
+std::vector<Effect> effects(const WeightsFile& from) {
+  const std::string& in = from.file.path;
+  std::vector<Effect> result;
+  const std::string unknown = fmt::format("on {}: its tensors are those of no model that is known", in);
+  for (const char* option : {"names", "preprocess", "model", "bypass", "form"})
+    result.push_back({option, from.known.has_value(), unknown});
+  if (!from.known) return result;
+  const Definition& model = from.known->description.model;
+  const std::string told = fmt::format("on {}, which says what model it holds", in);
+  result.push_back({"model", from.known->by_names, told});
+  for (const char* option : {"bypass", "form"})
+    result.push_back({option, from.known->by_names || !model.options.contains(option), told});
+  result.push_back({"bypass", model.model.starts_with("squeezenet"), fmt::format("on {}: it is no SqueezeNet", in)});
+  return result;
+}
+
 /// The model of IN: what is known of it, with what the command line says.
 Definition definition_of(const ConvertCommand& options, const WeightsFile& from) {
   Definition definition = from.known->description.model;
@@ -89,9 +107,9 @@ Written convert_model(const ConvertCommand& options, const WeightsFile& from) {
 /// Tensors of no model that is known: as they are.
 Written convert_tensors(const ConvertCommand& options, const TensorFile& file) {
   const std::string& out = options.files[1];
-  if (!options.names.empty() || format_of_name(out) == FileFormat::caffe)
-    throw Error(fmt::format("{}: its tensors are those of no model that is known, so that they cannot be renamed{}",
-                            file.path, options.names.empty() ? " for Caffe" : ""));
+  if (format_of_name(out) == FileFormat::caffe)
+    throw Error(file.path +
+                ": its tensors are those of no model that is known, so that they cannot be renamed for Caffe");
   Written written;
   std::vector<NamedTensor> tensors;
   for (const StoredTensor& tensor : file.tensors) {
@@ -104,12 +122,13 @@ Written convert_tensors(const ConvertCommand& options, const TensorFile& file) {
   return written;
 }
 
-int run(ConvertCommand& options, Settings&) {
+int run(ConvertCommand& options, Settings& settings) {
   if (options.files.size() != 2) throw UsageError("which files? Name two: kindling convert IN OUT");
   const std::string &in = options.files[0], &out = options.files[1];
   std::error_code ignored;
   if (std::filesystem::equivalent(in, out, ignored)) throw UsageError(out + ": is IN itself: name another file");
   const WeightsFile from = open_weights(in, options.prototxt);
+  settings.check_effects(effects(from));
   const Written written = from.known ? convert_model(options, from) : convert_tensors(options, from.file);
 
   const auto bytes = static_cast<int64_t>(std::filesystem::file_size(out));

@@ -96,6 +96,29 @@ TEST_CASE("convert: a trained network goes to every format, says what it is ther
       if (was.name == tensor.name) CHECK(bitwise_equal(was.value(), tensor.value()));
 }
 
+TEST_CASE("convert: an option without effect is refused, and why is said") {
+  const TemporaryFolder folder;
+  const std::string known = folder / "x", unknown = folder / "y";
+  write_random(known, "lenet", {.classes = 3});
+  write_safetensors(unknown, {{"a", Tensor::ones({3})}});
+  const auto refusal = [&](const std::string& in, const std::vector<std::string>& option) {
+    const Outcome outcome = kindling_command(with({"convert", in, folder / "out"}, option));
+    CHECK(outcome.code == 2);
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+    return outcome.err;
+  };
+  CHECK_THAT(
+      refusal(unknown, {"--preprocess", "caffe"}),
+      Contains("--preprocess has no effect on " + unknown + ": its tensors are those of no model that is known"));
+  const std::string alone = folder / "z";
+  write_weights_alone(known, alone);
+  CHECK_THAT(refusal(alone, {"--bypass", "none"}),
+             Contains("--bypass has no effect on " + alone + ": it is no SqueezeNet"));
+  write_safetensors(known, {{"a", Tensor::ones({3})}}, to_metadata({.model = {"squeezenet1_1", {{"form", "caffe"}}}}));
+  CHECK_THAT(refusal(known, {"--form", "caffe"}),
+             Contains("--form has no effect on " + known + ", which says what model it holds"));
+}
+
 TEST_CASE("convert: what leaves several models open must be said") {
   const TemporaryFolder folder;
   write_random(folder / "x.safetensors", "squeezenet1_1", {.classes = 3});
@@ -114,6 +137,19 @@ TEST_CASE("convert: what leaves several models open must be said") {
   const Outcome renamed = kindling_command({"convert", folder / "y.pth", folder / "z", "--names", "torchvision"});
   CHECK(renamed.code == 0);
   CHECK(WeightsFile(folder / "z").file.tensors[0].name == "features.0.weight");
+}
+
+TEST_CASE("convert: the form, which changes paddings, is kept in what is written") {
+  const TemporaryFolder folder;
+  const std::string weights = folder / "x.safetensors";
+  Rng rng(3);
+  write_safetensors(weights, named_tensors(*make_model("squeezenet1_0", {.classes = 3}, rng)));
+  for (const std::string form : {"torchvision", "caffe"}) {
+    const Outcome outcome = kindling_command({"convert", weights, folder / form, "--bypass", "none", "--form", form});
+    INFO(outcome.err);
+    CHECK(outcome.code == 0);
+    CHECK(WeightsFile(folder / form).known->description.model.options.at("form") == form);
+  }
 }
 
 TEST_CASE("convert: a description may leave out what is as usual") {
@@ -170,22 +206,30 @@ TEST_CASE("info: the tensors of a file, in every format") {
   CHECK(open["tensors"][0]["shape"] == json{64, 3, 3, 3});
 }
 
-TEST_CASE("eval and classify say when they guess the pixels, and --preprocess ends it") {
+TEST_CASE("eval, classify and train say when they guess the pixels, and --preprocess ends it") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 2, 40);
   write_random(folder / "x.pth", "squeezenet1_1", {.classes = 3});
-  const std::vector<std::string> eval{"eval", "--weights", folder / "x.pth", "--data", "folder:" + (folder / "data")};
+  const std::vector<std::string> weights_and_data{"--weights", folder / "x.pth", "--data",
+                                                  "folder:" + (folder / "data")};
+  const std::vector<std::string> eval = with({"eval"}, weights_and_data);
   const std::vector<std::string> classify{"classify", folder / "data/blue", "--weights", folder / "x.pth"};
-  for (const std::vector<std::string>& command : {eval, classify}) {
-    const Outcome guess = kindling_command(command);
+  const std::vector<std::string> train =
+      with({"train", "--epochs", "1", "--batch-size", "2", "--size", "17", "--threads", "1"}, weights_and_data);
+  const std::vector<std::string> told{"--preprocess", "torchvision"};
+  const auto check_note = [&](const std::vector<std::string>& guessing, const std::vector<std::string>& knowing) {
+    const Outcome guess = kindling_command(guessing), knows = kindling_command(knowing);
     CHECK(guess.code == 0);
     CHECK_THAT(guess.err,
                Contains("does not say how a picture becomes an input") && Contains("as torchvision does it"));
-    const Outcome told = kindling_command(with(command, {"--preprocess", "torchvision"}));
-    CHECK(told.code == 0);
-    CHECK_THAT(told.err, !Contains("does not say"));
+    CHECK(knows.code == 0);
+    CHECK_THAT(knows.err, !Contains("does not say"));
+  };
+  check_note(with(train, {"--out", folder / "guessing"}), with(train, {"--out", folder / "knowing", told[0], told[1]}));
+  for (const std::vector<std::string>& command : {eval, classify}) {
+    check_note(command, with(command, told));
     json guessed = kindling_command(with(command, {"--json"})).json();
-    json named = kindling_command(with(command, {"--json", "--preprocess", "torchvision"})).json();
+    json named = kindling_command(with(command, {"--json", told[0], told[1]})).json();
     for (json* document : {&guessed, &named}) document->erase("images_per_second");
     CHECK(guessed == named);
   }

@@ -1,4 +1,4 @@
-// Every option of kindling eval, classify, gradcheck and bench has the effect that it is there for, or none.
+// Every option of kindling eval, classify, convert, gradcheck and bench has the effect that it is there for, or none.
 #include <catch2/catch.hpp>
 #include <limits>
 
@@ -94,6 +94,32 @@ const Table kClassifyTable = with_everywhere({
     {"batch-size", "--batch-size 24", "--batch-size 7", "", same},
 });
 
+const std::string kConvert = "convert --json --threads 1 ";
+const std::string kLeNetAlone = "@/lenet_alone.safetensors @/out", kToldLeNet = "@/lenet.safetensors @/out",
+                  kUnknown = "@/unknown.safetensors @/out", kSqueezeNetAlone = "@/squeezenet_alone.safetensors @/out ";
+
+const Table kConvertTable = with_everywhere({
+    {"quiet", "", "--quiet", kLeNetAlone, same},
+    {"threads", "--threads 1", "--threads 3", kLeNetAlone, same},
+    {"seed", "--seed 1", "--seed 2", kLeNetAlone, same},
+    {"names", "--names kindling", "--names torchvision", kSqueezeNetAlone + "--model squeezenet_cifar --bypass none",
+     other_figures},
+    {"names", "", "--names caffe", kUnknown, refused},
+    {"preprocess", "--preprocess torchvision", "--preprocess caffe", kLeNetAlone, other_figures},
+    {"preprocess", "", "--preprocess caffe", kUnknown, refused},
+    {"model", "--model squeezenet_cifar", "--model squeezenet1_1", kSqueezeNetAlone + "--bypass none", other_figures},
+    {"model", "", "--model lenet", kUnknown, refused},
+    {"model", "", "--model lenet", kToldLeNet, refused},
+    {"bypass", "--bypass none", "--bypass complex", kSqueezeNetAlone + "--model squeezenet_cifar", refused},
+    {"bypass", "", "--bypass none", kUnknown, refused},
+    {"bypass", "", "--bypass none", kLeNetAlone, refused},
+    {"bypass", "", "--bypass none", "@/squeezenet.safetensors @/out", refused},
+    {"form", "", "", "convert_test", elsewhere},
+    {"form", "", "--form caffe", kUnknown, refused},
+    {"form", "", "--form torchvision", kToldLeNet, refused},
+    {"prototxt", "", "", "convert_test", elsewhere},
+});
+
 const std::string kGradcheck = "gradcheck --json --threads 1";
 const std::string kSmallNet = "--model squeezenet_cifar --size 8 --classes 3 ";
 
@@ -186,6 +212,11 @@ TEST_CASE("options of eval: each has its effect and its row") {
 TEST_CASE("options of classify: each has its effect and its row") {
   check_options(kClassify, kClassifyTable);
   check_complete("classify", kClassifyTable);
+}
+
+TEST_CASE("options of convert: each has its effect and its row") {
+  check_options(kConvert, kConvertTable);
+  check_complete("convert", kConvertTable);
 }
 
 TEST_CASE("options of gradcheck: each has its effect and its row") {

@@ -147,6 +147,9 @@ OptionData::OptionData() {
   write_weights(folder_ / "v1.safetensors", "squeezenet1_0", {.classes = 3});
   write_weights(folder_ / "grey.safetensors", "lenet", {.channels = 1, .size = 16});
   write_weights(folder_ / "squeezenet.safetensors", "squeezenet_cifar", {.classes = 3});
+  write_weights_alone(folder_ / "squeezenet.safetensors", folder_ / "squeezenet_alone.safetensors");
+  write_weights_alone(folder_ / "lenet.safetensors", folder_ / "lenet_alone.safetensors");
+  write_safetensors(folder_ / "unknown.safetensors", {{"a", Tensor::ones({2})}});
   write_weights(folder_ / "norm.safetensors", "squeezenet_cifar", {.classes = 3, .norm = Norm::batch});
 }
 

@@ -106,7 +106,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
        "kindling info: --model: there is no \"resnet\"; choose one of lenet, alexnet, squeezenet1_0, squeezenet1_1, "
        "squeezenet_cifar\nTry 'kindling info --help'.\n"},
       {{"train", "--preset", "imagenet"},
-       "kindling train: --preset: there is no \"imagenet\"; choose one of shapes, cifar, cifar-best, photos, finetune\nTry "
+       "kindling train: --preset: there is no \"imagenet\"; choose one of shapes, cifar, cifar-best, photos, "
+       "finetune\nTry "
        "'kindling "
        "train "
        "--help'.\n"},
