@@ -38,8 +38,8 @@ void declare(ConvertCommand& options, Settings& settings) {
   settings.add("form", options.form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(form_words()));
 }
 
-/// Which options have an effect: none of these on tensors of no known model, and on a file that says
-/// what model it holds only what it leaves out.
+/// Which options have an effect: none of these on tensors of no known model, and on a file that
+/// says what model it holds only what it leaves out.
 std::vector<Effect> effects(const WeightsFile& from) {
   const std::string& in = from.file.path;
   std::vector<Effect> result;

@@ -25,8 +25,8 @@ struct Images {
   void declare(Settings& settings);
   /// Makes what --preprocess stands for the next layer of the settings, if it is set.
   void apply_preprocess(Settings& settings);
-  /// Takes the preprocessing from the file `weights`, unless --preprocess is set. A note tells if it
-  /// is only a guess by the names in the file.
+  /// Takes the preprocessing from the file `weights`, unless --preprocess is set. A note tells if
+  /// it is only a guess by the names in the file.
   void take(const std::string& weights, const std::optional<data::Preprocessing>& of_weights, bool is_guess);
   /// Fills what is left open: the mean and std of ImageNet for colours, 127.5 and 127.5 otherwise.
   /// Throws UsageError if the number of values is not that of the channels.

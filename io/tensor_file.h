@@ -47,8 +47,8 @@ FileFormat format_of_name(const std::string& path);
 /// Whether files of that format have a place for notes.
 bool holds_notes(FileFormat format);
 
-/// Reads a file of any format, but see StoredTensor::value. Throws FileError if it cannot be read or
-/// is damaged.
+/// Reads a file of any format, but see StoredTensor::value. Throws FileError if it cannot be read
+/// or is damaged.
 ///
 /// Memory is bounded by the file's bytes: tensors take at most as many, twice as many if they are
 /// of 16-bit floats or 32-bit integers, and 4 or 8 times as many if of 16-bit or 8-bit integers,
