@@ -5,6 +5,8 @@
 #include <kindling/io/caffe.h>
 #include <kindling/io/checkpoint.h>
 #include <kindling/io/deep_compression.h>
+#include <kindling/io/grid_rate.h>
+#include <kindling/io/grid_shape.h>
 #include <kindling/io/npy.h>
 #include <kindling/io/pytorch.h>
 #include <kindling/io/safetensors.h>
