@@ -8,79 +8,94 @@
 namespace kindling::data {
 namespace {
 
-// For each output position of one axis: the first input position with a weight, and the weights, which add up to 1.
-struct Taps {
-  std::vector<int64_t> first;
-  std::vector<std::vector<float>> weights;
+// Weights and sums of pixels of type T. Those of u8 are integers in units of 2^-22, so that 255 times 1 fits. This,
+// the order of the two passes and the rounding after each are Pillow's: references are made with it, and equal pixels
+// give equal results.
+template <class T>
+struct Arithmetic {
+  using Number = float;
+  static constexpr float kStart = 0;
+  static Number weight(double w) { return static_cast<float>(w); }
+  static T pixel(Number sum) { return sum; }
+};
+template <>
+struct Arithmetic<uint8_t> {
+  using Number = int32_t;
+  static constexpr int kBits = 22;
+  static constexpr int32_t kStart = 1 << (kBits - 1);  // rounds to nearest
+  static Number weight(double w) { return static_cast<int32_t>(0.5 + w * (1 << kBits)); }
+  static uint8_t pixel(Number sum) { return static_cast<uint8_t>(std::min(sum >> kBits, 255)); }
 };
 
-Taps triangle_taps(int64_t in, int64_t out) {
+// Which pixels of a line of the input make one of the output.
+template <class Number>
+struct Window {
+  int64_t begin, end;
+  std::vector<Number> weights;  // of the pixels from begin to end; they add up to 1
+};
+
+template <class T>
+auto windows(int64_t in, int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double radius = std::max(scale, 1.0);
-  Taps taps;
+  const double radius = std::max(scale, 1.0), slope = 1 / radius;
+  std::vector<Window<typename Arithmetic<T>::Number>> result;
   for (int64_t i = 0; i < out; ++i) {
-    const double centre = (static_cast<double>(i) + 0.5) * scale - 0.5;
-    const int64_t begin = std::max<int64_t>(0, static_cast<int64_t>(std::floor(centre - radius)) + 1);
-    const int64_t end = std::min<int64_t>(in, static_cast<int64_t>(std::ceil(centre + radius)));
-    std::vector<double> weights;
+    const double centre = (static_cast<double>(i) + 0.5) * scale;
+    auto& [begin, end, weights] = result.emplace_back();
+    begin = std::max<int64_t>(0, static_cast<int64_t>(centre - radius + 0.5));
+    end = std::min(in, static_cast<int64_t>(centre + radius + 0.5));
+    std::vector<double> triangle;
     double sum = 0;
     for (int64_t j = begin; j < end; ++j) {
-      weights.push_back(1.0 - std::abs(static_cast<double>(j) - centre) / radius);
-      sum += weights.back();
+      triangle.push_back(std::max(0.0, 1 - std::abs((static_cast<double>(j) - centre + 0.5) * slope)));
+      sum += triangle.back();
     }
-    taps.first.push_back(begin);
-    std::vector<float>& normalized = taps.weights.emplace_back();
-    for (const double weight : weights) normalized.push_back(static_cast<float>(weight / sum));
+    for (const double weight : triangle) weights.push_back(Arithmetic<T>::weight(weight / sum));
   }
-  return taps;
+  return result;
 }
 
-// The sum of whole rows of the image, times their weights: one contiguous loop, whatever the number of channels.
-template <class T>
-void blend_rows(const T* rows, int64_t row_size, const std::vector<float>& weights, float* out) {
-  std::fill(out, out + row_size, 0.0f);
-  for (const float weight : weights) {
-    for (int64_t i = 0; i < row_size; ++i) out[i] += weight * static_cast<float>(rows[i]);
-    rows += row_size;
-  }
-}
-
-template <class T>
-T to_pixel(float value) {
-  if constexpr (std::is_same_v<T, uint8_t>) return static_cast<uint8_t>(value + 0.5f);
-  return value;
-}
-
-// kChannels = 0: as many as `channels` says.
-template <int kChannels, class T>
-void blend_columns(const float* row, int64_t channels, const Taps& taps, T* out) {
-  if constexpr (kChannels != 0) channels = kChannels;
-  for (size_t x = 0; x < taps.first.size(); ++x, out += channels) {
-    const float* source = row + taps.first[x] * channels;
-    for (int64_t c = 0; c < channels; ++c) {
-      float sum = 0;
-      for (size_t k = 0; k < taps.weights[x].size(); ++k)
-        sum += taps.weights[x][k] * source[static_cast<int64_t>(k) * channels + c];
-      out[c] = to_pixel<T>(sum);
+// Of kChannels at once, and of others one after the other.
+template <int kChannels, class T, class Windows>
+void blend_columns(const T* row, int64_t channels, const Windows& across, T* out) {
+  using A = Arithmetic<T>;
+  for (const auto& [begin, end, weights] : across)
+    for (int64_t first = 0; first < channels; first += kChannels) {
+      typename A::Number sums[kChannels];
+      std::fill_n(sums, kChannels, A::kStart);
+      const T* in = row + begin * channels + first;
+      for (const auto weight : weights) {
+        for (int c = 0; c < kChannels; ++c) sums[c] += weight * in[c];
+        in += channels;
+      }
+      out = std::transform(sums, sums + kChannels, out, A::pixel);
     }
-  }
 }
 
-// Down first, since that reads whole rows and leaves fewer of them when shrinking; a single row is in between.
+// Across, then down. A row of the input is added at once to all rows of the output that it is part of.
 template <class T>
 void resample_as(const Tensor& image, Tensor& result) {
-  const int64_t width = image.size(1), channels = image.size(2), row_size = width * channels;
-  const Taps down = triangle_taps(image.size(0), result.size(0)), across = triangle_taps(width, result.size(1));
-  std::vector<float> row(static_cast<size_t>(row_size));
-  for (int64_t y = 0; y < result.size(0); ++y) {
-    const auto i = static_cast<size_t>(y);
-    blend_rows(image.data<T>() + down.first[i] * row_size, row_size, down.weights[i], row.data());
-    T* out = result.data<T>() + y * result.size(1) * channels;
+  using A = Arithmetic<T>;
+  const int64_t width = image.size(1), channels = image.size(2), height = result.size(0);
+  const int64_t row_size = result.size(1) * channels;
+  const auto down = windows<T>(image.size(0), height), across = windows<T>(width, result.size(1));
+  std::vector<T> row(static_cast<size_t>(row_size));
+  std::vector<typename A::Number> sums(static_cast<size_t>(result.numel()), A::kStart);
+  int64_t first = 0;  // row of the output that is not whole
+  for (int64_t y = 0; y < image.size(0); ++y) {
+    const T* in = image.data<T>() + y * width * channels;
     if (channels == 3)
-      blend_columns<3>(row.data(), channels, across, out);
+      blend_columns<3>(in, channels, across, row.data());
     else
-      blend_columns<0>(row.data(), channels, across, out);
+      blend_columns<1>(in, channels, across, row.data());
+    for (int64_t i = first; i < height && down[i].begin <= y; ++i) {
+      const auto weight = down[i].weights[y - down[i].begin];
+      auto* sum = sums.data() + i * row_size;
+      for (int64_t k = 0; k < row_size; ++k) sum[k] += weight * row[k];
+      if (y + 1 == down[i].end) ++first;
+    }
   }
+  std::transform(sums.begin(), sums.end(), result.data<T>(), A::pixel);
 }
 
 }  // namespace

@@ -57,6 +57,9 @@ Box random_box(Size2 image, const RandomResizedCropOptions& options, Rng& rng) {
   return {(image.h - size.h) / 2, (image.w - size.w) / 2, size};
 }
 
+// Half of what is cut off, rounded to nearest, halves to even: torchvision's, and Python's round().
+int64_t half_to_even(int64_t all) { return (all + all / 2 % 2) / 2; }
+
 // How much of `side` to keep beside `other`: four times as much, with as much cut off on either side.
 int64_t kept_of(int64_t side, int64_t other) {
   const int64_t most = 4 * other;
@@ -152,7 +155,7 @@ Transform center_crop(Size2 size) {
     if (Size2(x.size(0), x.size(1)) == size) return x;
     check(x.size(0) >= size.h && x.size(1) >= size.w, "center_crop", "cannot cut ", size.h, " x ", size.w,
           " out of an image of shape ", x.shape());
-    return crop(x, (x.size(0) - size.h) / 2, (x.size(1) - size.w) / 2, size);
+    return crop(x, half_to_even(x.size(0) - size.h), half_to_even(x.size(1) - size.w), size);
   };
 }
 

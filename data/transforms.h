@@ -24,13 +24,16 @@ Transform compose(std::vector<Transform> transforms);
 /// over the source area (antialias). Along each axis, with s = pixels in / pixels out and t =
 /// max(s, 1), the sums going over j inside the image:
 ///   y[i] = sum_j w(i,j) x[j] / sum_j w(i,j),  w(i,j) = max(0, 1 - |(i + 0.5) s - (j + 0.5)| / t)
-/// An image that has this size already is returned as it is.
+/// Pixels of u8 are Pillow's, bit for bit: first each row is resized, then each column, both with
+/// weights of 22 bits and rounded. (Of tall images Pillow may resize the columns first.) An image
+/// that has this size already is returned as it is.
 Transform resize(Size2 size);
 /// Resizes the shorter side to `pixels` and keeps the ratio of the sides. The longer side is
 /// rounded down, as in torchvision.
 Transform resize_shorter(int64_t pixels);
-/// Cuts out the middle height x width. The offset is (H - h) / 2, rounded down. Throws ShapeError
-/// if the image is smaller. An image that has this size already is returned as it is.
+/// Cuts out the middle height x width. The offset is (H - h) / 2, rounded to an even number where
+/// it ends in a half, as in torchvision. Throws ShapeError if the image is smaller. An image that
+/// has this size already is returned as it is.
 Transform center_crop(Size2 size);
 /// resize_shorter(`shorter`), then center_crop(`size`). If one side is more than four times the
 /// other, only the middle is resized: all of an image of 60000 x 1 pixels would take gigabytes.

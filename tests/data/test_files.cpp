@@ -192,6 +192,14 @@ Tensor smooth_image(int64_t height, int64_t width) {
   return image;
 }
 
+uint64_t fingerprint(const Tensor& image) {
+  const Tensor x = image.contiguous();
+  const auto* bytes = reinterpret_cast<const unsigned char*>(x.storage()->data()) + x.offset() * size_of(x.dtype());
+  uint64_t hash = 14695981039346656037u;
+  for (int64_t i = 0; i < x.numel() * size_of(x.dtype()); ++i) hash = (hash ^ bytes[i]) * 1099511628211u;
+  return hash;
+}
+
 ByteVector cmyk_jpeg() {
   return bytes_from_hex(
       "ffd8ffee000e41646f626500640000000000ffdb004300020101010101020101010202020202040302020202050404030406"

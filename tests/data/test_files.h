@@ -55,4 +55,7 @@ Tensor numbered_image(int64_t height, int64_t width);
 /// u8 [H,W,3] as smooth as a photograph.
 Tensor smooth_image(int64_t height, int64_t width);
 
+/// FNV-1a of the elements' bytes.
+uint64_t fingerprint(const Tensor& image);
+
 }  // namespace kindling::data
