@@ -8,17 +8,12 @@
 
 #include <kindling/data/files.h>
 #include <kindling/data/image_header.h>
+#include <kindling/data/jpeg.h>
 
 // stb_image asks for its memory here, so that a hostile file cannot make it take more than its header justifies.
 namespace {
 thread_local size_t largest_block = 0;
-// What is smaller than this may be the decoder's own state, in which stb_image 2.27 would read the Huffman tables that
-// a JPEG lacks: these must be zeros then, as in later versions, and not what is left in memory.
-constexpr size_t kLargestState = size_t{64} << 10;
-void* allocate_block(size_t bytes) {
-  if (bytes > largest_block) return nullptr;
-  return bytes <= kLargestState ? std::calloc(bytes, 1) : std::malloc(bytes);
-}
+void* allocate_block(size_t bytes) { return bytes <= largest_block ? std::malloc(bytes) : nullptr; }
 void* reallocate_block(void* block, size_t bytes) {
   return bytes <= largest_block ? std::realloc(block, bytes) : nullptr;
 }
@@ -27,7 +22,6 @@ void* reallocate_block(void* block, size_t bytes) {
 // Static, so that a program with its own copy of stb_image links without a clash.
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
-#define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
 #define STBI_NO_STDIO
@@ -38,8 +32,6 @@ void* reallocate_block(void* block, size_t bytes) {
 
 namespace kindling::data {
 namespace {
-
-static_assert(sizeof(stbi__jpeg) <= kLargestState);
 
 using Bytes = std::span<const std::byte>;
 
@@ -75,8 +67,6 @@ constexpr stbi_io_callbacks kSourceCallbacks{Source::read, Source::skip, Source:
   file_error(name, "the image cannot be decoded: ", stbi_failure_reason(), ", near byte ", source.position);
 }
 
-using Pixels = std::unique_ptr<stbi_uc, decltype(&std::free)>;
-
 // Where out(y, x) comes from in the stored image. EXIF 2.32, tag 0x0112; "rotated" as people say it: 6 needs a quarter
 // turn clockwise.
 struct Layout {
@@ -85,16 +75,15 @@ struct Layout {
 constexpr Layout kLayouts[8] = {{false, false, false}, {false, false, true}, {false, true, true}, {false, true, false},
                                 {true, false, false},  {true, true, false},  {true, true, true},  {true, false, true}};
 
-Tensor upright(const stbi_uc* pixels, int64_t height, int64_t width, int orientation) {
-  const Layout layout = kLayouts[orientation - 1];
+Tensor upright(const StoredImage& stored) {
+  if (stored.orientation == 1) return stored.pixels;
+  const int64_t height = stored.pixels.size(0), width = stored.pixels.size(1);
+  const uint8_t* pixels = stored.pixels.data<uint8_t>();
+  const Layout layout = kLayouts[stored.orientation - 1];
   Tensor image = Tensor::empty(layout.transposed ? Shape{width, height, 3} : Shape{height, width, 3}, DType::u8);
   auto* out = image.data<uint8_t>();
-  if (orientation == 1) {
-    std::memcpy(out, pixels, static_cast<size_t>(image.numel()));
-    return image;
-  }
   const int64_t row_step = (layout.flip_rows ? -3 : 3) * width, column_step = layout.flip_columns ? -3 : 3;
-  const stbi_uc* origin =
+  const uint8_t* origin =
       pixels + (layout.flip_rows ? height - 1 : 0) * width * 3 + (layout.flip_columns ? width - 1 : 0) * 3;
   const int64_t y_step = layout.transposed ? column_step : row_step;
   const int64_t x_step = layout.transposed ? row_step : column_step;
@@ -103,37 +92,26 @@ Tensor upright(const stbi_uc* pixels, int64_t height, int64_t width, int orienta
   return image;
 }
 
-// Without Adobe's marker stb_image takes four components for YCbCr and alpha; with it (transform 0) for inverted CMYK.
-std::vector<std::byte> with_adobe_marker(Bytes jpeg) {
-  constexpr unsigned char kMarker[16] = {0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0};
-  std::vector<std::byte> result(jpeg.begin(), jpeg.begin() + 2);
-  for (const unsigned char value : kMarker) result.push_back(std::byte{value});
-  result.insert(result.end(), jpeg.begin() + 2, jpeg.end());
-  return result;
-}
-
-Tensor decode(Bytes bytes, const std::string& name, const ImageHeader& header) {
-  // 16 bytes a pixel cover stb_image's buffers for any depth and layout; JPEGs are padded to whole blocks.
-  const int64_t padding = header.components > 0 ? 64 : 1;  // pixels
-  const auto padded = static_cast<size_t>((header.width + padding) * (header.height + padding));
-  largest_block = (size_t{1} << 20) + 2 * bytes.size() + 16 * padded;
+StoredImage decode_png_or_bmp(Bytes bytes, const std::string& name, const DecodeOptions& options) {
+  const ImageHeader header = read_image_header(bytes, name);
+  check_pixels(name, header.width, header.height, options.max_pixels);
+  // 16 bytes a pixel cover stb_image's buffers for any depth and layout.
+  largest_block =
+      (size_t{1} << 20) + 2 * bytes.size() + 16 * static_cast<size_t>((header.width + 1) * (header.height + 1));
   Source source{bytes};
   int width = 0, height = 0, channels = 0;
-  const Pixels pixels(stbi_load_from_callbacks(&kSourceCallbacks, &source, &width, &height, &channels, STBI_rgb),
-                      std::free);
+  const std::unique_ptr<stbi_uc, decltype(&std::free)> pixels(
+      stbi_load_from_callbacks(&kSourceCallbacks, &source, &width, &height, &channels, STBI_rgb), std::free);
   if (pixels == nullptr || source.ran_out) throw_damaged(name, source);
-  return upright(pixels.get(), height, width, header.orientation);
+  StoredImage image{Tensor::empty({height, width, 3}, DType::u8), header.orientation};
+  std::memcpy(image.pixels.data<uint8_t>(), pixels.get(), static_cast<size_t>(image.pixels.numel()));
+  return image;
 }
 
 }  // namespace
 
 Tensor decode_image(Bytes bytes, const std::string& name, const DecodeOptions& options) {
-  const ImageHeader header = read_image_header(bytes, name);
-  if (header.height > 0 && header.width > options.max_pixels / header.height)
-    file_error(name, "the image has ", header.width, " x ", header.height, " pixels; at most ", options.max_pixels,
-               " are accepted (max_pixels)");
-  if (header.components == 4 && !header.has_adobe_marker) return decode(with_adobe_marker(bytes), name, header);
-  return decode(bytes, name, header);
+  return upright(is_jpeg(bytes) ? decode_jpeg(bytes, name, options) : decode_png_or_bmp(bytes, name, options));
 }
 
 Tensor decode_image(const std::string& path, const DecodeOptions& options) {

@@ -16,7 +16,7 @@ struct DecodeOptions {
 };
 
 /// The image as u8 [H,W,3], RGB, turned upright by EXIF's orientation. The format is recognised by
-/// the first bytes, not by the name.
+/// the first bytes, not by the name. Pixels of a JPEG are libjpeg-turbo's, and so Pillow's.
 ///
 /// Grey becomes three equal channels. CMYK and YCCK JPEGs (inverted, as Adobe writes them) become
 /// RGB = (1 - CMY)(1 - K), without colour profiles. Of 16 bits the upper 8 are kept, and
