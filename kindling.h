@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kindling/autograd/autograd.h>
+#include <kindling/compress/compress.h>
 #include <kindling/data/data.h>
 #include <kindling/interop/interop.h>
 #include <kindling/io/io.h>

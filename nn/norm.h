@@ -27,6 +27,8 @@ class BatchNorm2d : public Module {
   Variable weight, bias;             ///< [C]: gamma (ones at the start) and beta (zeros)
   Tensor running_mean, running_var;  ///< [C]: zeros and ones at the start
 
+  const BatchNormOptions& options() const { return options_; }
+
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "BatchNorm2d"; }
   std::optional<Shape> output_shape(const Shape& input) const override { return input; }

@@ -26,6 +26,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"data", {"tensor"}},
     {"interop", {"tensor", "autograd", "nn", "optim", "models", "io", "data"}},
     {"train", {"tensor", "autograd", "nn", "optim", "models", "io", "data", "interop"}},
+    {"compress", {"tensor", "autograd", "nn", "optim", "models", "io", "data", "interop", "train"}},
 };
 
 struct Source {

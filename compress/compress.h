@@ -1,0 +1,11 @@
+// Everything of compress/.
+#pragma once
+
+#include <kindling/compress/calibration.h>
+#include <kindling/compress/curvature.h>
+#include <kindling/compress/distillation.h>
+#include <kindling/compress/fold_batch_norm.h>
+#include <kindling/compress/grid_rounding.h>
+#include <kindling/compress/rate_distortion.h>
+#include <kindling/compress/rate_model.h>
+#include <kindling/compress/weight_layers.h>

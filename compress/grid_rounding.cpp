@@ -1,0 +1,128 @@
+#include <kindling/compress/grid_rounding.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <kindling/compress/rate_model.h>
+#include <kindling/tensor/kernels/parallel.h>
+#include <kindling/tensor/ops.h>
+
+namespace kindling {
+namespace {
+
+struct RowCost {
+  double bits = 0, rise = 0;
+};
+
+/// The magnitude that costs least, for an aim of `x` steps. Only the two next to x, the one below
+/// and 0 can: bits never get fewer by more than the step up that they take.
+int64_t cheapest(double x, double loss_of_a_step, double lambda, const double* bits) {
+  const auto nearest = static_cast<int64_t>(std::floor(x + 0.5));
+  int64_t best = 0;
+  double least = std::numeric_limits<double>::infinity();
+  const auto consider = [&](int64_t m) {
+    const double error = x - static_cast<double>(m);
+    const double cost = loss_of_a_step * error * error + lambda * RateModel::cost(bits, m);
+    if (cost < least) {
+      least = cost;
+      best = m;
+    }
+  };
+  consider(0);
+  for (int64_t m = std::max<int64_t>(1, nearest - 2); m <= nearest + 1; ++m) consider(m);
+  return best;
+}
+
+class Rounding {
+ public:
+  Rounding(const Tensor& weight, const CurvatureFactor& factor, const GridOptions& options)
+      : factor_(factor), options_(options), rows_(weight.size(0)), weight_(weight.to_vector<double>()) {}
+
+  /// By what numbers cost in `rates`; to `codes`.
+  RowCost run(const RateModel& rates, std::vector<int32_t>& codes) const {
+    constexpr int64_t kRows = 4;
+    std::vector<RowCost> costs(static_cast<size_t>(rows_));
+    parallel_for(rows_, kRows, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) costs[static_cast<size_t>(row)] = round_row(row, rates, codes);
+    });
+    RowCost sum;
+    for (const RowCost& cost : costs) {
+      sum.bits += cost.bits;
+      sum.rise += cost.rise;
+    }
+    return sum;
+  }
+
+  std::vector<int32_t> nearest() const {
+    std::vector<int32_t> codes;
+    for (const double w : weight_) codes.push_back(static_cast<int32_t>(std::lround(w / options_.step)));
+    return codes;
+  }
+
+ private:
+  RowCost round_row(int64_t row, const RateModel& rates, std::vector<int32_t>& codes) const {
+    const int64_t k = factor_.columns;
+    const double* const weight = weight_.data() + row * k;
+    int32_t* const code = codes.data() + row * k;
+    std::vector<double> owed(static_cast<size_t>(k));  // sum_{i<j} R_ij e_i
+    RowCost cost;
+    for (int64_t j = 0; j < k; ++j) {
+      const double r = factor_.diagonal[static_cast<size_t>(j)];
+      const int64_t column = factor_.order[static_cast<size_t>(j)];
+      const double aim = weight[column] + owed[static_cast<size_t>(j)] / r, x = std::abs(aim) / options_.step;
+      const double* const bits = rates.at(row, column);
+      const double loss = 0.5 * r * r * options_.step * options_.step;
+      const int64_t magnitude = std::min<int64_t>(cheapest(x, loss, options_.lambda, bits), kLargestCode);
+      code[column] = static_cast<int32_t>(aim < 0 ? -magnitude : magnitude);
+      cost.bits += RateModel::cost(bits, magnitude);
+      cost.rise += loss * (x - static_cast<double>(magnitude)) * (x - static_cast<double>(magnitude));
+      pass_on(j, weight[column] - options_.step * code[column], owed);
+    }
+    return cost;
+  }
+
+  void pass_on(int64_t j, double error, std::vector<double>& owed) const {
+    if (factor_.factor.empty()) return;
+    const int64_t k = factor_.columns;
+    const double* const r = factor_.factor.data() + j * k;
+    for (int64_t i = j + 1; i < k; ++i) owed[static_cast<size_t>(i)] += r[i] * error;
+  }
+
+  static constexpr int64_t kLargestCode = std::numeric_limits<int32_t>::max();
+
+  const CurvatureFactor& factor_;
+  const GridOptions& options_;
+  int64_t rows_;
+  std::vector<double> weight_;  // [O, K]
+};
+
+}  // namespace
+
+GridMatrix round_to_grid(const Tensor& weight, const CurvatureFactor& factor, const GridOptions& options) {
+  check(weight.rank() == 2 && weight.size(1) == factor.columns, "round_to_grid", "weight ", weight.shape(),
+        " does not have the ", factor.columns, " columns of the factor");
+  check(options.step > 0 && options.lambda >= 0 && options.passes > 0, "round_to_grid", "needs a step above 0, got ",
+        options.step, ", lambda ", options.lambda, " and ", options.passes, " passes");
+  const Tensor values = abs(weight);
+  check(weight.numel() == 0 || max(values).item() / options.step < 1e9, "round_to_grid", "step ", options.step,
+        " is too small for weights up to ", weight.numel() == 0 ? 0.0 : max(values).item());
+  const Rounding rounding(weight, factor, options);
+  GridMatrix result{rounding.nearest()};
+  for (int pass = 0; pass < options.passes; ++pass) {
+    const RateModel rates(result.codes, weight.size(0), weight.size(1));
+    const RowCost cost = rounding.run(rates, result.codes);
+    result.bits = cost.bits;
+    result.rise = cost.rise;
+  }
+  return result;
+}
+
+double natural_step(const CurvatureFactor& factor, double lambda) {
+  double log_sum = 0;
+  for (const double r : factor.diagonal) log_sum += 2 * std::log(r);
+  const double mean = std::exp(log_sum / static_cast<double>(factor.diagonal.size()));
+  return std::sqrt(12 * lambda / (std::log(2.0) * mean));
+}
+
+}  // namespace kindling

@@ -1,0 +1,189 @@
+#include <kindling/compress/rate_distortion.h>
+
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include <kindling/compress/grid_rounding.h>
+#include <kindling/compress/rate_model.h>
+#include <kindling/compress/weight_layers.h>
+#include <kindling/tensor/ops.h>
+#include <kindling/train/evaluate.h>
+
+namespace kindling {
+namespace {
+
+/// A layer before, with all that its rounding needs.
+struct Source {
+  WeightLayer layer;
+  Tensor weight, bias;                   ///< [O, K], f64, and as it is
+  std::vector<Tensor> bias_follows;      ///< of each group
+  std::vector<CurvatureFactor> factors;  ///< of each group
+  double scale = 1;                      ///< the best step found, as a multiple of the natural one
+};
+
+class Quantiser {
+ public:
+  Quantiser(Module& model, const Calibration& calibration, const RateDistortionOptions& options) : options_(options) {
+    const std::vector<WeightLayer> layers = weight_layers(model);
+    if (layers.empty()) throw Error("quantise: the model has no layer with weights");
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const bool fits = i < calibration.layers.size() && calibration.layers[i].path == layers[i].path &&
+                        std::ssize(calibration.layers[i].groups) == layers[i].groups;
+      if (!fits || calibration.layers.size() != layers.size())
+        throw Error("quantise: the calibration is of another model: it does not know " + layers[i].path);
+      sources_.push_back(source_of(layers[i], calibration.layers[i]));
+      weights_ += layers[i].weight->numel();
+    }
+    parameters_ = model.parameter_count();
+  }
+
+  /// `search`: for the best step of each layer, which later calls then take.
+  QuantisedModel run(double lambda, bool search) {
+    QuantisedModel result{.other_numbers = parameters_ - weights_, .lambda = lambda};
+    for (Source& source : sources_) {
+      if (options_.stop != nullptr && options_.stop->load()) throw Stopped();
+      result.layers.push_back(search ? with_best_step(source, lambda) : rounded(source, lambda, source.scale));
+      result.rise += result.layers.back().rise;
+      if (options_.progress) options_.progress(std::ssize(result.layers), std::ssize(sources_));
+    }
+    return result;
+  }
+
+  int64_t size(const QuantisedModel& model) const {
+    return options_.size ? options_.size(model) : model.estimated_bytes();
+  }
+
+  /// Writes the weights and the biases that follow into the model.
+  void apply(const QuantisedModel& quantised) const {
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      const Source& source = sources_[i];
+      const QuantisedLayer& layer = quantised.layers[i];
+      const Tensor weight = values_of(layer).reshape(source.weight.shape());
+      if (source.bias.defined()) source.layer.bias->value().copy_(followed(source, weight));
+      source.layer.weight->value().copy_(weight.reshape(layer.shape));
+    }
+  }
+
+  static Tensor values_of(const QuantisedLayer& layer) {
+    std::vector<float> values;
+    values.reserve(layer.codes.size());
+    for (const int32_t code : layer.codes) values.push_back(layer.step * static_cast<float>(code));
+    return Tensor::from(values, layer.shape);
+  }
+
+ private:
+  Source source_of(const WeightLayer& layer, const LayerCurvature& curvature) const {
+    Source source{layer,
+                  layer.weight->value().reshape({layer.rows(), layer.columns()}).to(DType::f64).clone(),
+                  layer.bias->defined() ? layer.bias->value().clone() : Tensor(),
+                  {},
+                  {}};
+    for (const Curvature& group : curvature.groups) {
+      source.bias_follows.push_back(group.bias_follows);
+      source.factors.push_back(factorise(group.hessian, options_.damping));
+    }
+    return source;
+  }
+
+  /// All groups of the layer on one grid.
+  static QuantisedLayer rounded(const Source& source, double lambda, double scale) {
+    const auto step = static_cast<float>(natural_step(source.factors.front(), lambda) * scale);
+    QuantisedLayer result{.path = source.layer.path, .shape = source.layer.weight->shape(), .step = step};
+    const int64_t groups = std::ssize(source.factors), rows = source.layer.rows() / groups;
+    for (int64_t g = 0; g < groups; ++g) {
+      const GridMatrix matrix = round_to_grid(source.weight.slice(0, g * rows, (g + 1) * rows),
+                                              source.factors[static_cast<size_t>(g)], {.step = step, .lambda = lambda});
+      result.codes.insert(result.codes.end(), matrix.codes.begin(), matrix.codes.end());
+      result.bits += matrix.bits;
+      result.rise += matrix.rise;
+    }
+    return result;
+  }
+
+  /// Walks from the step of the last search to where the cost rises again.
+  static QuantisedLayer with_best_step(Source& source, double lambda) {
+    const double ratio = std::cbrt(2.0);
+    const auto cost = [&](const QuantisedLayer& layer) { return layer.rise + lambda * layer.bits; };
+    QuantisedLayer best = rounded(source, lambda, source.scale);
+    for (const double factor : {ratio, 1 / ratio}) {
+      const double before = source.scale;
+      for (int tries = 0; tries < 6; ++tries) {
+        QuantisedLayer other = rounded(source, lambda, source.scale * factor);
+        if (cost(other) >= cost(best)) break;
+        best = std::move(other);
+        source.scale *= factor;
+      }
+      if (source.scale != before) break;  // the other way is where it came from
+    }
+    return best;
+  }
+
+  /// The biases, moved by -follow' d_o, with d_o = rounded - original.
+  static Tensor followed(const Source& source, const Tensor& weight) {
+    const Tensor error = source.weight - weight.to(DType::f64);
+    Tensor bias = source.bias.to(DType::f64).clone();
+    const int64_t groups = std::ssize(source.bias_follows), rows = source.layer.rows() / groups;
+    for (int64_t g = 0; g < groups; ++g)
+      bias.slice(0, g * rows, (g + 1) * rows)
+          .add_(matmul(error.slice(0, g * rows, (g + 1) * rows),
+                       source.bias_follows[static_cast<size_t>(g)].reshape({-1, 1}))
+                    .reshape({rows}));
+    return bias.to(source.bias.dtype());
+  }
+
+  const RateDistortionOptions& options_;
+  std::vector<Source> sources_;
+  int64_t weights_ = 0, parameters_ = 0;
+};
+
+/// The largest result of at most `target` bytes, by bisection of log lambda.
+QuantisedModel of_size(Quantiser& quantiser, int64_t target) {
+  constexpr double kSmallest = 1e-13, kLargest = 1, kCloseEnough = 0.004;  // nats a bit; of the target
+  double low = kSmallest, high = kLargest, lambda = 2e-8;                  // low: too large a file
+  std::optional<QuantisedModel> best;
+  for (int tries = 0; tries < 40 && high / low > 1.002; ++tries) {
+    QuantisedModel result = quantiser.run(lambda, tries < 6);
+    const auto bytes = static_cast<double>(quantiser.size(result));
+    (bytes <= static_cast<double>(target) ? high : low) = lambda;
+    if (bytes <= static_cast<double>(target)) {
+      best = std::move(result);
+      if (bytes > static_cast<double>(target) * (1 - kCloseEnough)) break;
+    }
+    // A factor of 4 in lambda, half the step, is about one bit a weight; once both sides are known, their middle.
+    const double guess = lambda * std::pow(bytes / static_cast<double>(target), 4);
+    lambda = guess > low && guess < high ? guess : std::sqrt(low * high);
+  }
+  if (!best) throw Error("quantise: the model does not get as small as " + std::to_string(target) + " bytes");
+  return *std::move(best);
+}
+
+}  // namespace
+
+int64_t QuantisedModel::estimated_bytes() const {
+  double bits = 0;
+  for (const QuantisedLayer& layer : layers) bits += layer.bits;
+  return static_cast<int64_t>(std::ceil(bits / 8)) + 2 * other_numbers;
+}
+
+void set_weights(Module& model, const QuantisedModel& quantised) {
+  const std::vector<WeightLayer> layers = weight_layers(model);
+  for (size_t i = 0; i < quantised.layers.size(); ++i) {
+    const QuantisedLayer& layer = quantised.layers[i];
+    if (i >= layers.size() || layers[i].path != layer.path || !(layers[i].weight->shape() == layer.shape))
+      throw Error("set_weights: the model has no layer " + layer.path + " of that shape");
+    layers[i].weight->value().copy_(Quantiser::values_of(layer));
+  }
+}
+
+QuantisedModel quantise(Module& model, const Calibration& calibration, const RateDistortionOptions& options) {
+  if ((options.lambda > 0) == (options.target_bytes > 0))
+    throw Error("quantise: give a lambda or a target in bytes, both above 0, but not both");
+  Quantiser quantiser(model, calibration, options);
+  QuantisedModel result =
+      options.lambda > 0 ? quantiser.run(options.lambda, true) : of_size(quantiser, options.target_bytes);
+  quantiser.apply(result);
+  return result;
+}
+
+}  // namespace kindling

@@ -1,0 +1,59 @@
+#include <kindling/compress/distillation.h>
+
+#include <cmath>
+
+#include <catch2/catch.hpp>
+
+#include <kindling/compress/weight_layers.h>
+#include <kindling/tests/support/tensors.h>
+#include <kindling/train/evaluate.h>
+#include "small_model.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+
+TEST_CASE("mean_divergence: by hand, and 0 of itself") {
+  const Tensor p = Tensor::from<float>({0, 0, 5, 5}, {2, 2});
+  const Tensor q = Tensor::from<float>({0, std::log(3.0F), 1, 1}, {2, 2});  // 1/4 and 3/4, then the same
+  CHECK(mean_divergence(p, q) == Approx(0.5 * (0.5 * std::log(2.0) + 0.5 * std::log(0.5 / 0.75))));
+  CHECK(mean_divergence(p, p) == Approx(0).margin(1e-12));
+  CHECK_THROWS_AS(mean_divergence(p, Tensor::zeros({2, 3})), ShapeError);
+}
+
+TEST_CASE("distil: the divergence falls, the codes stay, and the weights are steps times codes") {
+  const data::DatasetPtr pictures = small_pictures(40);
+  Sequential original = small_model(), net = small_model();
+  QuantisedModel quantised = quantise(net, calibrate(net, pictures), {.target_bytes = 180});
+  const QuantisedModel before = quantised;
+  const Tensor target = logits_of(original, *pictures);
+  const double rounded = mean_divergence(target, logits_of(net, *pictures));
+  int64_t batches = 0;
+  distil(original, net, quantised, pictures,
+         {.epochs = 20, .batch_size = 10, .lr = 0.02, .progress = [&](int64_t done, int64_t total, double kl) {
+            CHECK(total == 80);
+            CHECK(kl > 0);
+            batches = done;
+          }});
+  CHECK(batches == 80);
+  CHECK(mean_divergence(target, logits_of(net, *pictures)) < 0.9 * rounded);
+  const std::vector<WeightLayer> layers = weight_layers(net);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    CHECK(quantised.layers[i].codes == before.layers[i].codes);
+    CHECK(quantised.layers[i].step != before.layers[i].step);
+    CHECK(layers[i].weight->is_leaf());
+    CHECK(layers[i].weight->value().to_vector<float>()[3] ==
+          quantised.layers[i].step * static_cast<float>(quantised.layers[i].codes[3]));
+  }
+}
+
+TEST_CASE("distil: stopped, it has changed nothing") {
+  const data::DatasetPtr pictures = small_pictures(8);
+  Sequential original = small_model(), net = small_model();
+  QuantisedModel quantised = quantise(net, calibrate(net, pictures), {.target_bytes = 200});
+  const Tensor before = logits_of(net, *pictures);
+  std::atomic<bool> stop = false;
+  CHECK_THROWS_AS(distil(original, net, quantised, pictures,
+                         {.progress = [&](int64_t, int64_t, double) { stop = true; }, .stop = &stop}),
+                  Stopped);
+  CHECK(bitwise_equal(logits_of(net, *pictures), before));
+}
