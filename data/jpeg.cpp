@@ -21,7 +21,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr int kMostScans = 500;  // progressive pictures have about ten; each takes time for every pixel
+constexpr int kMostScans = 100;  // progressive pictures have about ten; each takes time for every pixel
 
 /// a b / 255, rounded.
 uint8_t product(int a, int b) {
