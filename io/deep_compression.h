@@ -11,7 +11,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include <kindling/io/coded_tensor.h>
 #include <kindling/io/tensor_file.h>
 
 namespace kindling {
@@ -21,5 +23,13 @@ namespace kindling {
 /// file. Throws FileError if its length is not that of its counts, if a codebook's value 0 is not
 /// 0, or if an entry lies outside of its weight.
 TensorFile read_deep_compression(const std::string& path);
+/// The same with codes instead of weights: each weight has the codebook of the file. Biases are
+/// plain.
+std::vector<CodedTensor> read_deep_compression_codes(const std::string& path);
+/// The inverse. Entries of code 0 stand only where the file needs them, so a file of the authors
+/// that was read is written again byte for byte. Codebooks of fewer than 256 values are filled up
+/// with zeros. Throws FileError unless names, shapes and order are those above, if a weight has no
+/// codebook or one of more than 256 values, or if the file cannot be written.
+void write_deep_compression(const std::string& path, const std::vector<CodedTensor>& tensors);
 
 }  // namespace kindling

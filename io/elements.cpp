@@ -21,6 +21,29 @@ float widen_f16(uint16_t bits) {
 /// bfloat16 is the upper half of a float.
 float widen_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
+/// x / 2^shift, rounded to the nearest, of two that are equally near to the even one.
+uint32_t shifted_down(uint32_t x, uint32_t shift) {
+  const uint32_t half = 1u << (shift - 1), rest = x & ((1u << shift) - 1);
+  return (x >> shift) + (rest > half || (rest == half && (x >> shift & 1) != 0) ? 1 : 0);
+}
+
+uint16_t narrow_f16(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
+  const auto result = [&](uint32_t rest) { return static_cast<uint16_t>(sign | rest); };
+  if (magnitude > 0x7F800000) return result(0x7E00);   // NaN
+  if (magnitude >= 0x47800000) return result(0x7C00);  // from 65,536 on
+  if (magnitude < 0x33000000) return result(0);        // below 2^-25
+  const uint32_t exponent = magnitude >> 23;
+  if (exponent > 112) return result(shifted_down(magnitude - (112u << 23), 13));   // may round up to infinity
+  return result(shifted_down((magnitude & 0x7FFFFF) | 0x800000, 126 - exponent));  // subnormal: multiples of 2^-24
+}
+
+uint16_t narrow_bf16(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  return static_cast<uint16_t>(x == x ? shifted_down(bits, 16) : bits >> 16 | 0x40);
+}
+
 /// Calls f(file number of type T) -> number of type To for every element.
 template <class T, class To, class F>
 void convert(int64_t n, const char* from, std::endian order, To* to, F f) {
@@ -92,6 +115,19 @@ Tensor decode_elements(std::string_view dtype, const Shape& shape, const char* f
         convert<T>(n, from, order, result.data<T>(), [](T x) { return x; });
       }
     });
+  }
+  return result;
+}
+
+std::string encode_elements(std::string_view dtype, const Tensor& tensor) {
+  const Tensor values = tensor.contiguous();
+  const std::string_view bytes = bytes_of(values);
+  if (dtype == "F32") return std::string(bytes);
+  std::string result;
+  const float* const from = values.data<float>();
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    const uint16_t bits = dtype == "F16" ? narrow_f16(from[i]) : narrow_bf16(from[i]);
+    result += {static_cast<char>(bits & 0xFF), static_cast<char>(bits >> 8)};
   }
   return result;
 }

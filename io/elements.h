@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <kindling/tensor/tensor.h>
@@ -24,6 +25,10 @@ const char* file_dtype(DType dtype);
 /// numel * element_bytes(dtype) bytes.
 Tensor decode_elements(std::string_view dtype, const Shape& shape, const char* from,
                        std::endian order = std::endian::little);
+
+/// The inverse, for "F32", "F16" and "BF16", little-endian: each f32 becomes the nearest number of
+/// that type, of two that are equally near the even one. What is too large becomes infinite.
+std::string encode_elements(std::string_view dtype, const Tensor& tensor);
 
 /// The elements of a contiguous tensor as they are in memory. Valid while the tensor is.
 std::string_view bytes_of(const Tensor& tensor);

@@ -4,6 +4,7 @@
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/caffe.h>
 #include <kindling/io/checkpoint.h>
+#include <kindling/io/coded_tensor.h>
 #include <kindling/io/deep_compression.h>
 #include <kindling/io/grid_rate.h>
 #include <kindling/io/grid_shape.h>

@@ -1,4 +1,5 @@
 // Writing zip archives.
+#include <kindling/io/byte_writer.h>
 #include <kindling/io/crc32.h>
 #include <kindling/io/zip.h>
 #include <kindling/io/zip_format.h>
@@ -14,23 +15,18 @@ constexpr uint16_t kVersion = 20;         // of the format, 2.0
 constexpr uint16_t kUtf8 = 0x0800;        // names are UTF-8
 constexpr uint32_t kNoTime = 0x00210000;  // 1 January 1980, 0:00
 
-template <class T>
-void put(std::string& to, T number) {
-  to.append(reinterpret_cast<const char*>(&number), sizeof number);
-}
-
 /// What the local header and the record of the directory have in common.
 std::string common_fields(const std::string& name, uint32_t sum, uint32_t bytes, uint16_t extra_bytes) {
   std::string fields;
-  put(fields, kVersion);
-  put(fields, kUtf8);
-  put(fields, kStored);
-  put(fields, kNoTime);
-  put(fields, sum);
-  put(fields, bytes);
-  put(fields, bytes);
-  put(fields, static_cast<uint16_t>(name.size()));
-  put(fields, extra_bytes);
+  append_number(fields, kVersion);
+  append_number(fields, kUtf8);
+  append_number(fields, kStored);
+  append_number(fields, kNoTime);
+  append_number(fields, sum);
+  append_number(fields, bytes);
+  append_number(fields, bytes);
+  append_number(fields, static_cast<uint16_t>(name.size()));
+  append_number(fields, extra_bytes);
   return fields;
 }
 
@@ -55,17 +51,17 @@ void ZipWriter::add(const std::string& name, std::initializer_list<std::string_v
   const size_t unpadded = offset_ + kLocalBytes + name.size() + 4;  // 4: the padding's own header
   const auto padding = static_cast<uint16_t>((kAlignment - unpadded % kAlignment) % kAlignment);
   std::string header;
-  put(header, kLocalSignature);
+  append_number(header, kLocalSignature);
   header += common_fields(name, sum, static_cast<uint32_t>(bytes), static_cast<uint16_t>(4 + padding)) + name;
-  put(header, kPaddingId);
-  put(header, padding);
+  append_number(header, kPaddingId);
+  append_number(header, padding);
   header.append(padding, 'Z');
 
-  put(directory_, kEntrySignature);
-  put(directory_, kVersion);  // of the writer
+  append_number(directory_, kEntrySignature);
+  append_number(directory_, kVersion);  // of the writer
   directory_ += common_fields(name, sum, static_cast<uint32_t>(bytes), 0);
   directory_.append(10, '\0');  // comment, disk and attributes
-  put(directory_, static_cast<uint32_t>(offset_));
+  append_number(directory_, static_cast<uint32_t>(offset_));
   directory_ += name;
 
   ++entries_;
@@ -75,13 +71,13 @@ void ZipWriter::add(const std::string& name, std::initializer_list<std::string_v
 
 void ZipWriter::commit() {
   std::string end;
-  put(end, kEndSignature);
-  put(end, uint32_t{0});  // disks
-  put(end, static_cast<uint16_t>(entries_));
-  put(end, static_cast<uint16_t>(entries_));
-  put(end, static_cast<uint32_t>(directory_.size()));
-  put(end, static_cast<uint32_t>(offset_));
-  put(end, uint16_t{0});  // comment
+  append_number(end, kEndSignature);
+  append_number(end, uint32_t{0});  // disks
+  append_number(end, static_cast<uint16_t>(entries_));
+  append_number(end, static_cast<uint16_t>(entries_));
+  append_number(end, static_cast<uint32_t>(directory_.size()));
+  append_number(end, static_cast<uint32_t>(offset_));
+  append_number(end, uint16_t{0});  // comment
   write(directory_ + end);
   file_.commit();
 }

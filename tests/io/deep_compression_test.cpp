@@ -117,3 +117,50 @@ TEST_CASE("the authors' compressed SqueezeNet v1.0 is read") {
   CHECK(file.tensors[50].value().at<float>({999, 509, 0, 0}) == 0.0F);
   CHECK(file.tensors[50].value().at<float>({0, 1, 0, 0}) == -0.03567560762166977F);
 }
+
+TEST_CASE("the authors' compressed SqueezeNet v1.0 is written as it was read") {
+  const auto path = shared_data("squeezenet_v1_0_deep_compressed/compressed_SqueezeNet.net");
+  if (!path) return;
+  const TemporaryFolder folder;
+  write_deep_compression(folder / "x.net", read_deep_compression_codes(*path));
+  CHECK((read_file(folder / "x.net") == read_file(*path)));
+}
+
+TEST_CASE("a compressed network is written with the entries that its gaps need") {
+  const TemporaryFolder folder;
+  const auto rewritten = [&](const std::string& bytes) {
+    std::ofstream(folder / "x", std::ios::binary) << bytes;
+    write_deep_compression(folder / "x", read_deep_compression_codes(folder / "x"));
+    return read_file(folder / "x");
+  };
+  const std::string odd = file_of(1, {2, 0, 255}, {3, 15, 0});
+  CHECK((rewritten(odd) == odd));
+  // Nothing needs the entry of code 0 among weights that are near to each other.
+  CHECK((rewritten(file_of(4, {2, 0, 255}, {3, 4, 5})) == file_of(4, {2, 255}, {3, 10})));
+  CHECK((rewritten(file_of(4, {0, 9}, {15, 0})) == file_of(4, {0, 9}, {15, 0})));
+}
+
+TEST_CASE("what a compressed network cannot hold is not written") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "x", std::ios::binary) << file_of(0, {1}, {0});
+  const std::vector<CodedTensor> good = read_deep_compression_codes(folder / "x");
+  const auto refused = [&](auto change) {
+    std::vector<CodedTensor> tensors = good;
+    change(tensors);
+    try {
+      write_deep_compression(folder / "y", tensors);
+      return std::string();
+    } catch (const FileError& error) {
+      return std::string(error.what()).substr((folder / "y").size());
+    }
+  };
+  CHECK(refused([](auto& t) { t.pop_back(); }) == ": a .net file holds the 52 tensors of SqueezeNet v1.0, not 51");
+  const std::string start = ": a .net file holds SqueezeNet v1.0 alone, layer by layer: ";
+  CHECK(refused([](auto& t) { std::swap(t[2], t[4]); }) ==
+        start + "fire2/squeeze1x1 should stand here, weight and bias");
+  CHECK(refused([](auto& t) { t[0].axes = AxisOrder::inputs_last; }) == start + "conv1 is of another shape");
+  CHECK(refused([](auto& t) { t[0].codebook.resize(257); }) ==
+        start + "conv1 must have a codebook of at most 256 values");
+  CHECK(refused([](auto& t) { t[0].codebook.resize(2); }) == "");
+  CHECK_THROWS_WITH(refused([](auto& t) { t[0].numbers[0] = 256; }), Catch::Contains("outside of its codebook"));
+}
