@@ -8,6 +8,7 @@
 #include <kindling/io/deep_compression.h>
 #include <kindling/io/grid_rate.h>
 #include <kindling/io/grid_shape.h>
+#include <kindling/io/kndz.h>
 #include <kindling/io/npy.h>
 #include <kindling/io/pytorch.h>
 #include <kindling/io/safetensors.h>

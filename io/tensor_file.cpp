@@ -6,6 +6,7 @@
 
 #include <kindling/io/caffe.h>
 #include <kindling/io/deep_compression.h>
+#include <kindling/io/kndz.h>
 #include <kindling/io/npy.h>
 #include <kindling/io/pytorch.h>
 
@@ -18,7 +19,8 @@ struct Ending {
 };
 constexpr Ending kEndings[] = {{".pth", FileFormat::pytorch},      {".pt", FileFormat::pytorch},
                                {".caffemodel", FileFormat::caffe}, {".net", FileFormat::deep_compression},
-                               {".npy", FileFormat::npy},          {".npz", FileFormat::npz}};
+                               {".kndz", FileFormat::kndz},        {".npy", FileFormat::npy},
+                               {".npz", FileFormat::npz}};
 
 /// The layer and the kind of a tensor's name: "fire2/squeeze1x1" and "weight".
 std::pair<std::string, std::string> split(const std::string& name) {
@@ -73,12 +75,15 @@ FileFormat format_of_file(const std::string& path) {
   if (by_name == FileFormat::caffe || by_name == FileFormat::deep_compression)
     return by_name;  // may begin with anything
   if (bytes.starts_with("PK\x03\x04")) return by_name == FileFormat::npz ? by_name : FileFormat::pytorch;
+  if (bytes.starts_with("KNDZ")) return FileFormat::kndz;
   if (bytes.starts_with("\x93NUMPY")) return FileFormat::npy;
   if (bytes[8] == '{') return FileFormat::safetensors;
   return bytes.starts_with("\x80\x02") ? FileFormat::pytorch : by_name;
 }
 
-bool holds_notes(FileFormat format) { return format == FileFormat::safetensors || format == FileFormat::pytorch; }
+bool holds_notes(FileFormat format) {
+  return format == FileFormat::safetensors || format == FileFormat::pytorch || format == FileFormat::kndz;
+}
 
 TensorFile read_tensor_file(const std::string& path) {
   switch (format_of_file(path)) {
@@ -88,6 +93,8 @@ TensorFile read_tensor_file(const std::string& path) {
       return to_tensor_file(read_caffemodel(path));
     case FileFormat::deep_compression:
       return read_deep_compression(path);
+    case FileFormat::kndz:
+      return read_kndz_weights(path);
     case FileFormat::npy:
       return read_npy(path);
     case FileFormat::npz:
@@ -106,7 +113,13 @@ void write_tensor_file(const std::string& path, FileFormat format, const std::ve
     case FileFormat::caffe:
       return write_caffemodel(path, to_caffe_net(path, tensors));
     case FileFormat::deep_compression:
-      throw FileError(path + ": files of Deep Compression are read, not written");
+      throw FileError(path + ": a .net file holds codes, not weights: write_deep_compression() writes it");
+    case FileFormat::kndz: {
+      std::vector<CodedTensor> plain;
+      for (const NamedTensor& tensor : tensors) plain.push_back(plain_tensor(tensor.name, tensor.value));
+      write_kndz(path, plain, notes);
+      return;
+    }
     case FileFormat::npy:
       if (tensors.size() != 1)
         throw FileError(path + ": an .npy file holds one array, not " + std::to_string(tensors.size()) +

@@ -37,7 +37,7 @@ TensorFile read_safetensors(const std::string& path);
 /// The same of a file that is open already.
 TensorFile to_tensor_file(std::shared_ptr<const SafetensorsFile> file);
 
-enum class FileFormat : uint8_t { safetensors, pytorch, caffe, deep_compression, npy, npz };
+enum class FileFormat : uint8_t { safetensors, pytorch, caffe, deep_compression, kndz, npy, npz };
 
 /// The format of a file, by its first bytes, or by its name where these tell nothing. Throws
 /// FileError if it cannot be read.
@@ -54,7 +54,8 @@ bool holds_notes(FileFormat format);
 /// of 16-bit floats or 32-bit integers, and 4 or 8 times as many if of 16-bit or 8-bit integers,
 /// which become i64. Deflated entries of .npz and .pth count with the bytes that they inflate to,
 /// at most 1032 times their own. Views in a .pth that are no rows in order are copied, to at most
-/// twice the file and 64 MB. Deep Compression always gives the 5 MB of its network.
+/// twice the file and 64 MB. Deep Compression always gives the 5 MB of its network, and .kndz at
+/// most 4096 bytes for each of its own.
 TensorFile read_tensor_file(const std::string& path);
 /// Writes a file, atomically. `notes` must be empty where the format holds none. Throws FileError
 /// if it cannot be written.
