@@ -48,16 +48,17 @@ CurvatureFactor factorise(const Tensor& hessian, double damping) {
   // A layer that nothing depends on costs nothing, whatever its weights become.
   const double added = mean > 0 ? damping * mean : 1e-30;
 
-  CurvatureFactor result{
-      n, std::vector<int64_t>(static_cast<size_t>(n)), {}, std::vector<double>(static_cast<size_t>(n))};
+  CurvatureFactor result;
+  result.columns = n;
+  result.order.resize(static_cast<size_t>(n));
+  result.diagonal.resize(static_cast<size_t>(n));
   std::iota(result.order.begin(), result.order.end(), 0);
   std::stable_sort(result.order.begin(), result.order.end(), [&](int64_t a, int64_t b) { return entry(a) > entry(b); });
   if (full) {
-    result.factor.resize(static_cast<size_t>(n * n));
-    for (size_t i = 0; i < result.order.size(); ++i)
-      for (size_t j = i; j < result.order.size(); ++j)
-        result.factor[i * result.order.size() + j] =
-            h[static_cast<size_t>(result.order[i] * n + result.order[j])] + (i == j ? added : 0);
+    for (const int64_t i : result.order)
+      for (const int64_t j : result.order)
+        result.damped.push_back(h[static_cast<size_t>(i * n + j)] + (i == j ? added : 0));
+    result.factor = result.damped;
     factorise_in_place(result.factor, n, added * 1e-6);
   }
   for (size_t j = 0; j < result.order.size(); ++j)

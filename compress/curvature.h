@@ -27,6 +27,7 @@ struct Curvature {
 struct CurvatureFactor {
   int64_t columns = 0;
   std::vector<int64_t> order;    ///< order[j]: the column of the weight that is rounded as j-th
+  std::vector<double> damped;    ///< [K, K] row-major, the damped H in that order; empty for a diagonal one
   std::vector<double> factor;    ///< [K, K] row-major, R; empty for a diagonal H
   std::vector<double> diagonal;  ///< R_jj
 };

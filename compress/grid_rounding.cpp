@@ -34,6 +34,7 @@ int64_t cheapest(double x, double loss_of_a_step, double lambda, const double* b
   return best;
 }
 
+/// Of all rows of a matrix.
 class Rounding {
  public:
   Rounding(const Tensor& weight, const CurvatureFactor& factor, const GridOptions& options)
@@ -62,34 +63,90 @@ class Rounding {
 
  private:
   RowCost round_row(int64_t row, const RateModel& rates, std::vector<int32_t>& codes) const {
-    const int64_t k = factor_.columns;
-    const double* const weight = weight_.data() + row * k;
-    int32_t* const code = codes.data() + row * k;
-    std::vector<double> owed(static_cast<size_t>(k));  // sum_{i<j} R_ij e_i
+    const RowCost cost = one_after_the_other(row, rates, codes);
+    if (options_.refinements == 0 || factor_.factor.empty()) return cost;
+    return refined(row, rates, codes);
+  }
+
+  /// Numbers that belong to column `j` of the order in which columns are rounded.
+  struct Place {
+    double weight;
+    int32_t* code;
+    const double* bits;  ///< what magnitudes cost
+  };
+  Place place(int64_t row, int64_t j, const RateModel& rates, std::vector<int32_t>& codes) const {
+    const int64_t column = factor_.order[static_cast<size_t>(j)], i = row * factor_.columns + column;
+    return {weight_[static_cast<size_t>(i)], codes.data() + i, rates.at(row, column)};
+  }
+
+  RowCost one_after_the_other(int64_t row, const RateModel& rates, std::vector<int32_t>& codes) const {
+    std::vector<double> owed(static_cast<size_t>(factor_.columns));  // sum_{i<j} R_ij e_i
     RowCost cost;
-    for (int64_t j = 0; j < k; ++j) {
+    for (int64_t j = 0; j < factor_.columns; ++j) {
+      const Place here = place(row, j, rates, codes);
       const double r = factor_.diagonal[static_cast<size_t>(j)];
-      const int64_t column = factor_.order[static_cast<size_t>(j)];
-      const double aim = weight[column] + owed[static_cast<size_t>(j)] / r, x = std::abs(aim) / options_.step;
-      const double* const bits = rates.at(row, column);
+      const double aim = here.weight + owed[static_cast<size_t>(j)] / r, x = std::abs(aim) / options_.step;
       const double loss = 0.5 * r * r * options_.step * options_.step;
-      const int64_t magnitude = std::min<int64_t>(cheapest(x, loss, options_.lambda, bits), kLargestCode);
-      code[column] = static_cast<int32_t>(aim < 0 ? -magnitude : magnitude);
-      cost.bits += RateModel::cost(bits, magnitude);
+      const int64_t magnitude = std::min<int64_t>(cheapest(x, loss, options_.lambda, here.bits), kLargestCode);
+      *here.code = static_cast<int32_t>(aim < 0 ? -magnitude : magnitude);
+      cost.bits += RateModel::cost(here.bits, magnitude);
       cost.rise += loss * (x - static_cast<double>(magnitude)) * (x - static_cast<double>(magnitude));
-      pass_on(j, weight[column] - options_.step * code[column], owed);
+      if (!factor_.factor.empty()) add_row(factor_.factor, j, j + 1, here.weight - options_.step * *here.code, owed);
     }
     return cost;
   }
 
-  void pass_on(int64_t j, double error, std::vector<double>& owed) const {
-    if (factor_.factor.empty()) return;
-    const int64_t k = factor_.columns;
-    const double* const r = factor_.factor.data() + j * k;
-    for (int64_t i = j + 1; i < k; ++i) owed[static_cast<size_t>(i)] += r[i] * error;
+  /// Coordinate descent from the codes as they are.
+  RowCost refined(int64_t row, const RateModel& rates, std::vector<int32_t>& codes) const {
+    std::vector<double> slope(static_cast<size_t>(factor_.columns));  // H d, with d = step * codes - weight
+    for (int64_t j = 0; j < factor_.columns; ++j) {
+      const Place here = place(row, j, rates, codes);
+      add_row(factor_.damped, j, 0, options_.step * *here.code - here.weight, slope);
+    }
+    for (int pass = 0; pass < options_.refinements; ++pass)
+      for (int64_t j = 0; j < factor_.columns; ++j) {
+        const Place here = place(row, j, rates, codes);
+        const int32_t better = best_move(j, here, slope[static_cast<size_t>(j)]);
+        if (better == *here.code) continue;
+        add_row(factor_.damped, j, 0, options_.step * (better - *here.code), slope);
+        *here.code = better;
+      }
+    RowCost cost;
+    for (int64_t j = 0; j < factor_.columns; ++j) {
+      const Place here = place(row, j, rates, codes);
+      cost.bits += RateModel::cost(here.bits, std::abs(*here.code));
+      cost.rise += 0.5 * (options_.step * *here.code - here.weight) * slope[static_cast<size_t>(j)];
+    }
+    return cost;
   }
 
-  static constexpr int64_t kLargestCode = std::numeric_limits<int32_t>::max();
+  /// The code next to the one of column j, or 0, that lowers the cost most; or the code itself.
+  int32_t best_move(int64_t j, const Place& here, double slope) const {
+    const int32_t code = *here.code;
+    const double before = RateModel::cost(here.bits, std::abs(code));
+    const double h = factor_.damped[static_cast<size_t>(j * factor_.columns + j)];
+    double least = 0;
+    int32_t best = code;
+    for (const int32_t other : {code - 1, code + 1, 0}) {
+      const double move = options_.step * (other - code);
+      const double change =
+          (0.5 * h * move + slope) * move + options_.lambda * (RateModel::cost(here.bits, std::abs(other)) - before);
+      if (change < least) {
+        least = change;
+        best = other;
+      }
+    }
+    return best;
+  }
+
+  /// to[i] += factor * matrix[j][i] for i >= begin.
+  void add_row(const std::vector<double>& matrix, int64_t j, int64_t begin, double factor,
+               std::vector<double>& to) const {
+    const double* const row = matrix.data() + j * factor_.columns;
+    for (int64_t i = begin; i < factor_.columns; ++i) to[static_cast<size_t>(i)] += row[i] * factor;
+  }
+
+  static constexpr int64_t kLargestCode = 1'000'000'000;
 
   const CurvatureFactor& factor_;
   const GridOptions& options_;

@@ -10,9 +10,10 @@
 namespace kindling {
 
 struct GridOptions {
-  double step = 0;    ///< the grid is step * {..., -1, 0, 1, ...}
-  double lambda = 0;  ///< loss that a bit is worth; 0: the bits do not matter
-  int passes = 2;     ///< each counts anew what numbers cost, by the result of the one before
+  double step = 0;      ///< the grid is step * {..., -1, 0, 1, ...}
+  double lambda = 0;    ///< loss that a bit is worth; 0: the bits do not matter
+  int passes = 2;       ///< each counts anew what numbers cost, by the result of the one before
+  int refinements = 6;  ///< passes of coordinate descent behind them
 };
 
 struct GridMatrix {
@@ -26,6 +27,9 @@ struct GridMatrix {
 /// where the aim of a column makes good the errors of those before it (CurvatureFactor). The errors
 /// of the columns add up to `rise` exactly, so each decision weighs what it costs against what it
 /// saves. It looks no further ahead. Rates as in CERWU (arXiv:2505.18758), by RateModel.
+///
+/// Then coordinate descent makes good what was decided too early: code after code moves by one, or
+/// to 0, where that lowers 1/2 d'Hd + lambda bits with all others as they are.
 ///
 /// Same bits for any number of threads. Throws ShapeError if the columns are not those of `factor`,
 /// if the step is not above 0, or if it is so small that a code would not fit into 32 bits.

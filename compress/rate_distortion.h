@@ -42,7 +42,7 @@ struct RateDistortionOptions {
   int64_t target_bytes = 0;  ///< the size is at most this; by bisection of log lambda
   /// The real size, such as that of the file's bytes. Empty: QuantisedModel::estimated_bytes().
   std::function<int64_t(const QuantisedModel&)> size = {};
-  double damping = 0.02;  ///< of each H, see factorise()
+  double damping = 0.05;  ///< of each H, see factorise()
   /// Called after each layer, with how many are done of so many. A search tells of every try.
   std::function<void(int64_t done, int64_t total)> progress = {};
   const std::atomic<bool>* stop = nullptr;  ///< becomes true: Stopped is thrown

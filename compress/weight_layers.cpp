@@ -2,6 +2,7 @@
 
 #include <kindling/nn/conv.h>
 #include <kindling/nn/linear.h>
+#include <kindling/tensor/conv_patches.h>
 
 namespace kindling {
 namespace {
@@ -35,12 +36,19 @@ std::vector<std::pair<std::string, Module*>> parts_with_paths(Module& model) {
   return std::move(walk.parts);
 }
 
+Tensor WeightLayer::inputs(const Tensor& x, int64_t group) const {
+  if (const auto* const conv = dynamic_cast<const Conv2d*>(layer))
+    return conv2d_patches(x, weight->shape(), conv->options(), group);
+  return x.reshape({-1, columns()});
+}
+
 std::vector<WeightLayer> weight_layers(Module& model) {
   std::vector<WeightLayer> found;
   for (const auto& [path, part] : parts_with_paths(model)) {
     if (auto* const conv = dynamic_cast<Conv2d*>(part))
-      found.push_back({path, &conv->weight, &conv->bias, conv->options().groups});
-    if (auto* const linear = dynamic_cast<Linear*>(part)) found.push_back({path, &linear->weight, &linear->bias});
+      found.push_back({path, conv, &conv->weight, &conv->bias, conv->options().groups});
+    if (auto* const linear = dynamic_cast<Linear*>(part))
+      found.push_back({path, linear, &linear->weight, &linear->bias});
   }
   return found;
 }

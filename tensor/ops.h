@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kindling/tensor/conv.h>
+#include <kindling/tensor/conv_patches.h>
 #include <kindling/tensor/conv_pool.h>
 #include <kindling/tensor/elementwise.h>
 #include <kindling/tensor/index.h>

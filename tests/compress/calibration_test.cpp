@@ -30,7 +30,7 @@ double predicted_rise(const LayerCurvature& layer, const Tensor& change) {
 TEST_CASE("calibrate: it foresees the divergence that a change of weights makes") {
   Sequential net = small_model();
   const data::DatasetPtr pictures = small_pictures(40);
-  const Calibration calibration = calibrate(net, pictures, {.labels = 50});
+  const Calibration calibration = calibrate(net, pictures, {.labels = 50, .shrinkage = 0});
   CHECK(calibration.samples == 2000);
   const Tensor before = logits_of(net, *pictures);
   Rng rng(5);
@@ -106,4 +106,25 @@ TEST_CASE("calibrate: it tells how far it is, can be stopped, and leaves the mod
   stop = true;
   CHECK_THROWS_AS(calibrate(net, small_pictures(8), {.stop = &stop}), Stopped);
   CHECK_THROWS_AS(calibrate(net, small_pictures(8), {.labels = 0}), ShapeError);
+}
+
+TEST_CASE("calibrate: with a shrinkage of 1, H is the covariance of the inputs with the trace of the gradients'") {
+  Rng rng(3);
+  Sequential net;
+  net.add("fc", Linear(4, 3, rng));
+  const Tensor x = random({50, 4}, rng, DType::f32);
+  const auto data = std::make_shared<data::TensorDataset>(x, Tensor::zeros({50}, DType::i64));
+  const auto hessian = [&](double shrinkage) {
+    return calibrate(net, data, {.shrinkage = shrinkage}).layers[0].groups[0].hessian;
+  };
+  const auto trace = [](const Tensor& h) {
+    double sum = 0;
+    for (int64_t i = 0; i < 4; ++i) sum += h.at<double>({i, i});
+    return sum;
+  };
+  const Tensor centred = x.to(DType::f64) - mean(x.to(DType::f64), {0});
+  const Tensor covariance = matmul(transpose(centred), centred), none = hessian(0), all = hessian(1);
+  check_close(all, covariance * (trace(none) / trace(covariance)), 1e-5);  // sums in f32
+  check_close(hessian(0.25), none * 0.75 + all * 0.25, 1e-12);
+  CHECK_THROWS_AS(hessian(1.5), ShapeError);
 }

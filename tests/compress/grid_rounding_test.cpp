@@ -50,7 +50,7 @@ TEST_CASE("round_to_grid: two columns by hand") {
   // R R' = [2 1; 1 1] in the order of the columns: R = [1 1; 0 1]. The first column is 0.4 and becomes 0; the second
   // then aims at 0.4 + (R_01 / R_11) 0.4 = 0.8 and becomes 1, where rounding to nearest gives 0.
   const Tensor h = Tensor::from<double>({2, 1, 1, 1}, {2, 2}), weight = Tensor::from<double>({0.4, 0.4}, {1, 2});
-  const GridMatrix result = round_to_grid(weight, factorise(h, 0), {.step = 1, .lambda = 0});
+  const GridMatrix result = round_to_grid(weight, factorise(h, 0), {.step = 1, .refinements = 0});
   CHECK(result.codes == std::vector<int32_t>{0, 1});
   CHECK(result.rise == Approx(0.5 * (0.4 * 0.4 + 0.2 * 0.2)));
   CHECK(result.rise == Approx(rise(weight, result.codes, 1, h)));
@@ -66,8 +66,24 @@ TEST_CASE("round_to_grid: without correlation and price, rounding to nearest") {
 
 TEST_CASE("round_to_grid: the rise that it counts is that of the quadratic form") {
   const auto [weight, h] = correlated();
-  const GridMatrix result = round_to_grid(weight, factorise(h, 0), {.step = 0.6, .lambda = 0.01});
-  CHECK(result.rise == Approx(rise(weight, result.codes, 0.6, h)));
+  for (const int refinements : {0, 3}) {
+    const GridMatrix result =
+        round_to_grid(weight, factorise(h, 0), {.step = 0.6, .lambda = 0.01, .refinements = refinements});
+    CHECK(result.rise == Approx(rise(weight, result.codes, 0.6, h)));
+  }
+}
+
+TEST_CASE("round_to_grid: refinements lower the cost") {
+  const auto [weight, h] = correlated();
+  const double lambda = 0.003;
+  const auto cost = [&, w = weight, hessian = h](int refinements) {
+    // One pass, so that both count by the same rates.
+    const GridMatrix result = round_to_grid(w, factorise(hessian, 0.001),
+                                            {.step = 0.5, .lambda = lambda, .passes = 1, .refinements = refinements});
+    return result.rise + lambda * result.bits;
+  };
+  CHECK(cost(1) < cost(0));
+  CHECK(cost(4) <= cost(1));
 }
 
 TEST_CASE("round_to_grid: less loss than rounding to nearest for no more bits") {
