@@ -67,6 +67,7 @@ Curvature curvature_of(const Sums& sums, double count, double shrinkage) {
   Tensor inputs = sums.inputs * (1 / sums.input_rows);
   if (sums.bias > 0) {
     const Tensor mean = sums.input * (1 / sums.input_rows);
+    result.bias = sums.bias / count;
     result.bias_follows = sums.cross * (1 / sums.bias);
     result.hessian = result.hessian - outer(sums.cross * (1 / count), result.bias_follows, full);
     inputs = inputs - outer(mean, mean, full);

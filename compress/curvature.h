@@ -15,6 +15,8 @@ struct Curvature {
   Tensor hessian;
   /// f64 [K]: bias o follows by -follow' d_o. Zeros where there is no bias.
   Tensor bias_follows;
+  /// The same of a bias by itself: the loss rises by 1/2 bias e^2 when one changes by e.
+  double bias = 0;
 };
 
 /// H = R R' with R upper triangular, the columns in the order in which they are to be rounded: those

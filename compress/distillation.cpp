@@ -53,11 +53,15 @@ class Tuned {
     }
   }
 
-  /// Makes what was learnt the model's own.
-  void keep(QuantisedModel& quantised) {
+  /// Tells `quantised` what was learnt, the biases on their grid.
+  void keep(QuantisedModel& quantised) const {
     for (size_t i = 0; i < weights_.size(); ++i) {
       quantised.layers[i].step *= static_cast<float>(factors_[i].value().item());
-      if (biases_[i].defined()) biases_[i].value().add_(shifts_[i].value(), units_[i]);
+      if (!biases_[i].defined()) continue;
+      QuantisedLayer& layer = quantised.layers[i];
+      const std::vector<double> biases = (biases_[i].value() + shifts_[i].value() * units_[i]).to_vector<double>();
+      for (size_t o = 0; o < biases.size(); ++o)
+        layer.bias_codes[o] = static_cast<int32_t>(std::lround(biases[o] / layer.bias_step));
     }
   }
 

@@ -1,6 +1,7 @@
 #include <kindling/compress/rate_distortion.h>
 
 #include <cmath>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -13,11 +14,20 @@
 namespace kindling {
 namespace {
 
+Tensor on_grid(const std::vector<int32_t>& codes, float step, const Shape& shape) {
+  std::vector<float> values;
+  values.reserve(codes.size());
+  for (const int32_t code : codes) values.push_back(step * static_cast<float>(code));
+  return Tensor::from(values, shape);
+}
+Tensor values_of(const QuantisedLayer& layer) { return on_grid(layer.codes, layer.step, layer.shape); }
+
 /// A layer before, with all that its rounding needs.
 struct Source {
   WeightLayer layer;
   Tensor weight, bias;                   ///< [O, K], f64, and as it is
   std::vector<Tensor> bias_follows;      ///< of each group
+  double bias_curvature = 0;             ///< the mean of the groups'
   std::vector<CurvatureFactor> factors;  ///< of each group
   double scale = 1;                      ///< the best step found, as a multiple of the natural one
 };
@@ -33,7 +43,7 @@ class Quantiser {
       if (!fits || calibration.layers.size() != layers.size())
         throw Error("quantise: the calibration is of another model: it does not know " + layers[i].path);
       sources_.push_back(source_of(layers[i], calibration.layers[i]));
-      weights_ += layers[i].weight->numel();
+      weights_ += layers[i].weight->numel() + (layers[i].bias->defined() ? layers[i].bias->numel() : 0);
     }
     parameters_ = model.parameter_count();
   }
@@ -54,33 +64,17 @@ class Quantiser {
     return options_.size ? options_.size(model) : model.estimated_bytes();
   }
 
-  /// Writes the weights and the biases that follow into the model.
-  void apply(const QuantisedModel& quantised) const {
-    for (size_t i = 0; i < sources_.size(); ++i) {
-      const Source& source = sources_[i];
-      const QuantisedLayer& layer = quantised.layers[i];
-      const Tensor weight = values_of(layer).reshape(source.weight.shape());
-      if (source.bias.defined()) source.layer.bias->value().copy_(followed(source, weight));
-      source.layer.weight->value().copy_(weight.reshape(layer.shape));
-    }
-  }
-
-  static Tensor values_of(const QuantisedLayer& layer) {
-    std::vector<float> values;
-    values.reserve(layer.codes.size());
-    for (const int32_t code : layer.codes) values.push_back(layer.step * static_cast<float>(code));
-    return Tensor::from(values, layer.shape);
-  }
-
  private:
   Source source_of(const WeightLayer& layer, const LayerCurvature& curvature) const {
     Source source{layer,
                   layer.weight->value().reshape({layer.rows(), layer.columns()}).to(DType::f64).clone(),
                   layer.bias->defined() ? layer.bias->value().clone() : Tensor(),
                   {},
+                  0,
                   {}};
     for (const Curvature& group : curvature.groups) {
       source.bias_follows.push_back(group.bias_follows);
+      source.bias_curvature += group.bias / static_cast<double>(curvature.groups.size());
       source.factors.push_back(factorise(group.hessian, options_.damping));
     }
     return source;
@@ -98,7 +92,19 @@ class Quantiser {
       result.bits += matrix.bits;
       result.rise += matrix.rise;
     }
+    if (source.bias.defined()) round_bias(source, lambda, result);
     return result;
+  }
+
+  /// On the grid that is worth its bits: see natural_step().
+  static void round_bias(const Source& source, double lambda, QuantisedLayer& layer) {
+    constexpr double kLeast = 1e-30;  // of a layer that nothing depends on: all its biases become 0
+    const double step = std::sqrt(12 * lambda / (std::log(2.0) * std::max(source.bias_curvature, kLeast)));
+    layer.bias_step = static_cast<float>(step);
+    for (const double b : followed(source, values_of(layer)).to_vector<double>()) {
+      layer.bias_codes.push_back(static_cast<int32_t>(std::lround(b / layer.bias_step)));
+      layer.bits += 1 + 2 * std::log2(1.0 + std::abs(layer.bias_codes.back()));
+    }
   }
 
   /// Walks from the step of the last search to where the cost rises again.
@@ -119,9 +125,9 @@ class Quantiser {
     return best;
   }
 
-  /// The biases, moved by -follow' d_o, with d_o = rounded - original.
+  /// The biases, f64, moved by -follow' d_o, with d_o = rounded - original.
   static Tensor followed(const Source& source, const Tensor& weight) {
-    const Tensor error = source.weight - weight.to(DType::f64);
+    const Tensor error = source.weight - weight.reshape(source.weight.shape()).to(DType::f64);
     Tensor bias = source.bias.to(DType::f64).clone();
     const int64_t groups = std::ssize(source.bias_follows), rows = source.layer.rows() / groups;
     for (int64_t g = 0; g < groups; ++g)
@@ -129,7 +135,7 @@ class Quantiser {
           .add_(matmul(error.slice(0, g * rows, (g + 1) * rows),
                        source.bias_follows[static_cast<size_t>(g)].reshape({-1, 1}))
                     .reshape({rows}));
-    return bias.to(source.bias.dtype());
+    return bias;
   }
 
   const RateDistortionOptions& options_;
@@ -154,7 +160,7 @@ QuantisedModel of_size(Quantiser& quantiser, int64_t target) {
     const double guess = lambda * std::pow(bytes / static_cast<double>(target), 4);
     lambda = guess > low && guess < high ? guess : std::sqrt(low * high);
   }
-  if (!best) throw Error("quantise: the model does not get as small as " + std::to_string(target) + " bytes");
+  if (!best) throw Error("quantise: the model does not get as small as " + std::to_string(target) + " B");
   return *std::move(best);
 }
 
@@ -170,10 +176,38 @@ void set_weights(Module& model, const QuantisedModel& quantised) {
   const std::vector<WeightLayer> layers = weight_layers(model);
   for (size_t i = 0; i < quantised.layers.size(); ++i) {
     const QuantisedLayer& layer = quantised.layers[i];
-    if (i >= layers.size() || layers[i].path != layer.path || !(layers[i].weight->shape() == layer.shape))
+    const int64_t biases = std::ssize(layer.bias_codes);
+    if (i >= layers.size() || layers[i].path != layer.path || !(layers[i].weight->shape() == layer.shape) ||
+        layers[i].bias->defined() != (biases > 0))
       throw Error("set_weights: the model has no layer " + layer.path + " of that shape");
-    layers[i].weight->value().copy_(Quantiser::values_of(layer));
+    layers[i].weight->value().copy_(values_of(layer));
+    if (biases > 0) layers[i].bias->value().copy_(on_grid(layer.bias_codes, layer.bias_step, {biases}));
   }
+}
+
+std::vector<CodedTensor> coded_tensors(Module& model, const QuantisedModel& quantised) {
+  std::map<std::string, CodedTensor> grids;
+  const auto grid = [](const Shape& shape, float step, const std::vector<int32_t>& numbers) {
+    CodedTensor tensor;
+    tensor.shape = shape;
+    tensor.coding = Coding::grid;
+    tensor.step = step;
+    tensor.numbers = numbers;
+    return tensor;
+  };
+  for (const QuantisedLayer& layer : quantised.layers) {
+    const std::string prefix = layer.path.empty() ? "" : layer.path + '/';
+    grids[prefix + "weight"] = grid(layer.shape, layer.step, layer.codes);
+    grids[prefix + "bias"] = grid({std::ssize(layer.bias_codes)}, layer.bias_step, layer.bias_codes);
+  }
+  std::vector<CodedTensor> result;
+  for (const NamedParameter& parameter : model.named_parameters()) {
+    const auto found = grids.find(parameter.name);
+    result.push_back(found != grids.end() ? found->second
+                                          : plain_tensor(parameter.name, parameter.value.value(), "F16"));
+    result.back().name = parameter.name;
+  }
+  return result;
 }
 
 QuantisedModel quantise(Module& model, const Calibration& calibration, const RateDistortionOptions& options) {
@@ -182,7 +216,7 @@ QuantisedModel quantise(Module& model, const Calibration& calibration, const Rat
   Quantiser quantiser(model, calibration, options);
   QuantisedModel result =
       options.lambda > 0 ? quantiser.run(options.lambda, true) : of_size(quantiser, options.target_bytes);
-  quantiser.apply(result);
+  set_weights(model, result);
   return result;
 }
 

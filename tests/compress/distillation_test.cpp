@@ -23,7 +23,7 @@ TEST_CASE("mean_divergence: by hand, and 0 of itself") {
 TEST_CASE("distil: the divergence falls, the codes stay, and the weights are steps times codes") {
   const data::DatasetPtr pictures = small_pictures(40);
   Sequential original = small_model(), net = small_model();
-  QuantisedModel quantised = quantise(net, calibrate(net, pictures), {.target_bytes = 180});
+  QuantisedModel quantised = quantise(net, calibrate(net, pictures), {.target_bytes = 340});
   const QuantisedModel before = quantised;
   const Tensor target = logits_of(original, *pictures);
   const double rounded = mean_divergence(target, logits_of(net, *pictures));
@@ -49,7 +49,7 @@ TEST_CASE("distil: the divergence falls, the codes stay, and the weights are ste
 TEST_CASE("distil: stopped, it has changed nothing") {
   const data::DatasetPtr pictures = small_pictures(8);
   Sequential original = small_model(), net = small_model();
-  QuantisedModel quantised = quantise(net, calibrate(net, pictures), {.target_bytes = 200});
+  QuantisedModel quantised = quantise(net, calibrate(net, pictures), {.target_bytes = 340});
   const Tensor before = logits_of(net, *pictures);
   std::atomic<bool> stop = false;
   CHECK_THROWS_AS(distil(original, net, quantised, pictures,
