@@ -74,6 +74,7 @@ class LeafNode final : public Node {
   bool is_leaf() const override { return true; }
 
   Tensor grad;  ///< undefined before backward()
+  Constraint constraint;
 };
 
 namespace detail {

@@ -46,6 +46,24 @@ void Variable::zero_grad() {
   if (node_ != nullptr) leaf_of(*this).grad = Tensor();
 }
 
+const Constraint& Variable::constraint() const {
+  static const Constraint none;
+  return node_ != nullptr && node_->is_leaf() ? static_cast<const LeafNode&>(*node_).constraint : none;
+}
+
+void Variable::set_constraint(Constraint constraint) {
+  const Tensor& codes = constraint.codes;
+  check(codes.defined() || !constraint.shared, "set_constraint", "shared elements need codes");
+  if (codes.defined())
+    check(codes.dtype() == DType::u8 && codes.shape() == shape() && codes.is_contiguous(), "set_constraint", "codes ",
+          codes.dtype(), " ", codes.shape(), " for a parameter of shape ", shape());
+  if (!is_leaf()) throw Error(std::string("set_constraint: this is the result of ") + op_name() + "; use detach()");
+  const bool trained = requires_grad();
+  if (node_ == nullptr) set_requires_grad(true);
+  leaf_of(*this).constraint = std::move(constraint);
+  if (!trained) set_requires_grad(false);
+}
+
 int64_t Variable::register_hook(std::function<Variable(const Variable& grad)> hook) const {
   if (!requires_grad()) throw Error("register_hook: this Variable does not require a gradient");
   const int64_t id = node_->hooks.empty() ? 0 : node_->hooks.back().id + 1;

@@ -11,6 +11,16 @@ namespace kindling {
 
 class Node;
 
+/// What the elements of a parameter keep to while optimisers move it (optim/optimizer.h). This is
+/// how pruning and weight sharing last through training.
+struct Constraint {
+  /// u8, of the parameter's shape: elements of code 0 are 0. Undefined: all elements are free.
+  Tensor codes;
+  /// Elements with the same code are equal, and move as one number. Otherwise those of other codes
+  /// than 0 move by themselves.
+  bool shared = false;
+};
+
 /// A tensor with its place in the graph of recorded operations. Copies are handles to the same
 /// tensor and place. A leaf that requires a gradient (a parameter) keeps it in `grad()` after
 /// `backward()`; a constant has no place at all.
@@ -46,6 +56,12 @@ class Variable {
   Tensor& grad();
   /// Forgets the gradient, so that the next backward() starts from nothing.
   void zero_grad();
+
+  /// What holds this leaf's elements; nothing does at first. All copies made since it first
+  /// required a gradient share it. Values are not changed: they must keep to it already. Throws
+  /// ShapeError if the codes are not u8 of this shape, Error for the result of an operation.
+  const Constraint& constraint() const;
+  void set_constraint(Constraint constraint);
 
   /// d(this)/d(leaf), added to grad() of every leaf that this depends on. `seed` is dL/d(this), of
   /// this shape; it may be left out for a single element (1). What is stored are plain values that

@@ -139,7 +139,9 @@ void Module::to(DType dtype) {
       [dtype](const std::string&, Variable& parameter) {
         if (parameter.dtype() == dtype) return;
         const bool trained = parameter.requires_grad();
+        const Constraint constraint = parameter.constraint();
         parameter = Variable(parameter.value().to(dtype), true);
+        parameter.set_constraint(constraint);
         parameter.set_requires_grad(trained);  // a frozen one can be thawed later, and its handles will see it
       },
       [dtype](const std::string&, Tensor& buffer) { buffer = buffer.to(dtype); });

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <kindling/optim/constraint.h>
 #include <kindling/tensor/reduce.h>
 
 namespace kindling {
@@ -14,7 +15,9 @@ bool has_grad(const Variable& parameter) { return parameter.requires_grad() && p
 double grad_norm(const Variables& parameters) {
   double sum = 0;
   for (const Variable& parameter : parameters) {
-    if (has_grad(parameter)) sum += dot(parameter.grad(), parameter.grad());
+    if (!has_grad(parameter)) continue;
+    const Tensor grad = parameter.constraint().codes.defined() ? free_gradient(parameter) : parameter.grad();
+    sum += dot(grad, grad);
   }
   return std::sqrt(sum);
 }

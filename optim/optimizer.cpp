@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <kindling/optim/constraint.h>
 #include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling {
@@ -27,8 +28,20 @@ const Tensor& entry(const State& state, const std::string& name, const Shape& sh
   return tensor;
 }
 
-std::string moment_entry(const std::string& moment, size_t parameter) {
-  return moment + "/" + std::to_string(parameter);
+/// "velocity/3": what belongs to parameter 3.
+std::string entry_name(const std::string& what, size_t parameter) { return what + "/" + std::to_string(parameter); }
+
+// Names of the entries of a Constraint, by whether it is shared.
+const char* constraint_name(bool shared) { return shared ? "codes" : "mask"; }
+
+/// That of parameter `i` in a state; `known` gains the entry's name.
+Constraint constraint_in(const State& state, size_t i, const Shape& shape, std::set<std::string>& known) {
+  for (const bool shared : {false, true})
+    if (const std::string name = entry_name(constraint_name(shared), i); state.contains(name)) {
+      known.insert(name);
+      return {entry(state, name, shape, DType::u8).clone(), shared};
+    }
+  return {};
 }
 
 }  // namespace
@@ -58,17 +71,17 @@ void Optimizer::step() {
     const Tensor& grad = slot.parameter.grad();
     check(grad.shape() == slot.parameter.shape() && grad.dtype() == slot.parameter.dtype(), name(), "parameter is ",
           slot.parameter.dtype(), " ", slot.parameter.shape(), ", its gradient ", grad.dtype(), " ", grad.shape());
+    const Shape shape = free_shape(slot.parameter);
+    if (!slot.moments.empty() && slot.moments[0].shape() != shape) {  // weights are shared now, or no longer
+      slot.moments.clear();
+      slot.steps = 0;
+    }
     if (slot.moments.empty()) {
-      for (size_t i = 0, n = moment_names(slot.parameter.shape()).size(); i < n; ++i)
-        slot.moments.push_back(Tensor::zeros(slot.parameter.shape(), slot.parameter.dtype()));
+      for (size_t i = 0, n = moment_names(shape).size(); i < n; ++i)
+        slot.moments.push_back(Tensor::zeros(shape, slot.parameter.dtype()));
     }
     due.push_back(&slot);
   }
-  const auto update_one = [this](Slot& slot) {
-    ++slot.steps;
-    update(slot);
-    slot.parameter.value().mark_written(name());
-  };
   if (!deals_parameters()) {
     for (Slot* slot : due) update_one(*slot);
     return;
@@ -77,6 +90,29 @@ void Optimizer::step() {
   std::sort(due.begin(), due.end(), [&](const Slot* a, const Slot* b) { return numel(a) > numel(b); });
   parallel_for(static_cast<int64_t>(due.size()), 1,
                [&](int64_t next, int64_t) { update_one(*due[static_cast<size_t>(next)]); });
+}
+
+void Optimizer::update_one(Slot& slot) {
+  ++slot.steps;
+  Variable& parameter = slot.parameter;
+  const auto& [codes, shared] = parameter.constraint();
+  if (!codes.defined()) {
+    update(slot);
+  } else if (shared) {
+    Slot values = slot;
+    values.parameter = Variable(shared_values(parameter), true);
+    values.parameter.grad() = free_gradient(parameter);
+    update(values);
+    spread_values(values.parameter.value(), parameter);
+    slot.moments = std::move(values.moments);
+  } else {
+    parameter.grad() = free_gradient(parameter);
+    for (Tensor& moment : slot.moments) hold_zeros(codes, moment);  // what has been pruned since the last update
+    update(slot);
+    hold_zeros(codes, parameter.value());  // Muon moves all elements of a matrix
+    for (Tensor& moment : slot.moments) hold_zeros(codes, moment);
+  }
+  parameter.value().mark_written(name());
 }
 
 void Optimizer::zero_grad() {
@@ -96,8 +132,9 @@ int64_t Optimizer::moment_bytes() const {
   for (const Slot& slot : slots_) {
     const Variable& parameter = slot.parameter;
     if (!parameter.requires_grad()) continue;
-    const auto moments = static_cast<int64_t>(moment_names(parameter.shape()).size());
-    bytes += moments * parameter.numel() * size_of(parameter.value().dtype());
+    const Shape shape = free_shape(parameter);
+    const auto moments = static_cast<int64_t>(moment_names(shape).size());
+    bytes += moments * shape.numel() * size_of(parameter.value().dtype());
   }
   return bytes;
 }
@@ -107,9 +144,13 @@ State Optimizer::state() const {
   std::vector<int64_t> steps;
   for (size_t i = 0; i < slots_.size(); ++i) {
     steps.push_back(slots_[i].steps);
-    const std::vector<std::string> names = moment_names(slots_[i].parameter.shape());
-    for (size_t m = 0; m < slots_[i].moments.size(); ++m)
-      state[moment_entry(names[m], i)] = slots_[i].moments[m].clone();
+    const Slot& slot = slots_[i];
+    if (!slot.moments.empty()) {
+      const std::vector<std::string> names = moment_names(slot.moments[0].shape());
+      for (size_t m = 0; m < names.size(); ++m) state[entry_name(names[m], i)] = slot.moments[m].clone();
+    }
+    const auto& [codes, shared] = slot.parameter.constraint();
+    if (codes.defined()) state[entry_name(constraint_name(shared), i)] = codes.clone();
   }
   state["steps"] = Tensor::from(steps);
   return state;
@@ -123,13 +164,16 @@ void Optimizer::load_state(const State& state) {
   const auto steps = entry(state, "steps", {count}, DType::i64).to_vector<int64_t>();
   std::set<std::string> known{"lr", "momentum", "steps"};
   std::vector<std::vector<Tensor>> moments(slots_.size());
+  std::vector<Constraint> constraints;
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (steps[i] < 0) throw_state_error("steps", "has a negative number");
-    if (steps[i] == 0) continue;
     const Variable& parameter = slots_[i].parameter;
-    for (const std::string& moment : moment_names(parameter.shape())) {
-      const std::string name = moment_entry(moment, i);
-      moments[i].push_back(entry(state, name, parameter.shape(), parameter.dtype()).clone());
+    constraints.push_back(constraint_in(state, i, parameter.shape(), known));
+    if (steps[i] == 0) continue;
+    const Shape shape = free_shape(parameter, constraints[i]);
+    for (const std::string& moment : moment_names(shape)) {
+      const std::string name = entry_name(moment, i);
+      moments[i].push_back(entry(state, name, shape, parameter.dtype()).clone());
       known.insert(name);
     }
   }
@@ -141,6 +185,7 @@ void Optimizer::load_state(const State& state) {
   for (size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].steps = steps[i];
     slots_[i].moments = std::move(moments[i]);
+    slots_[i].parameter.set_constraint(std::move(constraints[i]));
   }
 }
 

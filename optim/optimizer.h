@@ -23,6 +23,10 @@ struct ParameterGroup {
 /// Moves parameters by their gradients. It holds handles to the parameters, so convert a model
 /// (Module::to) before you make its optimiser. A parameter without a gradient (frozen, or not
 /// reached by backward()) is left alone, and so are its moments.
+///
+/// Elements that a Constraint holds at 0 stay exactly 0, and so do their moments and gradients,
+/// whatever the update. Shared elements move as one number by the sum of their gradients, with one
+/// moment for each code; weight decay counts them as one.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -48,10 +52,12 @@ class Optimizer {
   /// Bytes of all moments, once every parameter that is trained has been updated.
   int64_t moment_bytes() const;
   /// "lr", "momentum" (f64) and "steps" (i64 [P]: the updates of each parameter). For each
-  /// parameter i that has been updated also its moments, such as "velocity/3". The tensors are
+  /// parameter i that has been updated also its moments, such as "velocity/3", and for each with a
+  /// Constraint its codes (u8), as "codes/3" if they are shared, else as "mask/3". The tensors are
   /// copies.
   State state() const;
-  /// Throws Error, naming the entry, if one is missing, unknown or does not fit the parameters.
+  /// Parameters get the state's constraints too, or lose those that they have. Throws Error, naming
+  /// the entry, if one is missing, unknown or does not fit the parameters.
   void load_state(const State& state);
 
  protected:
@@ -79,6 +85,8 @@ class Optimizer {
   virtual bool deals_parameters() const { return false; }
 
  private:
+  void update_one(Slot& slot);
+
   std::vector<Slot> slots_;
   double base_lr_, lr_, momentum_;
 };

@@ -106,6 +106,14 @@ Schedule warmup(int64_t steps, Schedule after) {
   };
 }
 
+Schedule rewound(Schedule schedule, double share) {
+  check(share > 0 && share <= 1, "rewound", "needs a share of the schedule in (0, 1], got ", share);
+  return [share, schedule = std::move(schedule)](int64_t step, int64_t total) {
+    const int64_t whole = std::llround(static_cast<double>(total) / share);
+    return schedule(whole - total + step, whole);
+  };
+}
+
 const std::vector<std::string>& schedule_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> result;

@@ -51,6 +51,12 @@ Schedule one_cycle(const OneCycleOptions& options = {});
 /// arXiv:1706.02677, section 2.2).
 Schedule warmup(int64_t steps, Schedule after);
 
+/// The last `share` of a schedule, from the beginning of a run: with it step s of n is step T - n +
+/// s of T = n / share, rounded. This is learning-rate rewinding (Renda et al., arXiv:2003.02389),
+/// where a pruned network repeats the last part of its training. Throws ShapeError unless 0 < share
+/// <= 1.
+Schedule rewound(Schedule schedule, double share);
+
 /// What the named schedules can be told; each reads what it needs.
 struct ScheduleOptions {
   double power = 1.0;                    ///< poly

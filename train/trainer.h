@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <concepts>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,10 @@ struct TrainerOptions {
   /// into ReadOptions::cache_bytes: see features.h. Nothing in the transforms may be random then.
   /// The result is that of the plain way, up to rounding.
   bool cache_features = false;
+  /// Called after every update with their number in the whole training. It may change parameters
+  /// and their constraints, as gradual pruning does (compress/prune.h), by nothing but that number
+  /// and the parameters; else a resumed run would go another way.
+  std::function<void(int64_t updates)> after_update = {};
   uint64_t seed = 0;  ///< of order and augmentation; dropout's is the Rng that made the model
 };
 

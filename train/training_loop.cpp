@@ -134,6 +134,7 @@ void TrainingLoop::train_epoch() {
     optimizer.step();
 
     run.count_update(totals);
+    if (how_.after_update) how_.after_update(run.step);
     reporter_.report_step(totals, norm);
     stop_if_asked();
     if (options_.checkpoint_every > 0 && run.step % options_.checkpoint_every == 0) reporter_.save_last();

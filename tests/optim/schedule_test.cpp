@@ -132,6 +132,14 @@ TEST_CASE("A scheduler sets rate and momentum, and goes on where its state was s
   CHECK(optimizer.momentum() == one_cycle()(3, 11).momentum);  // poly says nothing about it
 }
 
+TEST_CASE("rewound: the last part of a schedule") {
+  const Schedule half = rewound(poly(), 0.5);
+  CHECK(half(0, 50).lr_factor == poly()(50, 100).lr_factor);
+  CHECK(half(49, 50).lr_factor == poly()(99, 100).lr_factor);
+  CHECK(rewound(one_cycle(), 1)(3, 20).lr_factor == one_cycle()(3, 20).lr_factor);
+  CHECK_THROWS_WITH(rewound(poly(), 0), Catch::Matchers::Contains("share of the schedule in (0, 1], got 0"));
+}
+
 TEST_CASE("A scheduler refuses a damaged state and stays as it was") {
   Scheduler scheduler(constant(), 10);
   State state = scheduler.state();
