@@ -1,32 +1,12 @@
 #include <kindling/nn/freeze.h>
 
-#include <regex.h>  // <regex> takes seconds to compile
-
 #include <algorithm>
 
+#include <kindling/nn/name_pattern.h>
 #include <kindling/tensor/check.h>
 
 namespace kindling {
 namespace {
-
-class Regex {
- public:
-  explicit Regex(const std::string& text) {
-    if (const int code = regcomp(&compiled_, text.c_str(), REG_EXTENDED | REG_NOSUB); code != 0) {
-      char what[128];
-      regerror(code, &compiled_, what, sizeof what);
-      throw Error("freeze: \"" + text + "\" is no regular expression: " + what);
-    }
-  }
-  ~Regex() { regfree(&compiled_); }
-  Regex(const Regex&) = delete;
-  Regex& operator=(const Regex&) = delete;
-
-  bool matches(const std::string& text) const { return regexec(&compiled_, text.c_str(), 0, nullptr, 0) == 0; }
-
- private:
-  regex_t compiled_{};
-};
 
 /// The members of one module, without those of its parts.
 struct Members final : Visitor {
@@ -55,7 +35,7 @@ std::string layers(Module& model) {
 }  // namespace
 
 std::vector<std::string> freeze(Module& model, const std::string& regex) {
-  const Regex pattern(regex);
+  const NamePattern pattern("freeze", regex);
   std::vector<std::string> frozen;
   for (NamedParameter& parameter : model.named_parameters()) {
     if (!pattern.matches(parameter.name)) continue;
