@@ -87,7 +87,7 @@ TEST_CASE("lines of Markdown have at most 100 columns") {
 }
 
 TEST_CASE("lines of doc comments have at most 100 columns") {
-  for (const char* folder : {"tensor", "autograd", "nn", "optim", "models", "data", "io", "interop", "train", "cli", "bench",
+  for (const char* folder : {"tensor", "autograd", "nn", "optim", "models", "data", "io", "interop", "train", "compress", "cli", "bench",
                              "examples", "tests", "tools"})
     CHECK(found_in(folder, {".h", ".cpp", ".inc"}, long_doc_comments) == Strings{});
 }
