@@ -71,7 +71,7 @@ class View {
   bool fits() const {
     return std::all_of(layers_.begin(), layers_.end(), [&](const std::string& layer) {
       const std::optional<Shape> s = weight_shape(layer);
-      if (!s) return is_bypass(layer);
+      if (!s) return is_bypass(layer) || (weight_shape(layer + "/0") && weight_shape(layer + "/1"));  // factored
       return s->rank() == 2 || (s->rank() == 4 && (*s)[1] == (*s)[2]);
     });
   }
@@ -139,13 +139,18 @@ std::optional<Recognised> recognise_as(const FirstLayer& first, const TensorFile
   const std::string model(first.model);
   const View view(file, index, model, naming);
   if (!view.fits()) return std::nullopt;
+  if (!view.weight_shape("conv1") || !view.weight_shape(view.layers().back())) return std::nullopt;
   const Shape conv1 = *view.weight_shape("conv1"), head = *view.weight_shape(view.layers().back());
   if (conv1.rank() != 4 || conv1[0] != first.filters || conv1[1] != first.pixels) return std::nullopt;
 
   Recognised result{.naming = naming, .by_names = true};
   ModelOptions options{.classes = head[0], .channels = conv1[3]};
   options.form = first.form.value_or(naming == Naming::caffe ? Form::caffe : Form::torchvision);
-  if (model == "lenet") options.size = lenet_size((*view.weight_shape("fc1"))[1]);
+  if (model == "lenet") {
+    const std::optional<Shape> fc1 = view.weight_shape("fc1");
+    if (!fc1) return std::nullopt;
+    options.size = lenet_size((*fc1)[1]);
+  }
   if (view.find("conv1_bn/weight") != nullptr) options.norm = Norm::batch;
   if (view.find("fire2/bypass/weight") != nullptr) options.bypass = Bypass::complex;
   if (naming == Naming::kindling && model.starts_with("squeezenet")) {
@@ -250,6 +255,14 @@ std::optional<Recognised> recognise(const TensorFile& file) {
     for (const FirstLayer& first : kFirstLayers)
       if (!result) result = recognise_as(first, file, index, naming);
   return result;
+}
+
+std::optional<Shape> shape_in(const TensorFile& file, const std::string& model, const std::string& tensor,
+                              Naming naming) {
+  const std::string name = foreign_name(model, tensor, naming);
+  for (const StoredTensor& stored : file.tensors)
+    if (stored.name == name) return from_foreign(stored.value.shape(), naming);
+  return std::nullopt;
 }
 
 TensorFile translated(const TensorFile& file, Module& model, const std::string& name, Naming naming) {

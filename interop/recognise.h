@@ -34,6 +34,11 @@ struct Recognised {
 /// nothing. The last layer may have another name and another number of classes.
 std::optional<Recognised> recognise(const TensorFile& file);
 
+/// The shape, in Kindling's order of axes, of the file's tensor that is the model's `tensor`.
+/// Nothing if the file has none of that name. `model` is a name of the registry.
+std::optional<Shape> shape_in(const TensorFile& file, const std::string& model, const std::string& tensor,
+                              Naming naming);
+
 /// The file's tensors under Kindling's names and in its order of axes, where `model`, whose name in
 /// the registry is `name`, has such a tensor; the others as they are. The inputs of a layer behind
 /// a Flatten are reordered too: channels come first in the other frameworks, and last here.

@@ -7,6 +7,7 @@
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/caffe.h>
 #include <kindling/models/definition.h>
+#include <kindling/nn/factored.h>
 
 namespace kindling {
 namespace {
@@ -61,10 +62,14 @@ std::unique_ptr<Module> load_model(const WeightsFile& weights) {
   if (!weights.known->open.empty())
     throw FileError(path + ": its tensors fit several models (" + describe(weights.known->open) +
                     "): make the right one yourself and load() it");
+  const Definition& definition = weights.known->description.model;
   std::unique_ptr<Module> model;
   try {
     Rng rng(0);
-    model = make_model(weights.known->description.model, rng);
+    model = make_model(definition, rng);
+    factor_as_in(*model, [&](const std::string& tensor) {
+      return shape_in(weights.file, definition.model, tensor, weights.known->naming);
+    });
   } catch (const Error& error) {
     throw FileError(path + ": describes a model that cannot be made here: " + error.what());
   }

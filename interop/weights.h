@@ -36,8 +36,9 @@ LoadReport load(Module& model, const WeightsFile& weights, const LoadOptions& op
 Description read_description(const std::string& path);
 
 /// The model that the file describes or that its names and shapes tell, with its weights, in
-/// evaluation mode. Throws FileError if no model is known, or if several may be meant: then make
-/// the right one and load() it. Throws as load() does.
+/// evaluation mode. Layers that the file has as two factors are two (nn/factored.h). Throws
+/// FileError if no model is known, or if several may be meant: then make the right one and load()
+/// it. Throws as load() does.
 std::unique_ptr<Module> load_model(const std::string& path);
 std::unique_ptr<Module> load_model(const WeightsFile& weights);
 

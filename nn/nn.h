@@ -4,6 +4,7 @@
 #include <kindling/nn/chain.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/dropout.h>
+#include <kindling/nn/factored.h>
 #include <kindling/nn/fn.h>
 #include <kindling/nn/freeze.h>
 #include <kindling/nn/init.h>

@@ -72,6 +72,14 @@ std::optional<Shapes> shapes_around(Module& model, const Module& part, const Sha
   return shapes;
 }
 
+Module& exchange(Module& model, const Place& place, std::unique_ptr<Module> layer) {
+  layer->train((*place.part)->training());
+  *place.part = std::move(layer);
+  for (Module* owner : place.owners) owner->set_definition({});
+  model.name_parts();
+  return **place.part;
+}
+
 }  // namespace
 
 Module& replace(Module& model, const std::string& path, std::unique_ptr<Module> layer, const Shape& input) {
@@ -87,11 +95,12 @@ Module& replace(Module& model, const std::string& path, std::unique_ptr<Module> 
     check(output == shapes->output, "replace", "the new layer makes ", output, " of ", shapes->input,
           ", the old one makes ", shapes->output);
   }
-  layer->train(old.training());
-  *place.part = std::move(layer);
-  for (Module* owner : place.owners) owner->set_definition({});
-  model.name_parts();
-  return **place.part;
+  return exchange(model, place, std::move(layer));
+}
+
+Module& replace(Module& model, const std::string& path, FunctionRef<std::unique_ptr<Module>(Module& old_layer)> make) {
+  const Place place = find(model, path);
+  return exchange(model, place, make(**place.part));
 }
 
 }  // namespace kindling

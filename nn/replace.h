@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <kindling/nn/module.h>
+#include <kindling/tensor/function_ref.h>
 
 namespace kindling {
 
@@ -22,6 +23,10 @@ namespace kindling {
 /// member (Sequential and Fire do not), or if the model does not call it; ShapeError if the new
 /// layer makes another shape of the old one's input.
 Module& replace(Module& model, const std::string& path, std::unique_ptr<Module> layer, const Shape& input);
+
+/// The same for a layer that is made from the old one and is known to make the same shapes of its
+/// input: the model is not run.
+Module& replace(Module& model, const std::string& path, FunctionRef<std::unique_ptr<Module>(Module& old_layer)> make);
 
 template <class Layer>
 requires std::is_base_of_v<Module, Layer> Layer& replace(Module& model, const std::string& path, Layer layer,

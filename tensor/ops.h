@@ -13,4 +13,5 @@
 #include <kindling/tensor/pool.h>
 #include <kindling/tensor/reduce.h>
 #include <kindling/tensor/softmax.h>
+#include <kindling/tensor/svd.h>
 #include <kindling/tensor/tensor.h>

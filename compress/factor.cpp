@@ -1,0 +1,158 @@
+#include <kindling/compress/factor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <kindling/nn/conv.h>
+#include <kindling/nn/factored.h>
+#include <kindling/nn/linear.h>
+#include <kindling/nn/replace.h>
+#include <kindling/tensor/svd.h>
+
+namespace kindling {
+namespace {
+
+/// A layer's weight as a matrix, and the shapes of two weights whose product it is.
+struct Matrix {
+  Tensor value;
+  std::function<Shape(int64_t rank)> first, second;
+  int64_t first_runs = 1;  ///< pixels of "0"'s output for each of the layer's
+
+  int64_t weights(int64_t rank) const { return rank * (value.size(0) + value.size(1)); }
+  int64_t macs(int64_t rank) const { return rank * (value.size(0) + first_runs * value.size(1)); }
+};
+
+Matrix conv_matrix(const Tensor& w, const Conv2dOptions& conv, Factoring form) {
+  const int64_t o = w.size(0), h = w.size(1), v = w.size(2), c = w.size(3);
+  switch (form) {
+    case Factoring::spatial:
+      return {w.permute({0, 2, 1, 3}).reshape({o * v, h * c}),
+              [=](int64_t r) {
+                return Shape{r, h, 1, c};
+              },
+              [=](int64_t r) {
+                return Shape{o, 1, v, r};
+              },
+              v > 1 ? conv.stride.w : 1};
+    case Factoring::input_channels:
+      return {w.reshape({o * h * v, c}),
+              [=](int64_t r) {
+                return Shape{r, 1, 1, c};
+              },
+              [=](int64_t r) {
+                return Shape{o, h, v, r};
+              },
+              (h > 1 ? conv.stride.h : 1) * (v > 1 ? conv.stride.w : 1)};
+    case Factoring::output_channels:
+      break;
+  }
+  return {w.reshape({o, h * v * c}),
+          [=](int64_t r) {
+            return Shape{r, h, v, c};
+          },
+          [=](int64_t r) {
+            return Shape{o, 1, 1, r};
+          }};
+}
+
+Matrix matrix_of(const WeightLayer& layer, Factoring form) {
+  const Tensor& w = layer.weight.value();
+  if (const auto* conv = dynamic_cast<Conv2d*>(layer.module)) {
+    if (conv->options().groups != 1)
+      throw Error("factor: " + layer.path + " is a convolution in groups, which cannot be factored");
+    return conv_matrix(w, conv->options(), form);
+  }
+  if (dynamic_cast<Linear*>(layer.module) == nullptr)
+    throw Error("factor: " + layer.path + " is a layer " + layer.module->kind() + ", not Conv2d or Linear");
+  const int64_t o = w.size(0), i = w.size(1);
+  return {w, [=](int64_t r) { return Shape{r, i}; }, [=](int64_t r) { return Shape{o, r}; }};
+}
+
+double square_sum(const std::vector<double>& s, int64_t begin) {
+  double sum = 0;
+  for (auto i = static_cast<size_t>(begin); i < s.size(); ++i) sum += s[i] * s[i];
+  return sum;
+}
+
+/// 0: the layer would not become smaller.
+int64_t rank_of(const Matrix& matrix, const std::vector<double>& s, const FactorOptions& options) {
+  const auto full = std::ssize(s);
+  if (options.rank > 0) return std::min(options.rank, full);
+  const int64_t weights = matrix.value.numel();
+  int64_t rank = full;
+  const auto share = [&](int64_t now) { return static_cast<double>(now) / static_cast<double>(weights); };
+  if (options.energy > 0) {
+    const double most_lost = (1 - options.energy) * square_sum(s, 0);
+    while (rank > 1 && square_sum(s, rank - 1) <= most_lost) --rank;
+  } else if (options.weights > 0) {
+    while (rank > 0 && share(matrix.weights(rank)) > options.weights) --rank;
+  } else {
+    while (rank > 0 && share(matrix.macs(rank)) > options.macs) --rank;
+  }
+  return matrix.weights(rank) < weights ? rank : 0;
+}
+
+/// The first `rank` rows of x, each times the square root of its singular value, in `shape`.
+Tensor scaled_rows(const Tensor& x, const std::vector<double>& s, int64_t rank) {
+  Tensor rows = x.slice(0, 0, rank).clone();
+  for (int64_t i = 0; i < rank; ++i) rows.select(0, i).mul_(std::sqrt(s[static_cast<size_t>(i)]));
+  return rows;
+}
+
+void put(Module& model, const WeightLayer& layer, const Matrix& matrix, const Svd& parts, int64_t rank) {
+  Module& pair = replace(model, layer.path, [&](Module& old_layer) {
+    return make_factored(old_layer, matrix.first(rank), matrix.second(rank));
+  });
+  Variables parameters = pair.parameters();
+  parameters[0].value().copy_(scaled_rows(parts.vt, parts.s, rank).reshape(matrix.first(rank)));
+  const Tensor columns = scaled_rows(parts.u.transpose(), parts.s, rank).transpose();
+  parameters[1].value().copy_(columns.reshape(matrix.second(rank)));
+  if (layer.bias.defined()) parameters[2].value().copy_(layer.bias.value());
+}
+
+std::vector<WeightLayer> chosen(Module& model, const FactorOptions& options) {
+  const int given = (options.rank > 0) + (options.energy > 0) + (options.weights > 0) + (options.macs > 0);
+  check(given == 1 && options.energy <= 1, "factor", "needs one of rank, energy (at most 1), weights and macs, got ",
+        options.rank, ", ", options.energy, ", ", options.weights, " and ", options.macs);
+  std::vector<WeightLayer> result;
+  const std::vector<WeightLayer> layers = weight_layers(model, "factor");
+  const std::vector<int64_t> matches = first_matches(layers, {options.layers}, "factor");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (matches[i] < 0) continue;
+    if (layers[i].path.ends_with("/0") || layers[i].path.ends_with("/1"))
+      throw Error("factor: " + layers[i].path + " is a factor already");
+    result.push_back(layers[i]);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<FactoredLayer> factor(Module& model, const FactorOptions& options) {
+  const std::vector<WeightLayer> layers = chosen(model, options);
+  for (const WeightLayer& layer : layers) static_cast<void>(matrix_of(layer, options.form));  // throws before any work
+  const Definition definition = model.definition();
+  std::vector<FactoredLayer> result;
+  for (const WeightLayer& layer : layers) {
+    const Matrix matrix = matrix_of(layer, options.form);
+    const Svd parts = svd(matrix.value);
+    const int64_t rank = rank_of(matrix, parts.s, options), weights = matrix.value.numel();
+    FactoredLayer& row = result.emplace_back(FactoredLayer{.path = layer.path,
+                                                           .rank = rank,
+                                                           .full_rank = std::ssize(parts.s),
+                                                           .weights_before = weights,
+                                                           .weights = weights,
+                                                           .macs_before = weights,
+                                                           .macs = weights});
+    if (rank == 0) continue;
+    row.weights = matrix.weights(rank), row.macs = matrix.macs(rank);
+    if (const double whole = square_sum(parts.s, 0); whole > 0)
+      row.error = std::sqrt(square_sum(parts.s, rank) / whole);
+    put(model, layer, matrix, parts, rank);
+  }
+  model.set_definition(definition);
+  return result;
+}
+
+}  // namespace kindling
