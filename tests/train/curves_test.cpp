@@ -66,9 +66,9 @@ TEST_CASE("without gnuplot, or when it fails, the old curves stay and the reason
   write_file(folder / "curves.svg", "old");
   const SearchPath path(folder.path());
   CHECK_THROWS_MATCHES(draw_curves(folder.path()), FileError,
-                       Catch::Message("curves: gnuplot cannot be run: is it installed (gnuplot-nox)?"));
+                       Catch::Message("gnuplot cannot be run: is it installed (gnuplot-nox)?"));
   write_file(folder / "gnuplot", "#!/bin/sh\necho out of ink >&2\nexit 1\n");
   std::filesystem::permissions(folder / "gnuplot", std::filesystem::perms::owner_all);
-  CHECK_THROWS_MATCHES(draw_curves(folder.path()), FileError, Catch::Message("curves: gnuplot failed: out of ink\n"));
+  CHECK_THROWS_MATCHES(draw_curves(folder.path()), FileError, Catch::Message("gnuplot failed: out of ink\n"));
   CHECK(read_file(folder / "curves.svg") == "old");
 }
