@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include <kindling/models/filters.h>
+
 namespace kindling {
 namespace {
 
+constexpr char kFilters[] = "filters";
 using Words = std::vector<std::string>;
 
 template <class Enum>
@@ -41,6 +44,8 @@ class Reader {
     if (found == words.end()) refuse(definition_, name, *text);
     value = static_cast<Enum>(found - words.begin());
   }
+  /// What is no option of make_model().
+  void pass_over(const std::string& name) { left_.erase(name); }
   void finish() const {
     if (!left_.empty()) refuse(definition_, left_.begin()->first, left_.begin()->second);
   }
@@ -101,6 +106,7 @@ ModelOptions options_of(const Definition& definition) {
   read("form", options.form, form_words());
   read("norm", options.norm, norm_words());
   read("dropout", options.dropout);
+  read.pass_over(kFilters);
   read.finish();
   return options;
 }
@@ -111,7 +117,10 @@ int64_t channels_of(const Definition& definition) {
 }
 
 std::unique_ptr<Module> make_model(const Definition& definition, Rng& rng) {
-  return make_model(definition.model, options_of(definition), rng);
+  std::unique_ptr<Module> model = make_model(definition.model, options_of(definition), rng);
+  if (const auto filters = definition.options.find(kFilters); filters != definition.options.end())
+    keep_first_filters(*model, parse_filters(filters->second));
+  return model;
 }
 
 }  // namespace kindling

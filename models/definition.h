@@ -20,15 +20,15 @@ const std::vector<std::string>& norm_words();
 /// left out, and conv10_bias, which matters at the start alone.
 Definition define(const std::string& model, const ModelOptions& options);
 
-/// The inverse of define(). Throws Error, naming the option, for one that is not known or has no
-/// such value.
+/// The inverse of define(). "filters" is none of the options, see models/filters.h. Throws Error,
+/// naming the option, for one that is not known or has no such value.
 ModelOptions options_of(const Definition& definition);
 
 /// Of the pictures that the model takes. Throws Error as options_of() and model_info() do.
 int64_t channels_of(const Definition& definition);
 
-/// The model so defined, with new parameters. Throws Error as the above and the other make_model
-/// do.
+/// The model so defined, with new parameters, and as many filters as "filters" says. Throws Error
+/// as the above and the other make_model do.
 std::unique_ptr<Module> make_model(const Definition& definition, Rng& rng);
 
 }  // namespace kindling

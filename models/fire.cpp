@@ -25,7 +25,8 @@ Fire::Fire(int64_t in, const FireWidths& widths, const FireOptions& o, Rng& rng)
       expand1x1_(conv_and_norm("expand1x1", widths.s1x1, widths.e1x1, {.kernel = 1, .relu = true, .init = o.init},
                                o.norm, rng)),
       expand3x3_(conv_and_norm("expand3x3", widths.s1x1, widths.e3x3,
-                               {.kernel = 3, .padding = 1, .relu = true, .init = o.init}, o.norm, rng)) {
+                               {.kernel = 3, .padding = 1, .relu = true, .init = o.init}, o.norm, rng)),
+      shortcut_(o.shortcut) {
   check(o.shortcut != Shortcut::identity || in == widths.out(), "fire", "the identity does not fit around ", in, " -> ",
         widths.out(), " channels");
   if (o.shortcut == Shortcut::identity) bypass_ = Chain();

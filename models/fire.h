@@ -47,12 +47,14 @@ class Fire : public Module {
 
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "Fire"; }
+  Shortcut shortcut() const { return shortcut_; }
 
  protected:
   Variable forward(const Variable& x) override;
 
  private:
   Chain squeeze_, expand1x1_, expand3x3_;
+  Shortcut shortcut_;
   std::optional<Chain> bypass_;  ///< without layers: the identity
 };
 

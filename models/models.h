@@ -3,6 +3,7 @@
 
 #include <kindling/models/alexnet.h>
 #include <kindling/models/definition.h>
+#include <kindling/models/filters.h>
 #include <kindling/models/fire.h>
 #include <kindling/models/lenet.h>
 #include <kindling/models/registry.h>
