@@ -96,6 +96,7 @@ Written convert_model(const ConvertCommand& options, const WeightsFile& from) {
     if (naming_words()[i] == options.names) naming = static_cast<Naming>(i);
   Rng rng(0);
   const std::unique_ptr<Module> model = make_model(definition_of(options, from), rng);
+  shrink_as_in(*model, from);
   if (is_double(from.file)) model->to(DType::f64);
   load(*model, from);
   save(*model, options.files[1], describe(options, from, *model), naming);

@@ -185,6 +185,7 @@ std::unique_ptr<Module> ModelChoice::load(Rng& rng, int64_t channels) const {
   if (weights.empty()) return make(rng, channels);
   const WeightsFile& from = file();
   std::unique_ptr<Module> result = make(rng, channels);
+  shrink_as_in(*result, from);
   if (finetuned_for) {
     load_for_finetuning(*result);
     return result;

@@ -30,7 +30,7 @@ struct FactorOptions {
 /// What became of a layer. Multiply-adds are counted for one pixel of its output, away from the
 /// border.
 struct FactoredLayer {
-  std::string path;
+  std::string path = {};
   int64_t rank = 0;  ///< 0: left as it was, since the rank asked for would not make it smaller
   int64_t full_rank = 0;
   int64_t weights_before = 0, weights = 0;

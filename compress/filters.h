@@ -16,7 +16,7 @@ struct FilterOptions {
 
 /// What is left of a layer.
 struct FilteredLayer {
-  std::string path;
+  std::string path = {};
   int64_t filters_before = 0;
   int64_t filters = 0;
   bool removable = true;  ///< see FilterLayer in models/filters.h

@@ -22,10 +22,10 @@ struct KMeansOptions {
 };
 
 struct KMeans {
-  std::vector<double> centroids;  ///< ascending; each is the mean of its cluster, and none is empty
-  std::vector<int64_t> ends;      ///< of the clusters, in the sorted values: cluster i has [ends[i - 1], ends[i])
-  double error = 0;               ///< sum over all values of (value - centroid)^2
-  double start_error = 0;         ///< that of the start, each value with the nearest of its centroids
+  std::vector<double> centroids = {};  ///< ascending; each is the mean of its cluster, and none is empty
+  std::vector<int64_t> ends = {};      ///< of the clusters, in the sorted values: cluster i has [ends[i - 1], ends[i])
+  double error = 0;                    ///< sum over all values of (value - centroid)^2
+  double start_error = 0;              ///< that of the start, each value with the nearest of its centroids
   int64_t steps = 0;
 };
 

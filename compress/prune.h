@@ -32,7 +32,7 @@ struct PruneOptions {
 
 /// What is left of a layer.
 struct PrunedLayer {
-  std::string path;
+  std::string path = {};
   int64_t weights = 0;  ///< before
   int64_t kept = 0;
   int64_t biases = 0;  ///< all are kept

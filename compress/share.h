@@ -28,7 +28,7 @@ struct ShareOptions {
 
 /// What sharing did to a layer.
 struct SharedLayer {
-  std::string path;
+  std::string path = {};
   int64_t weights = 0, nonzero = 0;
   int64_t values = 0;      ///< different ones, beside 0
   double start_error = 0;  ///< ||w - shared w|| / ||w|| with the centroids of the start

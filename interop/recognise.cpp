@@ -261,7 +261,7 @@ std::optional<Shape> shape_in(const TensorFile& file, const std::string& model, 
                               Naming naming) {
   const std::string name = foreign_name(model, tensor, naming);
   for (const StoredTensor& stored : file.tensors)
-    if (stored.name == name) return from_foreign(stored.value.shape(), naming);
+    if (stored.name == name) return from_foreign(stored.shape, naming);
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/caffe.h>
 #include <kindling/models/definition.h>
+#include <kindling/models/filters.h>
 #include <kindling/nn/factored.h>
 
 namespace kindling {
@@ -51,6 +52,21 @@ LoadReport load(Module& model, const WeightsFile& weights, const LoadOptions& op
 
 Description read_description(const std::string& path) { return read_description(read_with_notes(path).metadata, path); }
 
+void shrink_as_in(Module& model, const WeightsFile& weights) {
+  if (!weights.known) return;
+  const Definition& definition = weights.known->description.model;
+  const auto filters = definition.options.find(kFiltersOption);
+  try {
+    if (filters != definition.options.end() && !model.definition().options.contains(kFiltersOption))
+      keep_first_filters(model, parse_filters(filters->second));
+    factor_as_in(model, [&](const std::string& tensor) {
+      return shape_in(weights.file, definition.model, tensor, weights.known->naming);
+    });
+  } catch (const Error& error) {
+    throw FileError(weights.file.path + ": holds a smaller model that cannot be made here: " + error.what());
+  }
+}
+
 std::unique_ptr<Module> load_model(const std::string& path) { return load_model(WeightsFile(path)); }
 
 std::unique_ptr<Module> load_model(const WeightsFile& weights) {
@@ -62,17 +78,14 @@ std::unique_ptr<Module> load_model(const WeightsFile& weights) {
   if (!weights.known->open.empty())
     throw FileError(path + ": its tensors fit several models (" + describe(weights.known->open) +
                     "): make the right one yourself and load() it");
-  const Definition& definition = weights.known->description.model;
   std::unique_ptr<Module> model;
   try {
     Rng rng(0);
-    model = make_model(definition, rng);
-    factor_as_in(*model, [&](const std::string& tensor) {
-      return shape_in(weights.file, definition.model, tensor, weights.known->naming);
-    });
+    model = make_model(weights.known->description.model, rng);
   } catch (const Error& error) {
     throw FileError(path + ": describes a model that cannot be made here: " + error.what());
   }
+  shrink_as_in(*model, weights);
   load(*model, weights);
   model->eval();
   return model;

@@ -32,11 +32,16 @@ struct WeightsFile {
 LoadReport load(Module& model, const std::string& path, const LoadOptions& options = {});
 LoadReport load(Module& model, const WeightsFile& weights, const LoadOptions& options = {});
 
+/// Makes of a whole model the smaller one whose weights the file holds: with as many filters
+/// (models/filters.h), and with its factored layers (nn/factored.h). To be called before load().
+/// Throws FileError if they are not those of such a model.
+void shrink_as_in(Module& model, const WeightsFile& weights);
+
 /// What a file says of itself; empty if it says nothing. Of safetensors the header alone is read.
 Description read_description(const std::string& path);
 
 /// The model that the file describes or that its names and shapes tell, with its weights, in
-/// evaluation mode. Layers that the file has as two factors are two (nn/factored.h). Throws
+/// evaluation mode. It is as small as the file's (shrink_as_in()). Throws
 /// FileError if no model is known, or if several may be meant: then make the right one and load()
 /// it. Throws as load() does.
 std::unique_ptr<Module> load_model(const std::string& path);

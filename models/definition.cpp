@@ -8,7 +8,6 @@
 namespace kindling {
 namespace {
 
-constexpr char kFilters[] = "filters";
 using Words = std::vector<std::string>;
 
 template <class Enum>
@@ -106,7 +105,7 @@ ModelOptions options_of(const Definition& definition) {
   read("form", options.form, form_words());
   read("norm", options.norm, norm_words());
   read("dropout", options.dropout);
-  read.pass_over(kFilters);
+  read.pass_over(kFiltersOption);
   read.finish();
   return options;
 }
@@ -118,7 +117,7 @@ int64_t channels_of(const Definition& definition) {
 
 std::unique_ptr<Module> make_model(const Definition& definition, Rng& rng) {
   std::unique_ptr<Module> model = make_model(definition.model, options_of(definition), rng);
-  if (const auto filters = definition.options.find(kFilters); filters != definition.options.end())
+  if (const auto filters = definition.options.find(kFiltersOption); filters != definition.options.end())
     keep_first_filters(*model, parse_filters(filters->second));
   return model;
 }

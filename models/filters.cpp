@@ -14,7 +14,6 @@
 namespace kindling {
 namespace {
 
-constexpr char kOption[] = "filters";
 using Indices = std::vector<int64_t>;
 
 /// Neighbouring channels that one layer makes. Those of the image have no layer.
@@ -201,13 +200,17 @@ std::vector<Indices> checked(const Flow& flow, const std::map<std::string, Indic
 /// The definition of a model that has so many filters in some layers.
 Definition narrowed(Definition definition, const Flow& flow, const std::vector<Indices>& kept) {
   if (definition.model.empty()) return definition;
-  std::map<std::string, int64_t> counts = parse_filters(definition.options[kOption]);
-  for (size_t i = 0; i < kept.size(); ++i)
-    if (std::ssize(kept[i]) < flow.layers[i].filters()) counts[flow.layers[i].path] = std::ssize(kept[i]);
+  std::map<std::string, int64_t> counts = parse_filters(definition.options[kFiltersOption]);
+  for (size_t i = 0; i < kept.size(); ++i) {
+    std::string path = flow.layers[i].path;
+    if (std::ssize(kept[i]) == flow.layers[i].filters() || path.ends_with("/0")) continue;
+    if (path.ends_with("/1")) path.resize(path.size() - 2);  // the outputs of a factored layer are those of its second
+    counts[path] = std::ssize(kept[i]);                      // half; the rank is known by the tensors
+  }
   std::string text;
   for (const auto& [path, filters] : counts) text += (text.empty() ? "" : " ") + path + ":" + std::to_string(filters);
-  definition.options[kOption] = text;
-  if (text.empty()) definition.options.erase(kOption);
+  definition.options[kFiltersOption] = text;
+  if (text.empty()) definition.options.erase(kFiltersOption);
   return definition;
 }
 

@@ -10,6 +10,9 @@
 
 namespace kindling {
 
+/// The option of a Definition that says how many filters are left: "conv1:48 fire2/squeeze:12".
+inline constexpr char kFiltersOption[] = "filters";
+
 /// A convolution or fully connected layer, by its outputs.
 struct FilterLayer {
   std::string path;
@@ -26,10 +29,9 @@ std::vector<FilterLayer> filter_layers(Module& model);
 
 /// Of each layer that is named, keeps these filters (ascending) and their biases and normalisation;
 /// of the layers behind it, the weights of the channels that are left. Constraints are cut alike.
-/// Make optimisers after it. The definition gains the option "filters" ("conv1:48
-/// fire2/squeeze:12"), by which make_model() makes such a model again. Throws as filter_layers();
-/// Error for a layer that is not there, is not removable or has no such filters. The model is
-/// unchanged then.
+/// Make optimisers after it. The definition gains the option "filters", by which make_model() makes
+/// such a model again. Throws as filter_layers(); Error for a layer that is not there, is not
+/// removable or has no such filters. The model is unchanged then.
 void keep_filters(Module& model, const std::map<std::string, std::vector<int64_t>>& kept);
 
 /// "conv1:48 fire2/squeeze:12" as numbers of filters. Throws Error if it is not such.

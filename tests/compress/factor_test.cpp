@@ -167,3 +167,16 @@ TEST_CASE("A factored model is saved, and its file says enough to load it again"
   CHECK(loaded->definition() == net->definition());
   CHECK(loaded->parameter_count() == net->parameter_count());
 }
+
+TEST_CASE("A file whose factors do not fit its model is refused", "[model]") {
+  Rng rng(1);
+  const auto net = make_model("lenet", {}, rng);
+  factor(*net, {.layers = "fc1", .rank = 3});
+  auto& pair = dynamic_cast<Sequential&>(dynamic_cast<Sequential&>(*net).at("fc1"));
+  dynamic_cast<Linear&>(pair.at("0")).weight = Variable(Tensor::zeros({3, 7}), true);
+  const TemporaryFolder folder("factor");
+  save(*net, folder / "net.safetensors");
+  CHECK_THROWS_AS(load_model(folder / "net.safetensors"), FileError);
+  CHECK_THROWS_WITH(load_model(folder / "net.safetensors"),
+                    Contains("holds a smaller model that cannot be made here") && Contains("[3, 7] and [500, 3]"));
+}

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include <kindling/compress/factor.h>
 #include <kindling/interop/weights.h>
 #include <kindling/models/filters.h>
 #include <kindling/models/registry.h>
@@ -160,4 +161,21 @@ TEST_CASE("Masks and codes are cut with their filters") {
     const auto mask = codes.to_vector<double>(), values = layer.weight.value().to_vector<double>();
     for (size_t i = 0; i < mask.size(); ++i) CHECK((mask[i] == 0) == (values[i] == 0));
   }
+}
+
+TEST_CASE("Filters and factors go together, in either order, and a file has both", "[model]") {
+  const bool factored_first = GENERATE(false, true);
+  CAPTURE(factored_first);
+  Rng rng(1);
+  const auto net = make_model("squeezenet_cifar", {.classes = 4}, rng);
+  const FactorOptions factoring{.layers = "expand3x3", .form = Factoring::output_channels, .rank = 12};
+  if (factored_first) factor(*net, factoring);
+  prune_filters(*net, {.density = 0.75});
+  if (!factored_first) factor(*net, factoring);
+  const TemporaryFolder folder("both");
+  save(*net, folder / "net.pth");
+  const auto loaded = load_model(folder / "net.pth");
+  net->eval();
+  const Tensor x = Tensor::normal({1, 32, 32, 3}, 0, 1, rng);
+  CHECK(bitwise_equal(run(*net, x), run(*loaded, x)));
 }
