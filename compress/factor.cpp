@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 
 #include <kindling/nn/conv.h>
 #include <kindling/nn/factored.h>
-#include <kindling/nn/linear.h>
 #include <kindling/nn/replace.h>
 #include <kindling/tensor/svd.h>
 
@@ -56,15 +56,15 @@ Matrix conv_matrix(const Tensor& w, const Conv2dOptions& conv, Factoring form) {
           }};
 }
 
-Matrix matrix_of(const WeightLayer& layer, Factoring form) {
-  const Tensor& w = layer.weight.value();
-  if (const auto* conv = dynamic_cast<Conv2d*>(layer.module)) {
-    if (conv->options().groups != 1)
-      throw Error("factor: " + layer.path + " is a convolution in groups, which cannot be factored");
-    return conv_matrix(w, conv->options(), form);
-  }
-  if (dynamic_cast<Linear*>(layer.module) == nullptr)
-    throw Error("factor: " + layer.path + " is a layer " + layer.module->kind() + ", not Conv2d or Linear");
+/// What is to be factored.
+struct Chosen {
+  WeightLayer layer;
+  const Conv2d* conv;  ///< null of a Linear
+};
+
+Matrix matrix_of(const Chosen& chosen, Factoring form) {
+  const Tensor& w = chosen.layer.weight->value();
+  if (chosen.conv != nullptr) return conv_matrix(w, chosen.conv->options(), form);
   const int64_t o = w.size(0), i = w.size(1);
   return {w, [=](int64_t r) { return Shape{r, i}; }, [=](int64_t r) { return Shape{o, r}; }};
 }
@@ -101,6 +101,7 @@ Tensor scaled_rows(const Tensor& x, const std::vector<double>& s, int64_t rank) 
 }
 
 void put(Module& model, const WeightLayer& layer, const Matrix& matrix, const Svd& parts, int64_t rank) {
+  const Variable bias = *layer.bias;  // the layer goes
   Module& pair = replace(model, layer.path, [&](Module& old_layer) {
     return make_factored(old_layer, matrix.first(rank), matrix.second(rank));
   });
@@ -108,21 +109,25 @@ void put(Module& model, const WeightLayer& layer, const Matrix& matrix, const Sv
   parameters[0].value().copy_(scaled_rows(parts.vt, parts.s, rank).reshape(matrix.first(rank)));
   const Tensor columns = scaled_rows(parts.u.transpose(), parts.s, rank).transpose();
   parameters[1].value().copy_(columns.reshape(matrix.second(rank)));
-  if (layer.bias.defined()) parameters[2].value().copy_(layer.bias.value());
+  if (bias.defined()) parameters[2].value().copy_(bias.value());
 }
 
-std::vector<WeightLayer> chosen(Module& model, const FactorOptions& options) {
+std::vector<Chosen> choose(Module& model, const FactorOptions& options) {
   const int given = (options.rank > 0) + (options.energy > 0) + (options.weights > 0) + (options.macs > 0);
   check(given == 1 && options.energy <= 1, "factor", "needs one of rank, energy (at most 1), weights and macs, got ",
         options.rank, ", ", options.energy, ", ", options.weights, " and ", options.macs);
-  std::vector<WeightLayer> result;
-  const std::vector<WeightLayer> layers = weight_layers(model, "factor");
+  std::map<std::string, Module*> modules;
+  for (const auto& [path, module] : parts_with_paths(model)) modules[path] = module;
+  std::vector<Chosen> result;
+  const std::vector<WeightLayer> layers = checked_weight_layers(model, "factor");
   const std::vector<int64_t> matches = first_matches(layers, {options.layers}, "factor");
   for (size_t i = 0; i < layers.size(); ++i) {
     if (matches[i] < 0) continue;
     if (layers[i].path.ends_with("/0") || layers[i].path.ends_with("/1"))
       throw Error("factor: " + layers[i].path + " is a factor already");
-    result.push_back(layers[i]);
+    if (layers[i].groups != 1)
+      throw Error("factor: " + layers[i].path + " is a convolution in groups, which cannot be factored");
+    result.push_back({layers[i], dynamic_cast<const Conv2d*>(modules.at(layers[i].path))});
   }
   return result;
 }
@@ -130,12 +135,12 @@ std::vector<WeightLayer> chosen(Module& model, const FactorOptions& options) {
 }  // namespace
 
 std::vector<FactoredLayer> factor(Module& model, const FactorOptions& options) {
-  const std::vector<WeightLayer> layers = chosen(model, options);
-  for (const WeightLayer& layer : layers) static_cast<void>(matrix_of(layer, options.form));  // throws before any work
+  const std::vector<Chosen> layers = choose(model, options);
   const Definition definition = model.definition();
   std::vector<FactoredLayer> result;
-  for (const WeightLayer& layer : layers) {
-    const Matrix matrix = matrix_of(layer, options.form);
+  for (const Chosen& chosen : layers) {
+    const WeightLayer& layer = chosen.layer;
+    const Matrix matrix = matrix_of(chosen, options.form);
     const Svd parts = svd(matrix.value);
     const int64_t rank = rank_of(matrix, parts.s, options), weights = matrix.value.numel();
     FactoredLayer& row = result.emplace_back(FactoredLayer{.path = layer.path,

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <kindling/compress/layers.h>
+#include <kindling/compress/layer_values.h>
 
 namespace kindling {
 

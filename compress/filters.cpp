@@ -32,7 +32,7 @@ std::vector<int64_t> largest_filters(const Tensor& weight, int64_t kept) {
 }  // namespace
 
 std::vector<FilteredLayer> prune_filters(Module& model, const FilterOptions& options) {
-  const std::vector<WeightLayer> weights = weight_layers(model, "prune_filters");
+  const std::vector<WeightLayer> weights = checked_weight_layers(model, "prune_filters");
   const std::vector<FilterLayer> layers = filter_layers(model);
   std::vector<std::string> patterns;
   for (const LayerDensity& entry : options.layers) patterns.push_back(entry.pattern);
@@ -48,7 +48,7 @@ std::vector<FilteredLayer> prune_filters(Module& model, const FilterOptions& opt
     check(density >= 0 && density <= 1, "prune_filters", "density ", density, " of ", path, " is not in [0, 1]");
     if (matches[i] >= 0 && (removable || density == 1)) useful[match] = true;
     const int64_t left = removable ? std::max<int64_t>(kept_of(density, filters), 1) : filters;
-    kept[path] = largest_filters(weights[i].weight.value(), left);
+    kept[path] = largest_filters(weights[i].weight->value(), left);
     result.push_back({path, filters, left, removable});
   }
   for (size_t p = 0; p < patterns.size(); ++p)

@@ -24,7 +24,7 @@ std::vector<Group> groups_of(const std::vector<WeightLayer>& layers, const Prune
   Group together;
   int64_t weights = 0;
   for (size_t i = 0; i < layers.size(); ++i) {
-    const int64_t count = layers[i].weight.numel();
+    const int64_t count = layers[i].weight->numel();
     if (own[i] == kNone && options.overall) {
       together.layers.push_back(i);
       weights += count;
@@ -84,7 +84,7 @@ int64_t count_ones(const Tensor& mask) {
 }
 
 PrunedLayer summary(const WeightLayer& layer, int64_t kept) {
-  return {layer.path, layer.weight.numel(), kept, layer.bias.defined() ? layer.bias.numel() : 0};
+  return {layer.path, layer.weight->numel(), kept, layer.bias->defined() ? layer.bias->numel() : 0};
 }
 
 /// Sets what is masked to 0 and holds it there.
@@ -106,40 +106,40 @@ int64_t kept_of(double density, int64_t weights) {
 }
 
 std::vector<PrunedLayer> prune(Module& model, const PruneOptions& options) {
-  std::vector<WeightLayer> layers = weight_layers(model, "prune");
+  std::vector<WeightLayer> layers = checked_weight_layers(model, "prune");
   std::vector<PrunedLayer> result(layers.size());
   for (const Group& group : groups_of(layers, options)) {
     std::vector<const Tensor*> weights;
-    for (const size_t i : group.layers) weights.push_back(&layers[i].weight.value());
+    for (const size_t i : group.layers) weights.push_back(&layers[i].weight->value());
     const std::vector<Tensor> masks = masks_of(weights, group.kept);
     for (size_t m = 0; m < masks.size(); ++m) {
       WeightLayer& layer = layers[group.layers[m]];
       result[group.layers[m]] = summary(layer, count_ones(masks[m]));
-      apply(masks[m], layer.weight);
+      apply(masks[m], *layer.weight);
     }
   }
   return result;
 }
 
 PrunedLayer keep_largest(const WeightLayer& layer, double density) {
-  const Tensor mask = masks_of({&layer.weight.value()}, kept_of(density, layer.weight.numel())).front();
-  Variable weight = layer.weight;
-  apply(mask, weight);
+  const Tensor mask = masks_of({&layer.weight->value()}, kept_of(density, layer.weight->numel())).front();
+  apply(mask, *layer.weight);
   return summary(layer, count_ones(mask));
 }
 
 void hold_pruned(Module& model) {
-  for (WeightLayer& layer : weight_layers(model, "hold_pruned")) apply(mask_of(layer.weight.value()), layer.weight);
+  for (WeightLayer& layer : checked_weight_layers(model, "hold_pruned"))
+    apply(mask_of(layer.weight->value()), *layer.weight);
 }
 
 void release_weights(Module& model) {
-  for (WeightLayer& layer : weight_layers(model, "release_weights")) layer.weight.set_constraint({});
+  for (WeightLayer& layer : checked_weight_layers(model, "release_weights")) layer.weight->set_constraint({});
 }
 
 std::vector<PrunedLayer> count_kept(Module& model) {
   std::vector<PrunedLayer> result;
-  for (const WeightLayer& layer : weight_layers(model, "count_kept"))
-    result.push_back(summary(layer, count_ones(mask_of(layer.weight.value()))));
+  for (const WeightLayer& layer : checked_weight_layers(model, "count_kept"))
+    result.push_back(summary(layer, count_ones(mask_of(layer.weight->value()))));
   return result;
 }
 
@@ -159,7 +159,8 @@ std::function<void(int64_t updates)> gradual_pruning(Module& model, const Gradua
         " updates, then ", options.times, " times every ", options.every, " updates");
   check(options.first_density >= 0 && options.first_density <= 1, "gradual_pruning", "first density ",
         options.first_density, " is not in [0, 1]");
-  static_cast<void>(groups_of(weight_layers(model, "prune"), options.last));  // throws now rather than in training
+  static_cast<void>(
+      groups_of(checked_weight_layers(model, "prune"), options.last));  // throws now rather than in training
   return [&model, options](int64_t updates) {
     const int64_t since = updates - options.begin, i = since / options.every;
     if (since < 0 || since % options.every != 0 || i > options.times) return;

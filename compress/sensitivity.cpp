@@ -49,7 +49,7 @@ Score top1_on(const data::DatasetPtr& dataset, const EvaluateOptions& options) {
 }
 
 Sensitivity scan_sensitivity(Module& model, const Score& score, const SensitivityOptions& options) {
-  const std::vector<WeightLayer> layers = weight_layers(model, "sensitivity");
+  const std::vector<WeightLayer> layers = checked_weight_layers(model, "sensitivity");
   const std::vector<int64_t> matches = first_matches(layers, {options.layers}, "sensitivity");
   Sensitivity result{.score = 0, .densities = options.densities, .layers = {}};
   std::sort(result.densities.rbegin(), result.densities.rend());
@@ -67,7 +67,7 @@ Sensitivity scan_sensitivity(Module& model, const Score& score, const Sensitivit
   for (size_t i = 0; i < layers.size(); ++i) {
     if (matches[i] < 0) continue;
     Sensitivity::Row& row = result.layers.emplace_back(Sensitivity::Row{layers[i].path, {}});
-    const Restored restored(layers[i].weight);
+    const Restored restored(*layers[i].weight);
     // Downwards: what a density keeps is among what the one before it kept.
     for (const double density : result.densities) {
       keep_largest(layers[i], density);

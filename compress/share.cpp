@@ -28,16 +28,16 @@ Tensor codes_of(const std::vector<double>& weights, const std::vector<double>& s
 }
 
 SharedLayer share_layer(WeightLayer& layer, int64_t bits, const ShareOptions& options) {
-  const auto weights = layer.weight.value().to_vector<double>();
+  const auto weights = layer.weight->value().to_vector<double>();
   std::vector<double> sorted;
   std::copy_if(weights.begin(), weights.end(), std::back_inserter(sorted), [](double w) { return w != 0; });
   std::sort(sorted.begin(), sorted.end());
   const KMeans clusters =
       kmeans(sorted, {.clusters = (int64_t{1} << bits) - 1, .start = options.start, .seed = options.seed});
 
-  Codebook codebook{{0}, codes_of(weights, sorted, clusters, layer.weight.shape())};
+  Codebook codebook{{0}, codes_of(weights, sorted, clusters, layer.weight->shape())};
   codebook.values.insert(codebook.values.end(), clusters.centroids.begin(), clusters.centroids.end());
-  set_codebook(layer.weight, codebook);
+  set_codebook(*layer.weight, codebook);
   const double squares = std::inner_product(sorted.begin(), sorted.end(), sorted.begin(), 0.0);
   const auto relative = [&](double error) { return squares == 0 ? 0 : std::sqrt(error / squares); };
   return {.path = layer.path,
@@ -52,7 +52,7 @@ SharedLayer share_layer(WeightLayer& layer, int64_t bits, const ShareOptions& op
 }  // namespace
 
 std::vector<SharedLayer> share(Module& model, const ShareOptions& options) {
-  std::vector<WeightLayer> layers = weight_layers(model, "share");
+  std::vector<WeightLayer> layers = checked_weight_layers(model, "share");
   const std::vector<int64_t> bits = values_for(layers, options.layers, options.bits, "share");
   for (size_t i = 0; i < layers.size(); ++i)
     check(bits[i] >= 1 && bits[i] <= kMostBits, "share", "codes of ", bits[i], " bits for ", layers[i].path,

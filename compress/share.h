@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <kindling/compress/kmeans.h>
-#include <kindling/compress/layers.h>
+#include <kindling/compress/layer_values.h>
 
 namespace kindling {
 

@@ -158,7 +158,7 @@ TEST_CASE("A factored model is saved, and its file says enough to load it again"
   const auto net = make_model("squeezenet_cifar", {.classes = 4}, rng);
   factor(*net, {.layers = "expand3x3", .weights = 0.3});
   factor(*net, {.layers = "^(conv1|fire2/squeeze)$", .form = Factoring::output_channels, .rank = 4});
-  const TemporaryFolder folder("factor");
+  const TemporaryFolder folder;
   save(*net, folder / ("net" + ending));
   const auto loaded = load_model(folder / ("net" + ending));
   net->eval();
@@ -174,7 +174,7 @@ TEST_CASE("A file whose factors do not fit its model is refused", "[model]") {
   factor(*net, {.layers = "fc1", .rank = 3});
   auto& pair = dynamic_cast<Sequential&>(dynamic_cast<Sequential&>(*net).at("fc1"));
   dynamic_cast<Linear&>(pair.at("0")).weight = Variable(Tensor::zeros({3, 7}), true);
-  const TemporaryFolder folder("factor");
+  const TemporaryFolder folder;
   save(*net, folder / "net.safetensors");
   CHECK_THROWS_AS(load_model(folder / "net.safetensors"), FileError);
   CHECK_THROWS_WITH(load_model(folder / "net.safetensors"),

@@ -149,7 +149,7 @@ TEST_CASE("prune: the trainer resumes with masks, gradual pruning too, to the sa
     }
     return parameter_copies(net);
   };
-  const TemporaryFolder folder("prune");
+  const TemporaryFolder folder;
   const std::vector<Tensor> straight = run(folder / "straight", false, 0);
   const int64_t stop_after = GENERATE(5, 6, 10);  // at a pruning, between two, and at the end of the first epoch
   run(folder / "stopped", false, stop_after);

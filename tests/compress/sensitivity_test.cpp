@@ -48,9 +48,9 @@ TEST_CASE("scan_sensitivity: one layer at a time, and the model is as it was aft
   CHECK(scan.layers[1].scores == std::vector<double>{4, 5});
   CHECK(told == 5);
   CHECK(same_bits(before, parameter_copies(net)));
-  const std::vector<WeightLayer> layers = weight_layers(net, "test");
-  CHECK_FALSE(layers[0].weight.constraint().codes.defined());
-  CHECK(layers[2].weight.constraint().codes.defined());
+  const std::vector<WeightLayer> layers = checked_weight_layers(net, "test");
+  CHECK_FALSE(layers[0].weight->constraint().codes.defined());
+  CHECK(layers[2].weight->constraint().codes.defined());
 }
 
 TEST_CASE("scan_sensitivity: a score that throws leaves the model as it was") {
@@ -88,7 +88,7 @@ TEST_CASE("Sensitivity by top-1: the densities that it proposes cost little, and
   prune(net, {.layers = propose_densities(scan, 2)});
   CHECK(*evaluate(net, val).top1 > scan.score - 15);
 
-  const TemporaryFolder folder("sensitivity");
+  const TemporaryFolder folder;
   draw_sensitivity(scan, folder / "scan.svg");
   std::stringstream svg;
   svg << std::ifstream(folder / "scan.svg").rdbuf();

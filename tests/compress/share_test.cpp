@@ -28,8 +28,8 @@ using Catch::Matchers::WithinRel;
 namespace {
 
 Variable& weight(Sequential& net, const std::string& layer) {
-  for (WeightLayer& found : weight_layers(net, "test"))
-    if (found.path == layer) return dynamic_cast<Conv2d&>(*found.module).weight;
+  for (WeightLayer& found : checked_weight_layers(net, "test"))
+    if (found.path == layer) return *found.weight;
   throw Error("no layer");
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("share: clusters stay clusters and zeros stay 0 while the Trainer trai
 }
 
 TEST_CASE("share: a run is resumed with its codes, to the same bits, and its file is that of a plain model") {
-  const TemporaryFolder folder("share");
+  const TemporaryFolder folder;
   const auto run = [&](const std::string& name, bool resume, int64_t stop_after) {
     Rng rng(1);
     const auto net = make_model("lenet", {.classes = 4, .channels = 2, .size = 16}, rng);

@@ -1,24 +1,16 @@
-// The layers whose weights are compressed.
+// Something that each layer has, said by patterns of their paths.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include <kindling/nn/module.h>
+#include <kindling/compress/weight_layers.h>
 
 namespace kindling {
 
-/// A convolution or a fully connected layer, seen by its weight. Normalisations are none.
-struct WeightLayer {
-  std::string path;  ///< "fire2/squeeze"
-  Module* module;
-  Variable weight;  ///< [O,KH,KW,I] or [O,I]
-  Variable bias;    ///< [O], or undefined
-};
-
-/// In the order of the forward pass. Throws Error that begins with `user` ("prune") if there is
-/// none, or if a weight holds a NaN or Inf.
-std::vector<WeightLayer> weight_layers(Module& model, const std::string& user);
+/// weight_layers(), of which there must be one at least, with finite weights: else Error, which
+/// begins with `user` ("prune").
+std::vector<WeightLayer> checked_weight_layers(Module& model, const std::string& user);
 
 /// Something about the layers whose path has a pattern in it (nn/name_pattern.h): "expand3x3$".
 template <class Value>
