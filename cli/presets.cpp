@@ -96,19 +96,18 @@ const std::vector<Preset>& presets() {
        {{"model", {"bypass", "norm", "dropout"}},
         {"optimizer", {"lr", "momentum", "weight_decay", "clip_norm"}},
         {"schedule", {"pct_start"}}}},
-      // docs/finetuning.md: why, and what it reaches. The size and the crops follow from the pictures and the weights.
+      // docs/finetuning.md: why, and what it reaches. The size, the crops and the epochs follow from the pictures.
       {"finetune",
-       "from --weights FILE to one's own pictures, with a new last layer. --size and --augment follow from the "
-       "pictures. Naming --optimizer leaves out its lr, momentum, weight-decay and clip-norm",
+       "from --weights FILE to one's own pictures, with a new last layer. --size, --augment and --epochs follow "
+       "from the pictures. Naming --optimizer leaves out its lr, momentum, weight-decay and clip-norm",
        {{"conv10_bias", 1},
-        {"epochs", 20},
         {"batch_size", 32},
-        {"optimizer", "sgd"},
-        {"lr", 0.002},
+        {"optimizer", "muon"},
+        {"lr", 0.001},
         {"head_lr", 10},
         {"momentum", 0.9},
-        {"weight_decay", 0.0005},
-        {"clip_norm", 5},
+        {"weight_decay", 0.05},
+        {"clip_norm", 1},
         {"schedule", "onecycle"},
         {"pct_start", 0.2},
         {"crop_scale", 0.5}},

@@ -111,13 +111,17 @@ void choose_by_pictures(TrainCommand& options, const data::InputInfo& input) {
 }
 
 /// Lets preset finetune choose by the pictures what the user has not named: the size, which is that
-/// of the weights but for small pictures, and crops.
-void choose_for_finetuning(TrainCommand& options, const Settings& settings, const data::InputInfo& input) {
+/// of the weights but for small pictures; crops; and the number of epochs for `count` pictures.
+void choose_for_finetuning(TrainCommand& options, const Settings& settings, const data::InputInfo& input,
+                           int64_t count) {
   constexpr int64_t kLeast = 96, kStep = 32;  // pixels; docs/finetuning.md: what smaller pictures are enlarged to
+  constexpr int64_t kUpdates = 400, kFewest = 6, kMost = 30;  // docs/finetuning.md: how many epochs
   ModelChoice& model = options.model;
   const int64_t fits = std::max(kLeast, ceil_div(input.shorter_side, kStep) * kStep);
   if (!settings.is_named("size") && model.info().any_size) model.size = std::min(model.input_size(), fits);
   if (options.recipe.augment.empty()) options.recipe.augment = {"resized-crop", "flip"};
+  const int64_t updates = ceil_div(count, options.recipe.batch_size * options.recipe.accumulate);  // in one epoch
+  if (!settings.is_named("epochs")) options.recipe.epochs = std::clamp(ceil_div(kUpdates, updates), kFewest, kMost);
 }
 
 }  // namespace
@@ -187,7 +191,7 @@ RunFacts complete(TrainCommand& options, const Settings& settings, const data::S
   const RunFacts facts{.channels = input.channels, .class_names = data.train->classes()};
   if (options.resumed) options.resumed->check_same(facts, options.data.data);
   if (options.preset == "photos" && !options.resumed) choose_by_pictures(options, input);
-  if (is_finetuning(options) && !options.resumed) choose_for_finetuning(options, settings, input);
+  if (is_finetuning(options) && !options.resumed) choose_for_finetuning(options, settings, input, data.train->size());
   if (is_finetuning(options)) options.model.finetuned_for = facts.class_names;
   options.model.complete(static_cast<int64_t>(facts.class_names.size()), input);
   if (auto& pixels = options.images.described; pixels && input.is_square() && input.shorter_side <= options.model.size)

@@ -80,6 +80,16 @@ TEST_CASE("finetune: the last layer is new, and files name the mistakes") {
   CHECK_THAT(text.out, Contains(again.json()["mistakes"][0]["file"].get<std::string>()));
 }
 
+TEST_CASE("finetune: few pictures are seen more often") {
+  const Problem problem;
+  Strings words = problem.finetune("run", {"--json"});
+  words.erase(std::find(words.begin(), words.end(), "--epochs"), std::find(words.begin(), words.end(), "--batch-size"));
+  const Outcome outcome = kindling_command(words);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json()["epochs"] == 30);
+}
+
 TEST_CASE("finetune: a last layer for the same classes is kept") {
   const Problem problem;
   const Strings same{"--data", "folder:" + (problem.folder / "base_data"), "--lr", "0"};
