@@ -14,6 +14,7 @@
 #include <kindling/cli/trained_on.h>
 #include <kindling/data/folder.h>
 #include <kindling/data/image.h>
+#include <kindling/data/pictures.h>
 #include <kindling/train/classifier.h>
 #include <kindling/train/evaluate.h>
 #include <kindling/train/printable.h>
@@ -51,38 +52,17 @@ struct Wanted {
   std::vector<std::string> pictures = {}, skipped = {};
 };
 
-void add_folder(const std::string& folder, Wanted& wanted) {
-  std::vector<std::string> found;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error), end;
-  data::OtherFormats others;
-  for (; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    const bool hidden = name.starts_with('.');
-    std::error_code ignored;
-    if (hidden && fs::is_directory(entry->symlink_status(ignored))) entry.disable_recursion_pending();
-    if (hidden || entry->is_directory(ignored)) continue;
-    if (data::is_image_name(name))
-      found.push_back(entry->path());
-    else
-      data::count_other_format(name, others);
-  }
-  if (error) wanted.skipped.push_back(fmt::format("{}: cannot be read as a folder: {}", folder, error.message()));
-  if (!others.empty()) wanted.skipped.push_back(folder + ": " + data::describe(others));
-  if (found.empty() && others.empty() && !error)
-    wanted.skipped.push_back(folder + ": has no pictures in it (.jpg, .jpeg, .png, .bmp)");
-  std::sort(found.begin(), found.end());
-  for (std::string& path : found) wanted.pictures.push_back(std::move(path));
-}
-
-Wanted find_pictures(const std::vector<std::string>& files) {
+Wanted find_wanted(const std::vector<std::string>& files) {
   Wanted wanted;
   std::error_code ignored;
   for (const std::string& file : files)
-    if (fs::is_directory(file, ignored))
-      add_folder(file, wanted);
-    else
+    if (fs::is_directory(file, ignored)) {
+      const data::FoundPictures found = data::find_pictures(file);
+      wanted.pictures.insert(wanted.pictures.end(), found.files.begin(), found.files.end());
+      wanted.skipped.insert(wanted.skipped.end(), found.notes.begin(), found.notes.end());
+    } else {
       wanted.pictures.push_back(file);
+    }
   return wanted;
 }
 
@@ -220,7 +200,7 @@ int run(ClassifyCommand& options, Settings& settings) {
   if (options.files.empty()) throw UsageError("which pictures? Name files or folders");
   if (options.model.weights.empty()) throw UsageError("--weights FILE is needed: the checkpoint of a trained model");
   const Classifier classifier = make_classifier(options, settings);
-  const Wanted wanted = find_pictures(options.files);
+  const Wanted wanted = find_wanted(options.files);
   std::vector<std::string> skipped = wanted.skipped;
   for (const std::string& message : skipped) say("note: skipped: " + printable(message) + "\n");
   Reporter reporter(options);

@@ -9,6 +9,7 @@
 #include <kindling/data/loader.h>
 #include <kindling/data/mnist.h>
 #include <kindling/data/open.h>
+#include <kindling/data/pictures.h>
 #include <kindling/data/preprocessing.h>
 #include <kindling/data/shapes.h>
 #include <kindling/data/transforms.h>
