@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   add_train(program);
   add_eval(program);
   add_classify(program);
+  add_compress(program);
   add_convert(program);
   add_info(program);
   add_gradcheck(program);

@@ -71,6 +71,7 @@ class Program {
 
 void add_bench(Program& program);
 void add_classify(Program& program);
+void add_compress(Program& program);
 void add_convert(Program& program);
 void add_doctor(Program& program);
 void add_eval(Program& program);

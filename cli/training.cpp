@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -69,28 +70,33 @@ bool has_checkpoint(const TrainCommand& options) {
   return !options.resume.empty() && std::filesystem::exists(options.out + "/last.ckpt");
 }
 
-Training make_training(const TrainCommand& options, const data::Splits& data, const data::InputInfo& input) {
+std::unique_ptr<Trainer> make_trainer(const TrainCommand& options, Module& model, Schedule schedule,
+                                      const data::InputInfo& input) {
   const Recipe& recipe = options.recipe;
   const int64_t size = options.model.size;
+  return std::make_unique<Trainer>(
+      model, recipe.make_optimizer(model),
+      TrainerOptions{.schedule = std::move(schedule),
+                     .batch_size = recipe.batch_size,
+                     .accumulate = recipe.accumulate,
+                     .micro_batch = recipe.micro_batch,
+                     .clip_norm = recipe.clip_norm,
+                     .loss = classification({.label_smoothing = recipe.label_smoothing}),
+                     .drop_last = recipe.drop_last,
+                     .preprocessing = options.images.preprocessing(size, input),
+                     .train_transform = recipe.train_transform(size, input, options.images),
+                     .early_transform = recipe.early_transform(size, input, options.images),
+                     .early_epochs = recipe.early_epochs,
+                     .cache_features = recipe.leaves_images_alone(),
+                     .seed = options.everywhere.seed});
+}
+
+Training make_training(const TrainCommand& options, const data::Splits& data, const data::InputInfo& input) {
+  const Recipe& recipe = options.recipe;
   Training training{.model = make_model(options, input.channels), .trainer = {}};
   recipe.freeze_parameters(*training.model);
-  const data::Transform train_transform = recipe.train_transform(size, input, options.images);
-  initialize(options, *training.model, data, train_transform);
-  training.trainer =
-      std::make_unique<Trainer>(*training.model, recipe.make_optimizer(*training.model),
-                                TrainerOptions{.schedule = recipe.make_schedule(data.train->size()),
-                                               .batch_size = recipe.batch_size,
-                                               .accumulate = recipe.accumulate,
-                                               .micro_batch = recipe.micro_batch,
-                                               .clip_norm = recipe.clip_norm,
-                                               .loss = classification({.label_smoothing = recipe.label_smoothing}),
-                                               .drop_last = recipe.drop_last,
-                                               .preprocessing = options.images.preprocessing(size, input),
-                                               .train_transform = train_transform,
-                                               .early_transform = recipe.early_transform(size, input, options.images),
-                                               .early_epochs = recipe.early_epochs,
-                                               .cache_features = recipe.leaves_images_alone(),
-                                               .seed = options.everywhere.seed});
+  initialize(options, *training.model, data, recipe.train_transform(options.model.size, input, options.images));
+  training.trainer = make_trainer(options, *training.model, recipe.make_schedule(data.train->size()), input);
   return training;
 }
 

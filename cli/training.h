@@ -22,6 +22,10 @@ struct Training {
 /// The options are complete().
 Training make_training(const TrainCommand& options, const data::Splits& data, const data::InputInfo& input);
 
+/// A trainer of `model` by the recipe of the options, which are complete().
+std::unique_ptr<Trainer> make_trainer(const TrainCommand& options, Module& model, Schedule schedule,
+                                      const data::InputInfo& input);
+
 /// What training from scratch reaches.
 struct Baseline {
   std::optional<double> top1 = {};  ///< per cent, on test/, or else on what is held out

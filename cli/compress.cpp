@@ -1,0 +1,136 @@
+// kindling compress: prunes, factors, shares and codes a model, and writes the small file.
+#include <memory>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <kindling/cli/compress_options.h>
+#include <kindling/cli/compression.h>
+#include <kindling/cli/interrupt.h>
+#include <kindling/cli/output.h>
+#include <kindling/cli/program.h>
+#include <kindling/cli/retraining.h>
+#include <kindling/compress/prune.h>
+#include <kindling/models/definition.h>
+#include <kindling/train/printable.h>
+
+namespace kindling::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// The share of the weights, biases aside, that are not 0.
+double density_of(Module& model) {
+  int64_t weights = 0, kept = 0;
+  for (const PrunedLayer& layer : count_kept(model)) {
+    weights += layer.weights;
+    kept += layer.kept;
+  }
+  return static_cast<double>(kept) / static_cast<double>(weights);
+}
+
+/// How often the file fits into the parameters as fp32. Class names and the like do not count.
+double ratio_of(Compression& compression) {
+  const KndzSizes& sizes = compression.sizes();
+  return static_cast<double>(4 * compression.model().parameter_count()) /
+         static_cast<double>(sizes.bytes - sizes.notes);
+}
+
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json to_json(const CompressCommand& options, Compression& compression) {
+  const KndzSizes& sizes = compression.sizes();
+  Json steps = Json::array(), layers = Json::array();
+  for (const CompressionStep& step : compression.steps())
+    steps.push_back({{"name", step.name},
+                     {"bytes", step.bytes},
+                     {"top1", or_null(step.top1)},
+                     {"top5", or_null(step.top5)},
+                     {"loss", or_null(step.loss)}});
+  for (const KndzSize& tensor : sizes.tensors)
+    layers.push_back({{"name", tensor.name},
+                      {"elements", tensor.elements},
+                      {"nonzero", tensor.nonzero},
+                      {"bytes", tensor.bytes},
+                      {"places", tensor.places},
+                      {"codes", tensor.codes},
+                      {"codebook", tensor.codebook},
+                      {"entropy", tensor.entropy}});
+  return {{"out", options.out},
+          {"bytes", sizes.bytes},
+          {"notes_bytes", sizes.notes},
+          {"ratio", ratio_of(compression)},
+          {"density", density_of(compression.model())},
+          {"bits", options.bits ? Json(*options.bits) : Json()},
+          {"top1_before", or_null(compression.steps().front().top1)},
+          {"top1_after", or_null(compression.steps().back().top1)},
+          {"steps", steps},
+          {"tensors", layers}};
+}
+
+std::string rounded(double bytes) { return with_commas(static_cast<int64_t>(bytes + 0.5)); }
+
+void print_result(const CompressCommand& options, Compression& compression) {
+  const Style style(1);
+  const KndzSizes& sizes = compression.sizes();
+  Table tensors({"tensor", "elements", "not 0", "bytes", "places", "codes", "codebook", "entropy"});
+  for (const KndzSize& tensor : sizes.tensors)
+    if (tensor.name.ends_with("/weight"))
+      tensors.add({tensor.name, with_commas(tensor.elements), with_commas(tensor.nonzero), with_commas(tensor.bytes),
+                   rounded(tensor.places), rounded(tensor.codes), rounded(tensor.codebook), rounded(tensor.entropy)});
+  Table steps({"step", "bytes", "top-1", "top-5"});
+  for (const CompressionStep& step : compression.steps())
+    steps.add({step.name, with_commas(step.bytes), percent(step.top1), percent(step.top5)});
+  print("{}\n{}\n{}: {} bytes, {} of them class names and the like; {:.1f} times smaller than fp32\n",
+        tensors.text(style), steps.text(style), printable(options.out), style.bold(with_commas(sizes.bytes)),
+        with_commas(sizes.notes), ratio_of(compression));
+}
+
+/// What the small file says of itself.
+Description describe(CompressCommand& options, const Module& model, const RunFacts& facts) {
+  Description description{.model = model.definition(), .classes = facts.class_names};
+  if (!options.images.described) return description;
+  options.images.complete(channels_of(description.model));
+  description.preprocessing = options.images.preprocessing(options.model.input_size(), {});
+  return description;
+}
+
+int run(CompressCommand& options, Settings& settings) {
+  const RunFacts facts = apply_layers(options, settings);
+  Rng rng(options.everywhere.seed);
+  std::unique_ptr<Module> model = options.model.load(rng, facts.channels);
+  model->eval();
+  std::optional<Retraining> retraining;
+  if (options.uses_data())
+    retraining.emplace(Retraining::Choice{.everywhere = options.everywhere,
+                                          .model = options.model,
+                                          .data = options.data,
+                                          .images = options.images,
+                                          .facts = facts,
+                                          .epochs = options.epochs,
+                                          .lr = options.lr});
+  const Description description = describe(options, *model, facts);
+  const Interrupt interrupt;
+  Compression compression(options, std::move(model), description, retraining ? &*retraining : nullptr,
+                          interrupt.requested());
+  if (!compression.run()) return Interrupt::exit_code();
+  if (!options.plot.empty()) draw_steps(compression.steps(), options.plot);
+  if (options.everywhere.json)
+    print_json(to_json(options, compression));
+  else
+    print_result(options, compression);
+  return kDone;
+}
+
+}  // namespace
+
+void add_compress(Program& program) {
+  program.add<CompressCommand>(
+      program.root(), "compress", "Makes a small file of a model",
+      "kindling compress --weights net.caffemodel --method rate-distortion --calibrate photos --out net.kndz\n"
+      "kindling compress --weights runs/mine/best.ckpt --preset deep-compression --epochs 5 --out mine.kndz\n"
+      "kindling classify mine.jpg --weights mine.kndz",
+      declare, run);
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,59 @@
+// Training a model on after something has been done to it, and measuring it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <kindling/cli/train_options.h>
+#include <kindling/data/open.h>
+#include <kindling/nn/module.h>
+#include <kindling/train/evaluate.h>
+#include <kindling/train/terminal_progress.h>
+
+namespace kindling::cli {
+
+/// The config.json of the run in whose folder a file of weights lies; null if it lies in none.
+nlohmann::json config_of_run(const std::string& weights);
+
+/// What to train on, and how. By default it is the recipe of the run that the weights come from:
+/// its last epochs, with the learning rates that they had (Renda et al., arXiv:2003.02389). Weights
+/// of no run are trained by preset finetune.
+class Retraining {
+ public:
+  struct Choice {
+    Everywhere everywhere;
+    ModelChoice model;
+    DataChoice data;
+    Images images;
+    RunFacts facts = {};  ///< of the weights
+    int64_t epochs = 0;   ///< 0: it is only measured
+    std::optional<double> lr = {};
+  };
+  /// Opens the data. Throws as complete() and data::open_dataset() do.
+  explicit Retraining(const Choice& choice);
+
+  /// `epochs` of training. False if it was stopped.
+  bool train(Module& model, TerminalProgress& progress, const std::atomic<bool>* stop) const;
+  /// On test/ or else on what is held out; without training, on all of a flat folder as well.
+  Evaluation measure(Module& model, const std::atomic<bool>* stop) const;
+
+  const TrainCommand& options() const { return options_; }
+  /// Which images measure() takes, in words.
+  const std::string& part() const { return measured_.part; }
+
+ private:
+  Schedule schedule() const;
+
+  TrainCommand options_;
+  int64_t epochs_;
+  int64_t epochs_of_run_ = 0;  ///< 0: of no run
+  data::Splits data_;
+  data::EvalSet measured_;
+  data::InputInfo input_;
+};
+
+}  // namespace kindling::cli

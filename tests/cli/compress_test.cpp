@@ -1,0 +1,201 @@
+// kindling compress: small files that every command reads.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+
+#include <kindling/interop/weights.h>
+#include <kindling/io/atomic_file.h>
+#include <kindling/io/kndz.h>
+
+#include "option_table.h"
+
+using namespace kindling;
+using namespace kindling::testing;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+/// LeNet trained a little on coloured pictures.
+struct Trained {
+  TemporaryFolder folder;
+  std::string data = folder / "data", run = folder / "run", weights = folder / "run/last.ckpt",
+              small = folder / "s.kndz";
+
+  Trained() {
+    write_images(data, {"blue", "green", "red"}, 8);
+    const Outcome outcome = kindling_command({"train", "--data", "folder:" + data, "--model", "lenet", "--epochs", "2",
+                                              "--batch-size", "8", "--threads", "1", "--out", run});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+  }
+  json compress(const Strings& more) const {
+    const Outcome outcome =
+        kindling_command(with({"compress", "--weights", weights, "--out", small, "--threads", "1", "--json"}, more));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    const json result = outcome.json();
+    CHECK(result["bytes"] == std::filesystem::file_size(small));
+    return result;
+  }
+};
+
+int64_t nonzero(const std::string& file, const std::string& tensor) {
+  for (const CodedTensor& coded : read_kndz(file).tensors)
+    if (coded.name == tensor) return coded.nonzero();
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("compress: a third of the weights in 63 values, retrained with the learning rates of the run") {
+  const Trained trained;
+  const json result = trained.compress({"--preset", "deep-compression", "--bits", "6", "--epochs", "1", "--data",
+                                        "folder:" + trained.data, "--plot", trained.folder / "plot.svg"});
+  CHECK(result["density"].get<double>() == Approx(0.33).margin(0.001));
+  CHECK(result["ratio"].get<double>() > 10);
+  CHECK(result["bits"] == 6);
+  REQUIRE(result["steps"].size() == 3);
+  CHECK(result["steps"][1]["name"] == "pruned");
+  CHECK(result["steps"][2]["top1"] == result["top1_after"]);
+  CHECK_THAT(read_file(trained.folder / "plot.svg"), Contains("shared"));
+  CHECK(nonzero(trained.small, "fc1/weight") == 8250);  // 0.33 x 25,000, though it was trained after that
+  for (const CodedTensor& tensor : read_kndz(trained.small).tensors)
+    if (tensor.name.ends_with("/weight")) CHECK(tensor.codebook.size() <= 64);
+  const Outcome named =
+      kindling_command({"classify", trained.data + "/red", "--weights", trained.small, "--json", "--threads", "1"});
+  CHECK(named.code == 0);
+  CHECK_THAT(named.out, Contains("\"red\""));
+}
+
+TEST_CASE("compress: what has few values already loses nothing, by either coder") {
+  const Trained trained;
+  trained.compress({"--method", "kmeans", "--bits", "5"});
+  const std::string first = trained.folder / "first.kndz", again = trained.folder / "again.kndz";
+  std::filesystem::rename(trained.small, first);
+  for (const char* coder : {"range", "huffman"}) {
+    const Outcome outcome = kindling_command({"compress", "--weights", first, "--method", "kmeans", "--bits", "5",
+                                              "--coder", coder, "--out", again, "--json"});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    const std::unique_ptr<Module> one = load_model(first), two = load_model(again);
+    const auto tensors = named_tensors(*one), others = named_tensors(*two);
+    REQUIRE(tensors.size() == others.size());
+    for (size_t i = 0; i < tensors.size(); ++i)
+      CHECK(tensors[i].value.to_vector<float>() == others[i].value.to_vector<float>());
+  }
+}
+
+TEST_CASE("compress: by rate and distortion, no larger than was asked for") {
+  const Trained trained;
+  const Strings trade{"--method", "rate-distortion", "--calibrate", trained.data};
+  const json result = trained.compress(with(trade, {"--bytes", "9000", "--tune", "1"}));
+  CHECK(result["bytes"].get<int64_t>() <= 9000);
+  CHECK(result["bytes"].get<int64_t>() > 7000);
+  CHECK(result["steps"][1]["name"] == "rounded");
+  const json tuned = trained.compress(with(trade, {"--lambda", "1e-5", "--tune", "2"}));
+  const std::string bytes = read_file(trained.small);
+  trained.compress(with(trade, {"--lambda", "1e-5", "--tune", "0"}));
+  CHECK(read_file(trained.small) != bytes);
+  const json smaller = trained.compress(with(trade, {"--lambda", "1e-4"}));
+  CHECK(smaller["bytes"].get<int64_t>() < tuned["bytes"].get<int64_t>());
+}
+
+TEST_CASE("compress: factored layers are named, measured and read again") {
+  const OptionData data;
+  const Outcome outcome =
+      kindling_command(data.words("compress --weights @/lenet.safetensors --svd 0.5 --factor-layers fc1 --data "
+                                  "folder:@/flat --out @/s.kndz --json"));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json steps = outcome.json()["steps"];
+  REQUIRE(steps.size() == 2);
+  CHECK(steps[1]["name"] == "factored");
+  CHECK(steps[1]["bytes"].get<int64_t>() < steps[0]["bytes"].get<int64_t>());
+  const Outcome eval = kindling_command(data.words("eval --weights @/s.kndz --data folder:@/flat --json"));
+  INFO(eval.err);
+  REQUIRE(eval.code == 0);
+  CHECK(eval.json()["top1"] == outcome.json()["top1_after"]);
+}
+
+TEST_CASE("compress: what is wrong is said before anything begins") {
+  const OptionData data;
+  const auto check = [&](const std::string& words, const std::string& message) {
+    const Outcome outcome = kindling_command(data.words("compress " + words));
+    INFO(words);
+    CHECK(outcome.code == 2);
+    CHECK_THAT(outcome.err, Contains(message));
+    CHECK_FALSE(std::filesystem::exists(data / "s.kndz"));
+  };
+  const std::string lenet = "--weights @/lenet.safetensors --out @/s.kndz ";
+  check("--out @/s.kndz", "--weights FILE is needed");
+  check("--weights @/lenet.safetensors", "--out FILE.kndz is needed");
+  check(lenet + "--method rate-distortion", "needs --calibrate FOLDER");
+  check(lenet + "--epochs 1", "--epochs needs --data SPEC");
+  check(lenet + "--density 1.5", "a density is above 0 and at most 1");
+  check(lenet + "--density fc1=x", "a density is above 0 and at most 1");
+  check(lenet + "--plot @/plot.svg", "--plot needs --data");
+  check(lenet + "--method none --bits 4", "--bits has no effect with --method none");
+}
+
+TEST_CASE("options of compress: each has its effect and its row") {
+  using enum Expect;
+  const std::string command =
+      "compress --json --threads 1 --out @/small.kndz --weights @/lenet.safetensors --model lenet --size 16 --classes "
+      "3";
+  const std::string squeezenet = "--weights @/squeezenet.safetensors --model squeezenet_cifar ";
+  const std::string retrain = "--data folder:@/flat --density 0.5 --epochs 1 ";
+  const std::string trade = "--method rate-distortion --calibrate @/flat --preprocess torchvision ";
+  const std::vector<OptionRow> rows{
+      {"help", "", "", "usage_test", elsewhere},
+      {"version", "", "", "usage_test", elsewhere},
+      {"json", "", "", "the rows of this table read it", elsewhere},
+      {"quiet", "", "--quiet", "", same},
+      {"threads", "--threads 1", "--threads 3", retrain, same},
+      {"seed", "--seed 1", "--seed 2", retrain, other_figures},
+      {"preset", "", "--preset deep-compression", "", other_figures},
+      {"out", "", "", "compress_test", elsewhere},
+      {"svd", "", "--svd 0.5", "", other_figures},
+      {"factor-layers", "--factor-layers fc1", "--factor-layers fc2", "--svd 0.5", other_figures},
+      {"factor-layers", "", "--factor-layers fc1", "", refused},
+      {"density", "--density 0.5", "--density 0.5,fc2=0.2", "", other_figures},
+      {"method", "--method none", "--method kmeans", "", other_figures},
+      {"bits", "--bits 4", "--bits 6", "--method kmeans", other_figures},
+      {"bits", "", "--bits 6", "", refused},
+      {"calibrate", "--calibrate @/flat", "--calibrate @/damaged", trade, other_figures},
+      {"bytes", "--bytes 90000", "--bytes 60000", trade, other_figures},
+      {"lambda", "--lambda 1e-6", "--lambda 1e-4", trade, other_figures},
+      {"lambda", "", "--lambda 1e-4", trade + "--bytes 60000", refused},
+      {"tune", "", "", "compress_test", elsewhere},
+      {"coder", "--coder range", "--coder huffman", "--method kmeans", other_figures},
+      {"epochs", "--epochs 1", "--epochs 2", "--data folder:@/flat --density 0.5", other_figures},
+      {"lr", "--lr 0.001", "--lr 0.1", retrain, other_figures},
+      {"lr", "", "--lr 0.1", "", refused},
+      {"plot", "", "", "compress_test", elsewhere},
+      {"model", "--model lenet", "--model squeezenet_cifar", "", refused},
+      {"bypass", "--bypass none", "--bypass simple", squeezenet + "--data folder:@/flat", other_figures},
+      {"norm", "--norm none", "--norm batch", squeezenet, refused},
+      {"dropout", "--dropout 0", "--dropout 0.5", squeezenet + retrain, other_figures},
+      {"form", "", "", "measure_options_test", elsewhere},
+      {"classes", "--classes 3", "--classes 5", "", refused},
+      {"size", "--size 16", "--size 20", squeezenet + "--data folder:@/flat", other_figures},
+      {"weights", "", "--weights @/other.safetensors", "--method kmeans", other_figures},
+      {"prototxt", "", "", "convert_test", elsewhere},
+      {"partial", "--partial", "--no-partial", "--classes 4", refused},
+      {"conv", "--conv auto", "--conv naive", squeezenet + "--data folder:@/flat", other_bits},
+      {"data", "", "--data folder:@/flat", "", other_figures},
+      {"labels", "", "--labels @/labels.txt", "--data folder:@/flat", other_figures},
+      {"val-share", "--val-share 0.2", "--val-share 0.5", retrain + "--data folder:@/unsplit", other_figures},
+      {"workers", "--workers 0", "--workers 3", retrain, same},
+      {"strict", "", "--strict", "--data folder:@/damaged", refused},
+      {"max-pixels", "--max-pixels 256", "--max-pixels 255", "--data folder:@/flat", refused},
+      {"preprocess", "--preprocess torchvision", "--preprocess caffe", squeezenet + "--data folder:@/flat",
+       other_figures},
+      {"mean", "--mean 127.5,127.5,127.5", "--mean 100,127.5,127.5", "--data folder:@/flat", other_figures},
+      {"std", "--std 64,64,64", "--std 64,64,32", "--data folder:@/flat", other_figures},
+  };
+  check_options(command, rows);
+  check_complete("compress", rows);
+}
