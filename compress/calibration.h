@@ -35,9 +35,9 @@ struct Calibration {
   int64_t samples = 0;                 ///< images times labels
 };
 
-/// The curvature, in every layer, of the mean Kullback-Leibler divergence KL(p || p') in nats: p are
-/// the model's predictions as they are, and p' after a change of its weights. To second order that
-/// is 1/2 d'Fd with the Fisher matrix
+/// The curvature, in every layer, of the mean Kullback-Leibler divergence KL(p || p') in nats: p
+/// are the model's predictions as they are, and p' after a change of its weights. To second order
+/// that is 1/2 d'Fd with the Fisher matrix
 ///   F = E[g g'],  g = d(-log p_y)/d(weights),
 /// over images, and over classes y drawn from the model's own p. No labels are needed. Of a layer's
 /// block of F, [O K, O K], the mean over its O rows is kept:

@@ -19,8 +19,8 @@ struct Curvature {
   double bias = 0;
 };
 
-/// H = R R' with R upper triangular, the columns in the order in which they are to be rounded: those
-/// that matter most come first. With e_i the error of column i, in that order,
+/// H = R R' with R upper triangular, the columns in the order in which they are to be rounded:
+/// those that matter most come first. With e_i the error of column i, in that order,
 ///   d' H d = sum_j (R_jj e_j + sum_{i<j} R_ij e_i)^2,
 /// so column j can make good the errors of those before it: it aims at
 ///   w_j + sum_{i<j} (R_ij / R_jj) e_i.

@@ -95,16 +95,40 @@ void for_each_cluster(const std::vector<int64_t>& ends, F f) {
     if (ends[i] > begin) f(i, begin, ends[i]);
 }
 
+/// Gives the clusters that are empty a half each of those with the largest error, cut at their
+/// mean.
+void fill_empty(const Intervals& x, std::vector<int64_t>& ends) {
+  for (;;) {
+    size_t used = 0, widest = 0;
+    int64_t cut = 0;
+    double most = 0;
+    for_each_cluster(ends, [&](size_t i, int64_t begin, int64_t end) {
+      ++used;
+      const double error = x.error(begin, end);
+      if (x[begin] == x[end - 1] || error < most) return;
+      widest = i, most = error, cut = x.count(x.mean(begin, end));
+    });
+    if (used == ends.size() || cut == 0) return;
+    int64_t begin = 0;
+    size_t empty = 0;
+    while (ends[empty] > begin) begin = ends[empty++];
+    ends.erase(ends.begin() + static_cast<int64_t>(empty));
+    ends.insert(ends.begin() + static_cast<int64_t>(widest) - (empty < widest), cut);
+  }
+}
+
 KMeans lloyd(const Intervals& x, int64_t k, const KMeansOptions& options) {
   KMeans result{.centroids = start_of(x, k, options)};
   result.ends = nearest(x, result.centroids);
   for_each_cluster(result.ends, [&](size_t i, int64_t begin, int64_t end) {
     result.start_error += x.error(begin, end, result.centroids[i]);
   });
+  fill_empty(x, result.ends);
   for (bool changed = true; changed && result.steps < options.most_steps; ++result.steps) {
     for_each_cluster(result.ends,
                      [&](size_t i, int64_t begin, int64_t end) { result.centroids[i] = x.mean(begin, end); });
-    std::vector<int64_t> ends = nearest(x, result.centroids);  // an empty cluster stays, and may fill
+    std::vector<int64_t> ends = nearest(x, result.centroids);
+    fill_empty(x, ends);
     changed = ends != result.ends;
     result.ends = std::move(ends);
   }
@@ -181,9 +205,10 @@ KMeans kmeans(const std::vector<double>& sorted, const KMeansOptions& options) {
   }
   KMeans result{.start_error = found.start_error, .steps = found.steps};
   for_each_cluster(found.ends, [&](size_t, int64_t begin, int64_t end) {
-    result.centroids.push_back(x[begin] == x[end - 1] ? x[begin] : x.mean(begin, end));
+    const bool equal = x[begin] == x[end - 1];
+    result.centroids.push_back(equal ? x[begin] : x.mean(begin, end));
     result.ends.push_back(end);
-    result.error += x.error(begin, end);
+    if (!equal) result.error += x.error(begin, end);
   });
   if (found.centroids.empty()) result.start_error = result.error;
   return result;

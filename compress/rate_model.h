@@ -7,11 +7,11 @@
 
 namespace kindling {
 
-/// An estimate of what a range coder with contexts makes of the numbers of a matrix [rows, columns].
-/// A number costs by its magnitude, and by how large the numbers of its row and of its column are
-/// on average: their logarithms in six classes each. The counts in each of these 36 contexts are
-/// those of the matrix that was counted last; a sign costs one bit. Zeros are cheap where most are
-/// zero, so a pruned network stays one.
+/// An estimate of what a range coder with contexts makes of the numbers of a matrix [rows,
+/// columns]. A number costs by its magnitude, and by how large the numbers of its row and of its
+/// column are on average: their logarithms in six classes each. The counts in each of these 36
+/// contexts are those of the matrix that was counted last; a sign costs one bit. Zeros are cheap
+/// where most are zero, so a pruned network stays one.
 class RateModel {
  public:
   /// Magnitudes from here on cost as Elias gamma codes of what is above it.

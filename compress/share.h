@@ -4,6 +4,9 @@
 //     share(net, {.bits = 6});     // 63 values in each layer, and 0
 //     Trainer trainer(...);        // the values are trained, each by the sum of its weights' gradients
 //
+// The sums are of hundreds of gradients, so plain SGD needs a learning rate that is a hundred times
+// smaller than that of the weights. Adam and Muon do not.
+//
 // A layer's weight w is then gather(values, codes): w_i = values[codes_i], where values[0] = 0 for
 // what is pruned. A Constraint holds the codes (optim/optimizer.h), so that files, layers and their
 // names stay as they are. release_weights() (prune.h) ends it; hold_pruned() ends it but holds the

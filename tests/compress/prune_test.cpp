@@ -179,7 +179,7 @@ TEST_CASE("gradual_pruning: prunes at its updates alone") {
   CHECK_THROWS_WITH(gradual_pruning(net, {.last = {.density = 2}}), Contains("density 2"));
 }
 
-TEST_CASE("hold_pruned holds the zeros that are there; release_weights lets them grow") {
+TEST_CASE("hold_pruned holds the zeros that are there, and release_weights lets them grow") {
   Sequential net = two_layers({1, 0, 2, 0, 3, 2}, {1, 1, 1, 1});
   hold_pruned(net);
   Linear &a = static_cast<Linear&>(net.at("a")), &b = static_cast<Linear&>(net.at("b"));

@@ -78,13 +78,15 @@ TEST_CASE("propose_densities: down to the last density before the loss is too la
 
 TEST_CASE("Sensitivity by top-1: the densities that it proposes cost little, and are drawn") {
   Sequential net = small_net(1);
-  Trainer(net, SGD(net.parameters(), {.lr = 0.05, .momentum = 0.9}), {.batch_size = 8})
-      .fit(quarters(160, 1), nullptr, {.epochs = 6});
+  Trainer(net, SGD(net.parameters(), {.lr = 0.05, .momentum = 0.9}), {.schedule = poly(1.0), .batch_size = 16})
+      .fit(quarters(200, 1), nullptr, {.epochs = 6});
   const data::DatasetPtr val = quarters(200, 2);
   const Sensitivity scan = scan_sensitivity(net, top1_on(val));
   CHECK(scan.score > 80);
   CHECK(scan.score == *evaluate(net, val).top1);
-  for (const auto& row : scan.layers) CHECK(row.scores.back() < scan.score);
+  double worst = 100;
+  for (const auto& row : scan.layers) worst = std::min(worst, row.scores.back());
+  CHECK(worst < scan.score - 5);
   prune(net, {.layers = propose_densities(scan, 2)});
   CHECK(*evaluate(net, val).top1 > scan.score - 15);
 
