@@ -50,6 +50,7 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
           {"tune", trades, with},
           {"lambda", trades, with},
           {"lambda", options.bytes == 0, "beside --bytes, which finds it"},
+          {"svd", options.svd == 0 || options.method == "none" || options.method == "kmeans", with},
           {"factor-layers", options.factor_layers.empty() || options.svd > 0, "without --svd"},
           {"lr", !options.lr || retrains, "without --epochs, as nothing is retrained"}};
 }

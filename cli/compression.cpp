@@ -10,8 +10,8 @@
 #include <kindling/compress/distillation.h>
 #include <kindling/compress/factor.h>
 #include <kindling/compress/fold_batch_norm.h>
+#include <kindling/compress/pack.h>
 #include <kindling/compress/prune.h>
-#include <kindling/compress/rate_distortion.h>
 #include <kindling/compress/share.h>
 #include <kindling/compress/uniform.h>
 #include <kindling/data/pictures.h>
@@ -19,20 +19,6 @@
 #include <kindling/train/gnuplot.h>
 
 namespace kindling::cli {
-namespace {
-
-GridWeights grids_of(const QuantisedModel& quantised) {
-  GridWeights grids;
-  for (const QuantisedLayer& layer : quantised.layers) {
-    const std::string name = layer.path + "/weight";
-    grids[name] = {
-        .name = name, .shape = layer.shape, .coding = Coding::grid, .step = layer.step, .numbers = layer.codes};
-  }
-  return grids;
-}
-
-}  // namespace
-
 Compression::Compression(const CompressCommand& options, std::unique_ptr<Module> model, Description description,
                          const Retraining* retraining, const std::atomic<bool>* stop)
     : options_(options),
@@ -57,11 +43,14 @@ bool Compression::run() {
     share(*model_, {.bits = options_.bits.value_or(8), .seed = options_.everywhere.seed});
     if (!finish_step("shared", true)) return false;
   }
-  if (options_.method == "uniform") grids_ = grids_of(round_uniformly(*model_, options_.bits.value_or(8)));
+  if (options_.method == "uniform") {
+    model_ = fold_batch_norm(*model_);
+    quantised_ = round_uniformly(*model_, options_.bits.value_or(8));
+  }
   if (options_.method == "rate-distortion") round_weights();
-  if (!grids_.empty()) finish_step("rounded", false);
+  if (quantised_) finish_step("rounded", false);
   description_.model = model_->definition();
-  sizes_ = write_kndz(options_.out, packed(grids_), to_metadata(description_), coder());
+  sizes_ = write_kndz(options_.out, packed(), to_metadata(description_), coder());
   progress_.finish();
   return true;
 }
@@ -71,7 +60,7 @@ bool Compression::finish_step(const std::string& name, bool retrain) {
     progress_.print(fmt::format("{}: retraining, {}", name, counted(options_.epochs, "epoch")));
     if (!retraining_->train(*model_, progress_, stop_)) return false;
   }
-  CompressionStep step{.name = name, .bytes = file_bytes(grids_)};
+  CompressionStep step{.name = name, .bytes = bytes_of(packed())};
   if (retraining_ != nullptr) {
     const Evaluation measured = retraining_->measure(*model_, stop_);
     step.top1 = measured.top1;
@@ -82,8 +71,8 @@ bool Compression::finish_step(const std::string& name, bool retrain) {
   return true;
 }
 
-// The size that quantise() sees is that of the biases as they were. So the target is lowered by what is too much, and
-// the model rounded anew.
+// Tuning changes the biases, and so the size. Then the target is lowered by what is too much, and the model rounded
+// anew.
 void Compression::round_weights() {
   const auto images = std::make_shared<data::PictureFolder>(options_.calibrate, options_.data.open_options(0).decode);
   for (const std::string& note : images->notes()) progress_.on_note(note);
@@ -95,11 +84,12 @@ void Compression::round_weights() {
       {.transform = transform, .seed = options_.everywhere.seed, .reading = options_.data.reading, .stop = stop_});
   for (int64_t target = options_.bytes;;) {
     model_ = fold_batch_norm(*original);  // a copy
-    QuantisedModel quantised = quantise(*model_, calibration,
-                                        {.lambda = options_.bytes > 0 ? 0 : options_.lambda,
-                                         .target_bytes = target,
-                                         .size = [&](const QuantisedModel& q) { return file_bytes(grids_of(q)); },
-                                         .stop = stop_});
+    QuantisedModel quantised =
+        quantise(*model_, calibration,
+                 {.lambda = options_.bytes > 0 ? 0 : options_.lambda,
+                  .target_bytes = target,
+                  .size = [&](const QuantisedModel& q) { return bytes_of(coded_tensors(*model_, q)); },
+                  .stop = stop_});
     if (options_.passes > 0)
       distil(*original, *model_, quantised, images,
              {.transform = transform,
@@ -107,21 +97,20 @@ void Compression::round_weights() {
               .seed = options_.everywhere.seed,
               .reading = options_.data.reading,
               .stop = stop_});
-    grids_ = grids_of(quantised);
-    const int64_t excess = file_bytes(grids_) - options_.bytes;
+    quantised_ = std::move(quantised);
+    const int64_t excess = bytes_of(packed()) - options_.bytes;
     if (options_.bytes == 0 || excess <= 0) return;
     constexpr int64_t kMargin = 200;  // bytes
     target -= excess + kMargin;
   }
 }
 
-// Beside weights on a grid, half precision is enough for the biases.
-std::vector<CodedTensor> Compression::packed(const GridWeights& grids) const {
-  return pack(*model_, grids, grids.empty() ? "F32" : "F16");
+std::vector<CodedTensor> Compression::packed() const {
+  return quantised_ ? coded_tensors(*model_, *quantised_) : pack(*model_);
 }
 
-int64_t Compression::file_bytes(const GridWeights& grids) const {
-  return kndz_sizes(packed(grids), to_metadata(description_), coder()).bytes;
+int64_t Compression::bytes_of(const std::vector<CodedTensor>& tensors) const {
+  return kndz_sizes(tensors, to_metadata(description_), coder()).bytes;
 }
 
 void draw_steps(const std::vector<CompressionStep>& steps, const std::string& path) {

@@ -9,7 +9,7 @@
 
 #include <kindling/cli/compress_options.h>
 #include <kindling/cli/retraining.h>
-#include <kindling/compress/pack.h>
+#include <kindling/compress/rate_distortion.h>
 #include <kindling/interop/description.h>
 #include <kindling/io/kndz.h>
 #include <kindling/train/terminal_progress.h>
@@ -42,8 +42,9 @@ class Compression {
   /// Retrains after what `name` says was done. False if it was stopped.
   bool finish_step(const std::string& name, bool retrain);
   void round_weights();
-  std::vector<CodedTensor> packed(const GridWeights& grids) const;
-  int64_t file_bytes(const GridWeights& grids) const;
+  /// The model as a file keeps it.
+  std::vector<CodedTensor> packed() const;
+  int64_t bytes_of(const std::vector<CodedTensor>& tensors) const;
   KndzCoder coder() const { return options_.coder == "huffman" ? KndzCoder::huffman : KndzCoder::range; }
 
   const CompressCommand& options_;
@@ -52,7 +53,7 @@ class Compression {
   const Retraining* retraining_;
   TerminalProgress progress_;
   const std::atomic<bool>* stop_;
-  GridWeights grids_;
+  std::optional<QuantisedModel> quantised_;  ///< once its weights are on a grid
   std::vector<CompressionStep> steps_;
   KndzSizes sizes_;
 };

@@ -1,7 +1,6 @@
 #include <kindling/compress/pack.h>
 
-#include <algorithm>
-#include <set>
+#include <map>
 
 #include <kindling/compress/share.h>
 #include <kindling/io/weights.h>
@@ -21,25 +20,16 @@ CodedTensor of_codebook(const std::string& name, const Variable& weight) {
 
 }  // namespace
 
-std::vector<CodedTensor> pack(Module& model, const GridWeights& grids, const std::string& dtype) {
-  std::map<std::string, Variable> parameters;
-  for (const auto& [name, parameter] : model.named_parameters()) parameters.emplace(name, parameter);
+std::vector<CodedTensor> pack(Module& model, const std::string& dtype) {
+  std::map<std::string, Variable> shared;
+  for (const auto& [name, parameter] : model.named_parameters())
+    if (parameter.constraint().shared) shared.emplace(name, parameter);
   std::vector<CodedTensor> result;
-  size_t taken = 0;
   for (const NamedTensor& tensor : named_tensors(model)) {
-    const auto grid = grids.find(tensor.name);
-    const auto parameter = parameters.find(tensor.name);
-    if (grid != grids.end()) {
-      ++taken;
-      result.push_back(grid->second);
-    } else if (parameter != parameters.end() && parameter->second.constraint().shared) {
-      result.push_back(of_codebook(tensor.name, parameter->second));
-    } else {
-      result.push_back(plain_tensor(tensor.name, tensor.value, dtype));
-    }
+    const auto found = shared.find(tensor.name);
+    result.push_back(found != shared.end() ? of_codebook(tensor.name, found->second)
+                                           : plain_tensor(tensor.name, tensor.value, dtype));
   }
-  if (taken < grids.size())
-    throw Error("pack: " + std::to_string(grids.size() - taken) + " of the weights on a grid are none of the model's");
   return result;
 }
 

@@ -1,7 +1,6 @@
-// A compressed model as the tensors of a .kndz file, and back.
+// A model with shared weights as the tensors of a .kndz file.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -10,13 +9,9 @@
 
 namespace kindling {
 
-/// Weights on a grid, by the names of their tensors: what rounding has made of them.
-using GridWeights = std::map<std::string, CodedTensor>;
-
-/// The model's parameters and buffers, in order. Those in `grids` are taken from there; weights
-/// that are shared (share.h) become their codes; all others are plain, of `dtype` ("F32", "F16",
-/// "BF16"), but buffers of integers and doubles are refused by the format. Throws Error if a tensor of
-/// `grids` is none of the model's.
-std::vector<CodedTensor> pack(Module& model, const GridWeights& grids = {}, const std::string& dtype = "F32");
+/// The model's parameters and buffers, in order, as a .kndz file keeps them: weights that are shared
+/// (share.h) as codes and a codebook, all others plain, of `dtype` ("F32", "F16", "BF16"). For
+/// weights on a grid see coded_tensors().
+std::vector<CodedTensor> pack(Module& model, const std::string& dtype = "F32");
 
 }  // namespace kindling
