@@ -42,7 +42,7 @@ class GridModel {
 
  private:
   static constexpr int kInputs = 8, kMagnitudes = 6, kScales = 32, kSurest = 9, kSteps = 12, kOrders = 20;
-  static constexpr int kTreeOrders = 8;  // bits below the 8th of the low part are raw
+  static constexpr int kTreeOrders = 8;  // from this order on, digits after the second are raw
 
   struct Column {       // of one input and tap
     int32_t above = 0;  // the number of the row above; of this row, once it is coded
@@ -84,7 +84,7 @@ class GridModel {
   std::array<std::array<AdaptiveBit, 2 * kSteps + 1>, 9> sign_;
   std::array<std::array<std::array<AdaptiveBit, kOrders>, 2 * kSurest + 2>, kScales> order_;
   std::array<std::array<AdaptiveBit, kOrders>, kScales> top_;
-  std::array<std::array<AdaptiveBit, 512>, 2> rest_;
+  std::array<std::array<AdaptiveBit, 1 << kTreeOrders>, 2> rest_;
   std::array<std::array<Low, 16>, 2> low_;
 };
 
@@ -108,7 +108,7 @@ int32_t GridModel::code(Coder& coder, int32_t q) {
     if (left == order) {
       high = 2 + coder.code(top_[scale_][order], bit);
     } else if (order < kTreeOrders) {
-      high = 2 * high + coder.code(rest_[positive][(high << left) - 1], bit);
+      high = 2 * high + coder.code(rest_[positive][(1u << order) + high], bit);
     } else {
       high = high << left | coder.code_raw(left, wanted & ((1u << left) - 1));
       break;

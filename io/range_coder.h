@@ -49,25 +49,14 @@ class AdaptiveBit {
 class RangeEncoder {
  public:
   bool code(AdaptiveBit& model, bool bit) {
-    const uint32_t bound = (range_ >> 15) * model.probability();
-    if (bit) {
-      range_ = bound;
-    } else {
-      low_ += bound;
-      range_ -= bound;
-    }
+    narrow((range_ >> 15) * model.probability(), bit);
     model.learn(bit);
-    while (range_ < 1u << 24) shift();
     return bit;
   }
 
   /// `count` bits of `value` that are 0 or 1 with the same probability, the highest first.
   uint32_t code_raw(uint32_t count, uint32_t value) {
-    while (count-- > 0) {
-      range_ >>= 1;
-      if (value >> count & 1) low_ += range_;
-      while (range_ < 1u << 24) shift();
-    }
+    while (count-- > 0) narrow(range_ >> 1, (value >> count & 1) != 0);
     return value;
   }
 
@@ -80,6 +69,13 @@ class RangeEncoder {
   }
 
  private:
+  /// To the first `bound` numbers of the interval, or to the others.
+  void narrow(uint32_t bound, bool first) {
+    low_ += first ? 0 : bound;
+    range_ = first ? bound : range_ - bound;
+    while (range_ < 1u << 24) shift();
+  }
+
   void shift() {  // a byte of 255 waits until it is known whether a carry makes it 256
     if (low_ < 0xFF000000u || low_ >> 32 != 0) {
       if (started_) out_.push_back(static_cast<char>(waiting_ + (low_ >> 32)));
@@ -112,33 +108,29 @@ class RangeDecoder {
 
   /// The second argument is the encoder's.
   bool code(AdaptiveBit& model, bool = false) {
-    const uint32_t bound = (range_ >> 15) * model.probability();
-    const bool bit = code_ < bound;
-    const uint32_t mask = bit ? 0 : ~uint32_t{0};  // no branch: a processor would guess most bits wrong
-    code_ -= bound & mask;
-    range_ = bound ^ ((bound ^ (range_ - bound)) & mask);
+    const bool bit = narrow((range_ >> 15) * model.probability());
     model.learn(bit);
-    while (range_ < 1u << 24) shift();
     return bit;
   }
 
   uint32_t code_raw(uint32_t count, uint32_t = 0) {
     uint32_t value = 0;
-    while (count-- > 0) {
-      range_ >>= 1;
-      const bool bit = code_ >= range_;
-      if (bit) code_ -= range_;
-      value = value << 1 | bit;
-      while (range_ < 1u << 24) shift();
-    }
+    while (count-- > 0) value = value << 1 | (narrow(range_ >> 1) ? 1 : 0);
     return value;
   }
 
  private:
   uint8_t next() { return next_ < bytes_.size() ? static_cast<uint8_t>(bytes_[next_++]) : 0; }
-  void shift() {
-    code_ = code_ << 8 | next();
-    range_ <<= 8;
+  bool narrow(uint32_t bound) {
+    const bool is_first = code_ < bound;
+    const uint32_t mask = is_first ? 0 : ~uint32_t{0};  // no branch: a processor would guess most bits wrong
+    code_ -= bound & mask;
+    range_ = bound ^ ((bound ^ (range_ - bound)) & mask);
+    while (range_ < 1u << 24) {
+      code_ = code_ << 8 | next();
+      range_ <<= 8;
+    }
+    return is_first;
   }
 
   std::string_view bytes_;
