@@ -16,6 +16,8 @@ using Target = bool (*)(std::string_view bytes);
 bool caffemodel(std::string_view bytes);
 bool deep_compression(std::string_view bytes);
 bool image(std::string_view bytes);
+/// A file, or the tensors of one that is made here (see kndz.cpp).
+bool kndz(std::string_view bytes);
 bool npy(std::string_view bytes);
 /// An archive, or the one array of an archive that is made here: else the checksum would refuse
 /// nearly every change.

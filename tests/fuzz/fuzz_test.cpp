@@ -14,6 +14,7 @@ namespace {
 const std::map<std::string, fuzz::Target> kTargets{{"caffemodel", fuzz::caffemodel},
                                                    {"deep_compression", fuzz::deep_compression},
                                                    {"image", fuzz::image},
+                                                   {"kndz", fuzz::kndz},
                                                    {"npy", fuzz::npy},
                                                    {"npz", fuzz::npz},
                                                    {"prototxt", fuzz::prototxt},

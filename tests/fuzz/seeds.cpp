@@ -6,6 +6,7 @@
 #include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/caffe.h>
+#include <kindling/io/kndz.h>
 #include <kindling/io/npy.h>
 #include <kindling/io/pytorch.h>
 #include <kindling/io/zip.h>
@@ -181,6 +182,32 @@ Seeds recognise_seeds() {
   return seeds;
 }
 
+// See kndz.cpp. Each coder and method, and two whole files.
+Seeds kndz_seeds() {
+  CodedTensor grid{.name = "w", .shape = {2, 2, 3, 3}, .coding = Coding::grid, .step = 0.5F};
+  for (int i = 0; i < 36; ++i) grid.numbers.push_back(i % 5 - 2);
+  CodedTensor shared{.name = "w", .shape = {6, 6}, .coding = Coding::codebook};
+  shared.codebook = {0, 1, -1, 2, -0.5F};
+  for (int i = 0; i < 36; ++i) shared.numbers.push_back(i % 7 % 5);
+  const CodedTensor plain = plain_tensor("w", Tensor::ones({3, 2}), "F16");
+  Seeds seeds;
+  for (const auto coder : {KndzCoder::huffman, KndzCoder::range})
+    for (const CodedTensor& tensor : {grid, shared, plain}) {
+      const std::string file = written([&](const std::string& path) { write_kndz(path, {tensor}, {}, coder); });
+      const size_t piece = static_cast<size_t>(kndz_sizes({tensor}, {}, coder).tensors[0].bytes);
+      std::string bytes{static_cast<char>(coder),
+                        static_cast<char>(tensor.coding),
+                        static_cast<char>(tensor.coding == Coding::plain ? 1 : 0),
+                        '\1',
+                        '\0',
+                        static_cast<char>(tensor.shape.rank())};
+      for (const int64_t size : tensor.shape) bytes += static_cast<char>(size);
+      seeds.push_back(bytes + file.substr(file.size() - piece, piece - sizeof(uint32_t)));
+      seeds.push_back('\x80' + file);
+    }
+  return seeds;
+}
+
 }  // namespace
 
 std::map<std::string, Seeds> make_seeds() {
@@ -190,6 +217,7 @@ std::map<std::string, Seeds> make_seeds() {
   return {{"caffemodel", caffemodel_seeds()},
           {"deep_compression", deep_compression_seeds()},
           {"image", image_seeds()},
+          {"kndz", kndz_seeds()},
           {"npy", npy_seeds()},
           {"npz", npz},
           {"prototxt",
