@@ -29,7 +29,8 @@ std::string file_of(std::string_view bytes) {
   const std::string start = std::string("KNDZ\1") + next();
   std::string row;
   for (int i = 0; i < 5; ++i) row += next();
-  for (int axis = 0; axis < row[4] && axis < 8; ++axis) append_number(row, uint32_t{static_cast<uint8_t>(next())});
+  for (int axis = 0; axis < row[4] && axis < 8; ++axis)
+    append_number(row, uint32_t{static_cast<uint8_t>(next())} & 7);  // small: more runs
   const std::string piece(bytes.substr(at));
   append_number(row, static_cast<uint32_t>(piece.size()));
   append_number(row, 0.5F);
