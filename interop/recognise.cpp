@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_map>
 
+#include <kindling/io/elements.h>
 #include <kindling/io/weights.h>
 #include <kindling/models/definition.h>
 #include <kindling/tensor/elementwise.h>
@@ -133,6 +134,37 @@ std::optional<data::Preprocessing> usual_pixels(const Definition& model) {
   return imagenet_preprocessing(model.options.at("form"));
 }
 
+/// Throws FileError if the classes, channels or pixels of a model make a layer much larger than its
+/// file: a few bytes must not cost gigabytes. Without its last layers a file may well be the
+/// smaller one, so a layer may have 64 MB and twice the numbers of the file.
+void check_room(const TensorFile& file, const Definition& definition) {
+  ModelOptions options;
+  try {
+    options = options_of(definition);
+  } catch (const Error&) {
+    return;  // whoever makes the model says what is wrong
+  }
+  const bool is_lenet = definition.model == "lenet", is_alexnet = definition.model == "alexnet";
+  // The weights of the last layer for a class and of the first for a channel. LeNet's fc1 has 500 outputs, and for its
+  // inputs see lenet_size().
+  const double per_class = is_lenet ? 500 : is_alexnet ? 4096 : 512;
+  const double per_channel = is_lenet ? 20 * 5 * 5 : is_alexnet ? 96 * 11 * 11 : 96 * 7 * 7;
+  const double fc1_pixels = is_lenet ? std::max(0.0, (static_cast<double>(options.size) - 12) / 4) : 0;
+  const auto classes = static_cast<double>(options.classes), channels = static_cast<double>(options.channels);
+
+  int64_t numbers = 0;
+  for (const StoredTensor& tensor : file.tensors) numbers += tensor.shape.numel();
+  const double most = 16e6 + 2 * static_cast<double>(numbers);
+  const auto check_layer = [&](const char* what, int64_t value, double weights) {
+    if (weights > most)
+      throw FileError(file.path + ": describes a model of " + std::to_string(value) + " " + what + ", but holds only " +
+                      std::to_string(numbers) + " numbers");
+  };
+  check_layer("classes", options.classes, classes * per_class);
+  check_layer("channels", options.channels, channels * per_channel);
+  check_layer("pixels", options.size, fc1_pixels * fc1_pixels * 50 * 500);
+}
+
 /// The file as one of that model, if it is one.
 std::optional<Recognised> recognise_as(const FirstLayer& first, const TensorFile& file, const Index& index,
                                        Naming naming) {
@@ -159,28 +191,9 @@ std::optional<Recognised> recognise_as(const FirstLayer& first, const TensorFile
     if (model == "squeezenet1_1") result.open["model"] = {"squeezenet1_1", "squeezenet_cifar"};
   }
   result.description.model = define(model, options);
+  check_room(file, result.description.model);
   result.description.preprocessing = usual_pixels(result.description.model);
   return result;
-}
-
-/// Throws FileError if a description asks for a model that is larger than all tensors of its file.
-void check_room(const TensorFile& file, const Definition& definition) {
-  int64_t numbers = 0;
-  for (const StoredTensor& tensor : file.tensors) numbers += tensor.shape.numel();
-  ModelOptions options;
-  try {
-    options = options_of(definition);
-  } catch (const Error&) {
-    return;  // whoever makes the model says what is wrong
-  }
-  // Every class and channel has a weight, and every square of so many pixels has more than one for each of them.
-  const auto refuse = [&](const char* what, int64_t value) {
-    throw FileError(file.path + ": describes a model of " + std::to_string(value) + " " + what + ", but holds only " +
-                    std::to_string(numbers) + " numbers");
-  };
-  if (options.classes > numbers) refuse("classes", options.classes);
-  if (options.channels > numbers) refuse("channels", options.channels);
-  if (options.size > 0 && options.size > numbers / options.size) refuse("pixels", options.size);
 }
 
 /// As the file's description says, whose names are to be found out.
@@ -275,7 +288,7 @@ TensorFile translated(const TensorFile& file, Module& model, const std::string& 
     const StoredTensor* found = view.find(tensor.name);
     if (found == nullptr) return;
     used.insert(found);
-    const bool is_sum = naming == Naming::caffe && is_statistic(tensor.name);
+    const bool is_sum = naming == Naming::caffe && is_statistic(tensor.name) && is_floating(memory_dtype(found->dtype));
     const auto count = is_sum ? count_of(index, found->name) : nullptr;
     result.tensors.emplace_back(tensor.name, found->dtype, from_foreign(found->shape, naming),
                                 [value = found->value, channels, count] {

@@ -31,7 +31,8 @@ struct Recognised {
 /// What the file says of itself (to_metadata()), or what its names and shapes tell. Nothing if it
 /// is for no model of models/registry.h. Files with names of torchvision or Caffe are taken for the
 /// published networks, without bypass, where nothing else is known; what they leave open then is
-/// nothing. The last layer may have another name and another number of classes.
+/// nothing. The last layer may have another name and another number of classes. Throws FileError
+/// for a description that cannot be read, and for a model that is much larger than the file.
 std::optional<Recognised> recognise(const TensorFile& file);
 
 /// The shape, in Kindling's order of axes, of the file's tensor that is the model's `tensor`.

@@ -1,6 +1,5 @@
 #include <kindling/tests/fuzz/seeds.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include <kindling/interop/weights.h>
@@ -149,36 +148,22 @@ Seeds image_seeds() {
           png(2, 16, 6, 16, "")};
 }
 
-// The rank and the sizes of a first layer of one channel, by which models are told apart. See recognise.cpp.
-std::string conv1(const std::string& model, bool channels_last) {
-  const auto [filters, pixels] = model == "lenet"           ? std::pair(7, 4)  // 20 of 5 x 5
-                                 : model == "alexnet"       ? std::pair(9, 6)  // 64 of 11 x 11
-                                 : model == "squeezenet1_0" ? std::pair(10, 5)
-                                                            : std::pair(9, 3);
-  std::string bytes(5, '\0');
-  bytes[1] = static_cast<char>(filters);
-  bytes[3] = static_cast<char>(pixels);
-  bytes[channels_last ? 2 : 4] = static_cast<char>(pixels);
-  return bytes;
-}
-
+// See recognise.cpp: every model with every kind of names, with bypasses and batch normalisation if it has them. Then
+// heads of another name, and files that describe themselves.
 Seeds recognise_seeds() {
   Seeds seeds;
-  for (const std::string& model : model_names())
-    for (int naming = 0; naming < 3; ++naming) {
-      const auto number = std::find(model_names().begin(), model_names().end(), model) - model_names().begin();
-      std::string bytes{static_cast<char>(number), static_cast<char>(naming)};
-      for (const std::string& layer : layer_paths(model)) {
-        const bool is_linear = layer.starts_with("fc");
-        if (layer == "conv1") {
-          bytes += conv1(model, naming == 0);
-        } else {
-          bytes += is_linear ? std::string("\6\0\0", 3) : std::string(5, '\0');
-        }
-        bytes += layer.ends_with("bypass") ? "\x80" : std::string("\5\0", 2);
-      }
-      seeds.push_back(bytes);
-    }
+  for (size_t model = 0; model < model_names().size(); ++model)
+    for (const int kind : {0, 1, 2, 0xc0, 0xc1, 0xc2})
+      seeds.push_back({static_cast<char>(model), static_cast<char>(kind)});
+  const auto described = [](const ModelOptions& options, const std::string& model) {
+    const Description description{
+        .model = define(model, options), .classes = {"a", "b"}, .preprocessing = data::caffe_preprocessing()};
+    return "\xff" + to_metadata(description).at("description");
+  };
+  const std::string lenet{0, 0}, squeezenet1_1{3, 1};
+  seeds.push_back(lenet + "\6\x42\2\x0b");  // fc2 as other/fc2, [2, 500]
+  seeds.push_back(lenet + described({.classes = 2, .channels = 1, .size = 16}, "lenet"));
+  seeds.push_back(squeezenet1_1 + described({.classes = 2, .bypass = Bypass::simple}, "squeezenet1_1"));
   return seeds;
 }
 

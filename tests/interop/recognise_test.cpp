@@ -171,6 +171,19 @@ TEST_CASE("Caffe's running statistics are sums, to be divided by their count") {
     if (tensor.name == "conv1_bn/running_var") CHECK(tensor.value.to_vector<float>() == std::vector<float>(64, 0.5F));
 }
 
+TEST_CASE("integers in the place of Caffe's running statistics stay as they are") {
+  const std::unique_ptr<Module> net = made("squeezenet1_1", {.classes = 2, .norm = Norm::batch});
+  TensorFile file = file_of(*net, Naming::caffe);
+  for (StoredTensor& tensor : file.tensors)
+    if (tensor.name == "conv1/bn/variance") tensor = {tensor.name, "I64", Tensor::ones({64}, DType::i64)};
+  const TensorFile own = translated(file, *net, "squeezenet1_1", Naming::caffe);
+  const auto found = std::find_if(own.tensors.begin(), own.tensors.end(),
+                                  [](const StoredTensor& tensor) { return tensor.name == "conv1_bn/running_var"; });
+  REQUIRE(found != own.tensors.end());
+  CHECK(found->value().to_vector<int64_t>() == std::vector<int64_t>(64, 1));
+  CHECK(load(*net, own, {.strict = false}).mistyped.size() == 1);
+}
+
 TEST_CASE("a file that says what it is needs no guess") {
   const TemporaryFolder folder;
   const std::unique_ptr<Module> net = made("squeezenet_cifar", {.classes = 3, .bypass = Bypass::simple});
@@ -189,12 +202,35 @@ TEST_CASE("a file that says what it is needs no guess") {
 TEST_CASE("a description that asks for more than its file holds is refused before a model is made") {
   const TemporaryFolder folder;
   const std::string path = folder / "x";
-  for (const auto& [option, value] :
-       {std::pair("classes", "900000000"), std::pair("channels", "900000000"), std::pair("size", "900000000")}) {
-    write_safetensors(path, {{"x", Tensor::ones({20})}}, to_metadata({.model = {"lenet", {{option, value}}}}));
-    CHECK_THROWS_WITH(WeightsFile(path), Catch::StartsWith(path + ": describes a model of 900000000 ") &&
+  for (const auto& [model, option, value] :
+       {std::tuple("lenet", "classes", "900000000"), std::tuple("lenet", "channels", "900000000"),
+        std::tuple("lenet", "size", "900000000"), std::tuple("lenet", "size", "200"),
+        std::tuple("squeezenet1_1", "classes", "40000"), std::tuple("alexnet", "classes", "5000")}) {
+    CAPTURE(model, option, value);
+    write_safetensors(path, {{"x", Tensor::ones({20})}}, to_metadata({.model = {model, {{option, value}}}}));
+    CHECK_THROWS_WITH(WeightsFile(path), Catch::StartsWith(path + ": describes a model of " + value + " ") &&
                                              Catch::EndsWith("but holds only 20 numbers"));
   }
+  // Without its last layer a file is smaller than its model. ImageNet has up to 21,841 classes.
+  write_safetensors(path, {{"x", Tensor::ones({20})}},
+                    to_metadata({.model = {"squeezenet1_1", {{"classes", "21841"}}}}));
+  CHECK(WeightsFile(path).known.has_value());
+}
+
+TEST_CASE("shapes that ask for more than their file holds are refused before a model is made") {
+  const auto lenet = [](const Shape& fc1, const Shape& fc2) {
+    return TensorFile{"file",
+                      {{"conv1/weight", "F32", Tensor::zeros({20, 5, 5, 1})},
+                       {"conv2/weight", "F32", Tensor::zeros({1, 1, 1, 1})},
+                       {"fc1/weight", "F32", Tensor::zeros(fc1)},
+                       {"fc2/weight", "F32", Tensor::zeros(fc2)}},
+                      {}};
+  };
+  CHECK(recognise(lenet({1, 800}, {10, 1})).has_value());
+  CHECK_THROWS_WITH(recognise(lenet({0, int64_t{1} << 50}, {10, 1})),
+                    Catch::Matches("file: describes a model of [0-9]+ pixels, but holds only 511 numbers"));
+  CHECK_THROWS_WITH(recognise(lenet({1, 800}, {100000, 1})),
+                    "file: describes a model of 100000 classes, but holds only 101301 numbers");
 }
 
 TEST_CASE("a model that may be one of several is not made") {
