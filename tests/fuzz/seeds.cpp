@@ -149,7 +149,7 @@ Seeds image_seeds() {
 }
 
 // See recognise.cpp: every model with every kind of names, with bypasses and batch normalisation if it has them. Then
-// heads of another name, and files that describe themselves.
+// a head of another name, inputs of which channels come first, and files that describe themselves.
 Seeds recognise_seeds() {
   Seeds seeds;
   for (size_t model = 0; model < model_names().size(); ++model)
@@ -160,8 +160,9 @@ Seeds recognise_seeds() {
         .model = define(model, options), .classes = {"a", "b"}, .preprocessing = data::caffe_preprocessing()};
     return "\xff" + to_metadata(description).at("description");
   };
-  const std::string lenet{0, 0}, squeezenet1_1{3, 1};
-  seeds.push_back(lenet + "\6\x42\2\x0b");  // fc2 as other/fc2, [2, 500]
+  const std::string lenet{0, 0}, caffe_lenet{0, 2}, squeezenet1_1{3, 1};
+  seeds.push_back(lenet + "\6\x42\2\x0b");      // fc2 as other/fc2, [2, 500]
+  seeds.push_back(caffe_lenet + "\4\2\2\x0b");  // fc1 of [2, 500]: of 50 channels of 10 pixels each
   seeds.push_back(lenet + described({.classes = 2, .channels = 1, .size = 16}, "lenet"));
   seeds.push_back(squeezenet1_1 + described({.classes = 2, .bypass = Bypass::simple}, "squeezenet1_1"));
   return seeds;
