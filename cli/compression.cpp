@@ -79,9 +79,13 @@ void Compression::round_weights() {
   const data::Transform transform = data::preprocess(*description_.preprocessing);
   const std::unique_ptr<Module> original = fold_batch_norm(*model_);
   progress_.print(fmt::format("calibrating on {}", counted(images->size(), "picture")));
-  const Calibration calibration = calibrate(
-      *original, images,
-      {.transform = transform, .seed = options_.everywhere.seed, .reading = options_.data.reading, .stop = stop_});
+  constexpr int64_t kViews = 3;  // of each picture: other pieces of it
+  const Calibration calibration = calibrate(*original, images,
+                                            {.transform = data::preprocess_at_random(*description_.preprocessing),
+                                             .passes = kViews,
+                                             .seed = options_.everywhere.seed,
+                                             .reading = options_.data.reading,
+                                             .stop = stop_});
   for (int64_t target = options_.bytes;;) {
     model_ = fold_batch_norm(*original);  // a copy
     QuantisedModel quantised =

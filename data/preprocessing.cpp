@@ -31,6 +31,30 @@ Transform pixels_to_numbers(const Preprocessing& p) {
   };
 }
 
+/// A piece of size x size pixels from anywhere in the picture, mirrored half the time.
+Transform random_piece(int64_t size) {
+  return compose({[size](const Tensor& picture, Rng& rng) {
+                    check(picture.rank() == 3 && picture.size(0) >= size && picture.size(1) >= size, "preprocess",
+                          "needs pictures of at least ", size, " pixels, got ", picture.shape());
+                    const int64_t y = rng.next_below(picture.size(0) - size + 1);
+                    const int64_t x = rng.next_below(picture.size(1) - size + 1);
+                    return picture.slice(0, y, y + size).slice(1, x, x + size).contiguous();
+                  },
+                  random_flip()});
+}
+
+/// What `cut` leaves of a picture, as an input.
+Transform inputs_of(const Preprocessing& p, const Transform& cut) {
+  std::vector<Transform> steps;
+  if (cut) steps.push_back(cut);
+  if (p.bgr) steps.push_back(reverse_channels());
+  steps.push_back(pixels_to_numbers(p));
+  const Transform whole = compose(std::move(steps));
+  return [whole](const Tensor& input, Rng& rng) { return input.dtype() == DType::u8 ? whole(input, rng) : input; };
+}
+
+int64_t shorter_of(const Preprocessing& p) { return p.shorter > 0 ? p.shorter : p.size; }
+
 }  // namespace
 
 Preprocessing torchvision_preprocessing() {
@@ -42,18 +66,18 @@ Preprocessing caffe_preprocessing() {
 }
 
 Transform cut_out(const Preprocessing& p) {
-  const int64_t shorter = p.shorter > 0 ? p.shorter : p.size;
-  return p.whole ? compose({resize(shorter), center_crop(p.size)}) : resize_and_crop(shorter, p.size);
+  return p.whole ? compose({resize(shorter_of(p)), center_crop(p.size)}) : resize_and_crop(shorter_of(p), p.size);
 }
 
 Transform preprocess(const Preprocessing& p) {
   check_numbers(p);
-  std::vector<Transform> steps;
-  if (p.size > 0) steps.push_back(cut_out(p));
-  if (p.bgr) steps.push_back(reverse_channels());
-  steps.push_back(pixels_to_numbers(p));
-  const Transform whole = compose(std::move(steps));
-  return [whole](const Tensor& input, Rng& rng) { return input.dtype() == DType::u8 ? whole(input, rng) : input; };
+  return inputs_of(p, p.size > 0 ? cut_out(p) : Transform());
+}
+
+Transform preprocess_at_random(const Preprocessing& p) {
+  check_numbers(p);
+  if (p.size == 0) return inputs_of(p, random_flip());
+  return inputs_of(p, compose({p.whole ? resize(shorter_of(p)) : resize_shorter(shorter_of(p)), random_piece(p.size)}));
 }
 
 }  // namespace kindling::data

@@ -35,5 +35,8 @@ Transform cut_out(const Preprocessing& preprocessing);
 /// `preprocessing` makes no sense. The transform throws it for another number of channels than mean
 /// has, and than 3 with `bgr`.
 Transform preprocess(const Preprocessing& preprocessing);
+/// The same, but the piece comes from a random place instead of the middle, and half of the
+/// pictures are mirrored: more views of few pictures.
+Transform preprocess_at_random(const Preprocessing& preprocessing);
 
 }  // namespace kindling::data

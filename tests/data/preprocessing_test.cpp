@@ -1,6 +1,9 @@
 // From a picture to an input.
 #include <kindling/data/preprocessing.h>
 
+#include <set>
+#include <utility>
+
 #include <catch2/catch.hpp>
 
 #include "test_files.h"
@@ -80,4 +83,24 @@ TEST_CASE("preprocessing that makes no sense is refused") {
   CHECK_NOTHROW(preprocess({.size = 24, .shorter = 24}));
   CHECK_THROWS_WITH(preprocess({.mean = {1, 2}, .std = {1}}), "preprocess: needs as many means as stds, got 2 and 1");
   CHECK_THROWS_WITH(preprocess({.mean = {1}, .std = {0}}), "preprocess: needs stds above 0, got 0");
+}
+
+TEST_CASE("at random, a picture is resized as always, and the piece comes from anywhere, mirrored or not") {
+  const Preprocessing how{.size = 6, .shorter = 8, .mean = {0, 0, 0}, .std = {1, 1, 1}, .whole = true, .bgr = true};
+  const Tensor picture = numbered_image(8, 8);
+  const Tensor all = apply({.size = 8, .mean = {0, 0, 0}, .std = {1, 1, 1}, .bgr = true}, picture);
+  std::set<std::pair<int64_t, bool>> seen;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed);
+    const Tensor input = preprocess_at_random(how)(picture, rng);
+    REQUIRE(input.shape() == Shape{6, 6, 3});
+    for (int64_t place = 0; place < 9; ++place) {
+      const Tensor piece = all.slice(0, place / 3, place / 3 + 6).slice(1, place % 3, place % 3 + 6).contiguous();
+      if (bitwise_equal(input, piece)) seen.insert({place, false});
+      Tensor mirrored = Tensor::empty(piece.shape());
+      for (int64_t x = 0; x < 6; ++x) mirrored.select(1, x).copy_(piece.select(1, 5 - x));
+      if (bitwise_equal(input, mirrored)) seen.insert({place, true});
+    }
+  }
+  CHECK(seen.size() == 18);
 }
