@@ -27,7 +27,7 @@ struct CompressCommand {
   int64_t bytes = 0;                 ///< with rate-distortion: the largest file; 0: by `lambda`
   double lambda = 5e-8;              ///< with rate-distortion: nats of divergence that a bit is worth
   std::string coder = "range";
-  int64_t passes = 5;        ///< over the pictures of --calibrate, in which steps and biases are tuned
+  int64_t passes = 0;        ///< over the pictures of --calibrate, in which steps and biases are tuned
   int64_t epochs = 0;        ///< of retraining after each step
   std::optional<double> lr;  ///< of retraining
   bool names_data = false;   ///< on the command line

@@ -79,7 +79,7 @@ void Compression::round_weights() {
   const data::Transform transform = data::preprocess(*description_.preprocessing);
   const std::unique_ptr<Module> original = fold_batch_norm(*model_);
   progress_.print(fmt::format("calibrating on {}", counted(images->size(), "picture")));
-  constexpr int64_t kViews = 3;  // of each picture: other pieces of it
+  constexpr int64_t kViews = 2;  // of each picture: other pieces of it
   const Calibration calibration = calibrate(*original, images,
                                             {.transform = data::preprocess_at_random(*description_.preprocessing),
                                              .passes = kViews,

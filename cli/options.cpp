@@ -137,7 +137,7 @@ void ModelChoice::declare(Settings& settings) {
   settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
       ->check(in_range(0, 1));
   settings.add("weights", weights, "FILE",
-               "Weights or checkpoint to load: safetensors, PyTorch, Caffe, .npz, Deep Compression's .net");
+               "Weights or checkpoint to load: safetensors, PyTorch, Caffe, .npz, .kndz, Deep Compression's .net");
   settings.add("prototxt", prototxt, "FILE", "Of a .caffemodel: by whose names, types and order to take its layers");
   settings.add_switch("partial", partial, "Take from it what fits, and say what does not");
   settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(kConvs));

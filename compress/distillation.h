@@ -25,11 +25,11 @@ struct DistillationOptions {
   const std::atomic<bool>* stop = nullptr;  ///< becomes true: Stopped is thrown, and nothing has changed
 };
 
-/// Moves the steps and the biases of `model`, whose weights are those of `quantised`, so that
-/// KL(p || p') falls: p are the predictions of `original`, p' those of `model`, on images without
-/// labels. The codes of weights stay; biases go back to their grid at the end. Hinton, Vinyals and Dean,
-/// arXiv:1503.02531, at temperature 1. Both models give logits [N, classes] and are in evaluation mode meanwhile.
-/// Throws as set_weights() and a Loader do.
+/// Moves the steps and the biases of `model`, whose weights are those of `quantised`, so that KL(p
+/// || p') falls: p are the predictions of `original`, p' those of `model`, on images without
+/// labels. The codes of weights stay; biases go back to their grid at the end. Hinton, Vinyals and
+/// Dean, arXiv:1503.02531, at temperature 1. Both models give logits [N, classes] and are in
+/// evaluation mode meanwhile. Throws as set_weights() and a Loader do.
 void distil(Module& original, Module& model, QuantisedModel& quantised, const data::DatasetPtr& images,
             const DistillationOptions& options = {});
 

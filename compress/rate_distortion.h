@@ -39,8 +39,8 @@ struct QuantisedModel {
 /// has another shape.
 void set_weights(Module& model, const QuantisedModel& quantised);
 
-/// All parameters of a model that has those of `quantised`, for a file: grids of the layers, and all
-/// others plain in f16. The names are those of Module::named_parameters().
+/// All parameters of a model that has those of `quantised`, for a file: grids of the layers, and
+/// all others plain in f16. The names are those of Module::named_parameters().
 std::vector<CodedTensor> coded_tensors(Module& model, const QuantisedModel& quantised);
 
 struct RateDistortionOptions {
@@ -57,8 +57,8 @@ struct RateDistortionOptions {
 
 /// Rounds the weight of every layer by round_to_grid(), with a step for each that minimises the
 /// divergence plus lambda times the bits. Biases first make good what they can
-/// (Curvature::bias_follows), then they are rounded to nearest on a grid of their own. The model gets
-/// the rounded weights and biases. `calibration` is that of this model, before.
+/// (Curvature::bias_follows), then they are rounded to nearest on a grid of their own. The model
+/// gets the rounded weights and biases. `calibration` is that of this model, before.
 ///
 /// A step is searched for in powers of 2^(1/3) around natural_step(). Throws Error if the
 /// calibration is of another model, if both or none of lambda and target_bytes are given, or if no

@@ -30,28 +30,27 @@ int64_t layers_to_run_once(Sequential& model) {
 /// The samples of `base` with other inputs, of which those that could not be read are missing.
 class FeatureData : public data::Wrapped {
  public:
-  explicit FeatureData(data::DatasetPtr base)
-      : Wrapped(std::move(base)), targets_(static_cast<size_t>(size())), present_(static_cast<size_t>(size())) {}
+  explicit FeatureData(data::DatasetPtr base) : Wrapped(std::move(base)), samples_(static_cast<size_t>(size())) {}
 
   data::Sample get(int64_t index) const override {
-    const auto i = static_cast<size_t>(index);
-    return present_[i] ? data::Sample{inputs_.select(0, index), targets_[i]} : Wrapped::get(index);  // which throws
+    const data::Sample& sample = samples_[static_cast<size_t>(index)];
+    return sample.input.defined() ? sample : Wrapped::get(index);  // which throws
   }
+  /// Threads may set different parts: each sample has memory of its own.
   void set(const data::Batch& batch, const BatchPart& part, const Tensor& inputs) {
-    for (int64_t i = part.begin; i < part.end; ++i) {
-      const int64_t index = batch.indices[static_cast<size_t>(i)];
-      inputs_.select(0, index).copy_(inputs.select(0, i - part.begin));
-      targets_[static_cast<size_t>(index)] = batch.target.select(0, i).clone();
-      present_[static_cast<size_t>(index)] = 1;
-    }
+    for (int64_t i = part.begin; i < part.end; ++i)
+      samples_[static_cast<size_t>(batch.indices[static_cast<size_t>(i)])] = {inputs.select(0, i - part.begin).clone(),
+                                                                              batch.target.select(0, i).clone()};
   }
-  int64_t bytes() const { return inputs_.numel() * size_of(inputs_.dtype()); }
-  void make_room(const Shape& sample, DType dtype) { inputs_ = Tensor::empty(sample.with_inserted(0, size()), dtype); }
+  int64_t bytes() const {
+    int64_t bytes = 0;
+    for (const data::Sample& sample : samples_)
+      if (sample.input.defined()) bytes += sample.input.numel() * size_of(sample.input.dtype());
+    return bytes;
+  }
 
  private:
-  Tensor inputs_;
-  std::vector<Tensor> targets_;
-  std::vector<char> present_;  // not bool: threads set neighbours
+  std::vector<data::Sample> samples_;  // without an input where there is none
 };
 
 Tensor run(Module& front, const Tensor& input) {
@@ -70,7 +69,6 @@ std::shared_ptr<const FeatureData> run_on(Module& front, const data::DatasetPtr&
   const Tensor first = run(front, sample.unsqueeze(0)).select(0, 0);
   if (base->size() * first.numel() * size_of(first.dtype()) > most) return nullptr;
   auto result = std::make_shared<FeatureData>(base);
-  result->make_room(first.shape(), first.dtype());
   const StepPlan plan = plan_step(front, sample, options.batch_size);
   while (loader.peek().size() > 0) {
     if (options.stop != nullptr && options.stop->load()) throw Stopped();

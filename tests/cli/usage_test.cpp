@@ -86,7 +86,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
   };
   const std::vector<Mistake> mistakes{
       {{},
-       "kindling: a command is needed: train, eval, classify, convert, info, gradcheck, bench, doctor, graph\nTry "
+       "kindling: a command is needed: train, eval, classify, compress, convert, info, gradcheck, bench, doctor, "
+       "graph\nTry "
        "'kindling "
        "--help'.\n"},
       {{"trian"}, "kindling: there is no command \"trian\"; did you mean train?\nTry 'kindling --help'.\n"},

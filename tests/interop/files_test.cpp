@@ -89,7 +89,7 @@ TEST_CASE("what a format cannot hold is refused, and nothing is left behind") {
   Rng rng(1);
   const std::unique_ptr<Module> model = made({"lenet", {{"classes", "3"}}});
   CHECK_THROWS_WITH(save(*model, folder / "x.net"),
-                    (folder / "x.net") + ": files of Deep Compression are read, not written");
+                    (folder / "x.net") + ": a .net file holds codes, not weights: write_deep_compression() writes it");
   CHECK_THROWS_WITH(save(*model, folder / "x.npy"),
                     (folder / "x.npy") + ": an .npy file holds one array, not 8: name an .npz file");
   CHECK_THROWS_WITH(write_tensor_file(folder / "x.caffemodel", FileFormat::caffe, {{"scalar", Tensor::scalar(1)}}, {}),
