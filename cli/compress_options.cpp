@@ -1,10 +1,8 @@
 #include <kindling/cli/compress_options.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/presets.h>
@@ -22,12 +20,6 @@ const std::vector<Preset>& presets_of_compress() {
        {{"density", {"0.33"}}, {"method", "kmeans"}, {"bits", 8}, {"coder", "huffman"}}},
   };
   return all;
-}
-
-std::vector<std::string> names_of(const std::vector<Preset>& presets) {
-  std::vector<std::string> names;
-  for (const Preset& preset : presets) names.push_back(preset.name);
-  return names;
 }
 
 double share_in(const std::string& text, const std::string& word) {
@@ -71,11 +63,7 @@ void apply_data_of_run(CompressCommand& options, Settings& settings) {
 
 void declare(CompressCommand& options, Settings& settings) {
   settings.group("Compression");
-  std::string list;
-  for (const Preset& preset : presets_of_compress())
-    list += fmt::format("\n{}: {}\n  {}", preset.name, preset.summary, preset.words());
-  settings.add("preset", options.preset, "NAME", "Values for everything not given otherwise:" + list)
-      ->check(one_of(names_of(presets_of_compress())));
+  add_preset(settings, options.preset, presets_of_compress());
   settings.add("out", options.out, "FILE", "The small file: FILE.kndz");
   settings.add("svd", options.svd, "X", "Factor layers in two, which keep this share of the energy; 0: none")
       ->check(in_range(0, 1));
@@ -114,14 +102,13 @@ RunFacts apply_layers(CompressCommand& options, Settings& settings) {
   options.names_data = settings.is_set("data");
   options.images.apply_preprocess(settings);
   if (!options.preset.empty()) {
-    const auto& all = presets_of_compress();
-    const auto preset = std::find_if(all.begin(), all.end(), [&](const Preset& p) { return p.name == options.preset; });
-    settings.apply(preset->values_beside(settings.names_set()), "preset " + options.preset, Layer::preset);
+    const Preset& preset = find_preset(options.preset, presets_of_compress());
+    settings.apply(preset.values_beside(settings.names_set()), "preset " + options.preset, Layer::preset);
   }
   settings.check_effects(effects_of(options));
   if (options.model.weights.empty())
     throw UsageError("--weights FILE is needed: the checkpoint or weights to compress");
-  if (options.out.empty()) throw UsageError("--out FILE.kndz is needed: the small file");
+  if (!options.out.ends_with(".kndz")) throw UsageError("--out FILE.kndz is needed: the small file");
   if (!options.plot.empty() && !options.uses_data())
     throw UsageError("--plot needs --data SPEC: what to measure the accuracy on");
   if (options.method == "rate-distortion" && options.calibrate.empty())

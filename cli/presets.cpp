@@ -138,14 +138,18 @@ nlohmann::json Preset::values_beside(const std::vector<std::string>& named) cons
   return left;
 }
 
-std::vector<std::string> preset_names() {
+void add_preset(Settings& settings, std::string& variable, const std::vector<Preset>& presets) {
+  std::string list;
   std::vector<std::string> names;
-  for (const Preset& preset : presets()) names.push_back(preset.name);
-  return names;
+  for (const Preset& preset : presets) {
+    list += fmt::format("\n{}: {}\n  {}", preset.name, preset.summary, preset.words());
+    names.push_back(preset.name);
+  }
+  settings.add("preset", variable, "NAME", "Values for everything not given otherwise:" + list)->check(one_of(names));
 }
 
-const Preset& find_preset(const std::string& name) {
-  return *std::find_if(presets().begin(), presets().end(), [&](const Preset& preset) { return preset.name == name; });
+const Preset& find_preset(const std::string& name, const std::vector<Preset>& presets) {
+  return *std::find_if(presets.begin(), presets.end(), [&](const Preset& preset) { return preset.name == name; });
 }
 
 }  // namespace kindling::cli

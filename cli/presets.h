@@ -1,4 +1,4 @@
-// Named sets of option values for `train`.
+// Named sets of option values.
 #pragma once
 
 #include <string>
@@ -6,6 +6,8 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include <kindling/cli/settings.h>
 
 namespace kindling::cli {
 
@@ -22,9 +24,11 @@ struct Preset {
   nlohmann::json values_beside(const std::vector<std::string>& named) const;
 };
 
+/// Those of `train`.
 const std::vector<Preset>& presets();
-std::vector<std::string> preset_names();
-/// `name` is one of preset_names().
-const Preset& find_preset(const std::string& name);
+/// Adds the option --preset, whose help shows them all.
+void add_preset(Settings& settings, std::string& variable, const std::vector<Preset>& presets);
+/// `name` is that of one of them.
+const Preset& find_preset(const std::string& name, const std::vector<Preset>& presets = cli::presets());
 
 }  // namespace kindling::cli

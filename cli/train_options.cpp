@@ -128,11 +128,7 @@ void choose_for_finetuning(TrainCommand& options, const Settings& settings, cons
 
 void declare(TrainCommand& options, Settings& settings) {
   settings.group("Run");
-  std::string list;
-  for (const Preset& preset : presets())
-    list += fmt::format("\n{}: {}\n  {}", preset.name, preset.summary, preset.words());
-  settings.add("preset", options.preset, "NAME", "Values for everything not given otherwise:" + list)
-      ->check(one_of(preset_names()));
+  add_preset(settings, options.preset, presets());
   settings.add("config", options.config, "FILE", "JSON of option values, as config.json of a run");
   settings.add("out", options.out, "RUN", "Run folder (default runs/<date>-<time>)");
   settings.add("resume", options.resume, "RUN", "Go on with a run, as if it had never stopped");

@@ -132,6 +132,7 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
   const std::string lenet = "--weights @/lenet.safetensors --out @/s.kndz ";
   check("--out @/s.kndz", "--weights FILE is needed");
   check("--weights @/lenet.safetensors", "--out FILE.kndz is needed");
+  check("--weights @/lenet.safetensors --out @/s.pth", "--out FILE.kndz is needed");
   check(lenet + "--method rate-distortion", "needs --calibrate FOLDER");
   check(lenet + "--epochs 1", "--epochs needs --data SPEC");
   check(lenet + "--density 1.5", "a density is above 0 and at most 1");

@@ -3,7 +3,6 @@
 #include <caffe.pb.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/tensor/ops.h>
@@ -289,17 +288,9 @@ TEST_CASE("the layers of a .caffemodel are ordered and checked by a definition")
                                       "  d is missing\n  c is the name of two layers of the definition"));
 }
 
-TEST_CASE("SqueezeNet v1.1 is read from a .caffemodel, in less than 30 ms") {
+TEST_CASE("SqueezeNet v1.1 is read from a .caffemodel") {
   const auto path = shared_data("squeezenet_v1_1_imagenet/squeezenet_v1.1.caffemodel");
   if (!path) return;
-  read_caffemodel(path->string());  // now it is in memory
-  double seconds = 1;
-  for (int i = 0; i < 5; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    read_caffemodel(path->string());
-    seconds = std::min(seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  CHECK(seconds < 0.03);
   const TensorFile file = to_tensor_file(read_caffemodel(path->string()));
   CHECK(file.metadata == Metadata{{"name", "SqueezeNet v1.1"}});
   REQUIRE(file.tensors.size() == 52);
