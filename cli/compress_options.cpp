@@ -36,15 +36,18 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
   const bool trades = options.method == "rate-distortion";
   const std::string with = "with --method " + options.method;
   const bool retrains = options.epochs > 0;
-  return {{"bits", !options.bits || counts_bits, with},
-          {"calibrate", options.calibrate.empty() || trades, with},
-          {"bytes", options.bytes == 0 || trades, with},
-          {"tune", trades, with},
-          {"lambda", trades, with},
-          {"lambda", options.bytes == 0, "beside --bytes, which finds it"},
-          {"svd", options.svd == 0 || options.method == "none" || options.method == "kmeans", with},
-          {"factor-layers", options.factor_layers.empty() || options.svd > 0, "without --svd"},
-          {"lr", !options.lr || retrains, "without --epochs, as nothing is retrained"}};
+  const bool can_retrain = options.method == "kmeans" || options.svd > 0 || !options.density.empty();
+  return {
+      {"bits", !options.bits || counts_bits, with},
+      {"calibrate", options.calibrate.empty() || trades, with},
+      {"bytes", options.bytes == 0 || trades, with},
+      {"tune", trades, with},
+      {"lambda", trades, with},
+      {"lambda", options.bytes == 0, "beside --bytes, which finds it"},
+      {"svd", options.svd == 0 || options.method == "none" || options.method == "kmeans", with},
+      {"factor-layers", options.factor_layers.empty() || options.svd > 0, "without --svd"},
+      {"epochs", !retrains || can_retrain, "as nothing is retrained: it follows --density, --svd and --method kmeans"},
+      {"lr", !options.lr || retrains, "without --epochs, as nothing is retrained"}};
 }
 
 /// The split of the data that the run of the checkpoint has made, so that what it held out stays

@@ -46,6 +46,7 @@ class Quantiser {
       weights_ += layers[i].weight->numel() + (layers[i].bias->defined() ? layers[i].bias->numel() : 0);
     }
     parameters_ = model.parameter_count();
+    check_calibration();
   }
 
   /// `search`: for the best step of each layer, which later calls then take.
@@ -65,6 +66,21 @@ class Quantiser {
   }
 
  private:
+  /// The last layer matters, whatever the model. If no weight of it is worth a bit, all predictions
+  /// were certain, and their curvature is nothing but rounding.
+  void check_calibration() const {
+    constexpr double kLambda = 1e-6;  // nats for a bit: rather much
+    constexpr double kFar = 1000;     // times the largest weight
+    const Source& last = sources_.back();
+    const auto weights = last.weight.to_vector<double>();
+    double largest = 0;
+    for (const double weight : weights) largest = std::max(largest, std::abs(weight));
+    if (largest > 0 && !(natural_step(last.factors.front(), kLambda) < kFar * largest))
+      throw Error(
+          "quantise: the model is certain of all pictures of the calibration, so they do not tell which weights "
+          "matter: calibrate on pictures that it was not trained on");
+  }
+
   Source source_of(const WeightLayer& layer, const LayerCurvature& curvature) const {
     Source source{layer,
                   layer.weight->value().reshape({layer.rows(), layer.columns()}).to(DType::f64).clone(),

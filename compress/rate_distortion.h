@@ -61,8 +61,9 @@ struct RateDistortionOptions {
 /// gets the rounded weights and biases. `calibration` is that of this model, before.
 ///
 /// A step is searched for in powers of 2^(1/3) around natural_step(). Throws Error if the
-/// calibration is of another model, if both or none of lambda and target_bytes are given, or if no
-/// lambda reaches the size; then the model is unchanged.
+/// calibration is of another model, if both or none of lambda and target_bytes are given, if no
+/// lambda reaches the size, or if the model was certain of all pictures of the calibration, so that
+/// they tell nothing; then the model is unchanged.
 QuantisedModel quantise(Module& model, const Calibration& calibration, const RateDistortionOptions& options);
 
 }  // namespace kindling

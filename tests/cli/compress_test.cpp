@@ -134,7 +134,8 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
   check("--weights @/lenet.safetensors", "--out FILE.kndz is needed");
   check("--weights @/lenet.safetensors --out @/s.pth", "--out FILE.kndz is needed");
   check(lenet + "--method rate-distortion", "needs --calibrate FOLDER");
-  check(lenet + "--epochs 1", "--epochs needs --data SPEC");
+  check(lenet + "--density 0.5 --epochs 1", "--epochs needs --data SPEC");
+  check(lenet + "--epochs 1 --data folder:@/flat", "--epochs has no effect as nothing is retrained");
   check(lenet + "--density 1.5", "a density is above 0 and at most 1");
   check(lenet + "--density fc1=x", "a density is above 0 and at most 1");
   check(lenet + "--plot @/plot.svg", "--plot needs --data");

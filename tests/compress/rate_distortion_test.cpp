@@ -154,3 +154,14 @@ TEST_CASE("quantise: mistakes leave the model alone") {
   CHECK_THROWS_WITH(quantise(other, calibration, {.lambda = 1}),
                     Catch::Contains("the calibration is of another model"));
 }
+
+TEST_CASE("quantise: pictures of which the model is certain tell nothing, and that is said") {
+  const data::DatasetPtr pictures = small_pictures(8);
+  Sequential net = small_model();
+  const auto before = weight_layers(net).back().weight->value().to_vector<float>();
+  Calibration calibration = calibrate(net, pictures);
+  for (Curvature& group : calibration.layers.back().groups) group.hessian = group.hessian * 1e-30;
+  CHECK_THROWS_WITH(quantise(net, calibration, {.lambda = 1e-4}),
+                    Catch::Matchers::Contains("calibrate on pictures that it was not trained on"));
+  CHECK(weight_layers(net).back().weight->value().to_vector<float>() == before);
+}
