@@ -211,7 +211,8 @@ TEST_CASE("classify: the run's --labels may have moved since") {
       kindling_command({"classify", folder / "data/blue/1000.bmp", "--weights", run + "/best.ckpt", "--json"});
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
-  for (const json& answer : outcome.json()["results"][0]["top"])
+  const json result = outcome.json();  // which must outlive the loop
+  for (const json& answer : result["results"][0]["top"])
     CHECK(answer["label"] == (answer["index"] == 0 ? "grass" : "sky"));
 }
 
