@@ -36,8 +36,6 @@ double ratio_of(Compression& compression) {
          static_cast<double>(sizes.bytes - sizes.notes);
 }
 
-Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
 Json to_json(const CompressCommand& options, Compression& compression) {
   const KndzSizes& sizes = compression.sizes();
   Json steps = Json::array(), layers = Json::array();

@@ -80,7 +80,6 @@ void print_result(const EvalCommand& options, const data::EvalSet& measured, con
 }
 
 Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Evaluation& result) {
-  const auto or_null = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
   Json document{{"images", result.samples},
                 {"measured", measured.part},
                 {"top1", or_null(result.top1)},

@@ -106,6 +106,11 @@ nlohmann::json pixel_options(const data::Preprocessing& p, int64_t channels) {
 
 }  // namespace
 
+std::string folder_of(const std::string& file) {
+  const fs::path folder = fs::path(file).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
 std::string absolute_path(const std::string& path) {
   return path.empty() ? path : fs::absolute(path).lexically_normal().string();
 }
@@ -307,13 +312,18 @@ std::optional<RunFacts> apply_description_of(const ModelChoice& model, Settings&
                   .pixels_are_guessed = known->by_names};
 }
 
+nlohmann::json config_of_run(const std::string& weights) {
+  const std::string run = folder_of(weights);
+  if (!fs::exists(run + "/config.json")) return {};
+  nlohmann::json config = RunFolder::read_config(run);
+  return config.contains("machine") ? config : nlohmann::json();  // else it is another program's
+}
+
 std::optional<RunFacts> apply_run_of(const ModelChoice& model, Settings& settings) {
   if (model.weights.empty()) return std::nullopt;
-  const fs::path folder = fs::path(model.weights).parent_path(), run = folder.empty() ? "." : folder;
-  const std::string source = (run / "config.json").string();
-  nlohmann::json config = fs::exists(source) ? RunFolder::read_config(run.string()) : nlohmann::json();
-  if (!config.contains("machine"))
-    return apply_description_of(model, settings);  // of no run, as other programs' may be
+  nlohmann::json config = config_of_run(model.weights);
+  if (config.is_null()) return apply_description_of(model, settings);
+  const std::string source = folder_of(model.weights) + "/config.json";
   const std::optional<Recognised>& known = model.file().known;
   const bool describes_itself = known && !known->by_names;
   const std::optional<RunFacts> described = describes_itself ? apply_description_of(model, settings) : std::nullopt;

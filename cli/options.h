@@ -15,6 +15,8 @@
 
 namespace kindling::cli {
 
+/// The folder that a file lies in; "." of a name alone.
+std::string folder_of(const std::string& file);
 /// "" stays "".
 std::string absolute_path(const std::string& path);
 
@@ -109,6 +111,9 @@ WeightsFile open_weights(const std::string& path, const std::string& prototxt = 
 
 /// Throws UsageError: the tensors of the file fit several models, by `open` (see Recognised).
 [[noreturn]] void refuse_several(const std::string& path, const Choices& open);
+
+/// The config.json of the run in whose folder a file of weights lies; null if it lies in none.
+nlohmann::json config_of_run(const std::string& weights);
 
 /// Makes what the file of weights says or shows of its model the next layer of the settings, except
 /// the options `without`. Returns nothing if its model is not known. Throws UsageError, naming the

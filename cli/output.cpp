@@ -92,6 +92,10 @@ std::string shell_word(const std::string& text) {
 
 // JSON itself escapes what is below a blank. U+007F and U+0080 to U+009F (in UTF-8 C2 80 to C2 9F) can stand in its
 // strings alone, where they may be escaped as well.
+nlohmann::ordered_json or_null(const std::optional<double>& number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json();
+}
+
 void print_json(const nlohmann::ordered_json& document) {
   const std::string text = document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
   std::string safe;

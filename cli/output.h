@@ -1,6 +1,7 @@
 // What people see: tables, numbers, JSON documents.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +60,8 @@ void print(fmt::format_string<Args...> format, Args&&... args) {
   note_output_error();
 }
 
+/// The number as JSON; null if there is none.
+nlohmann::ordered_json or_null(const std::optional<double>& number);
 /// Writes the document to standard output, and nothing else. What is not UTF-8 becomes U+FFFD, and
 /// control characters are escaped.
 void print_json(const nlohmann::ordered_json& document);

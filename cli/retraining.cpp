@@ -1,7 +1,6 @@
 #include <kindling/cli/retraining.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -9,7 +8,6 @@
 #include <kindling/cli/presets.h>
 #include <kindling/cli/trained_on.h>
 #include <kindling/cli/training.h>
-#include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
 namespace {
@@ -24,20 +22,11 @@ nlohmann::json finetuning_values() {
 
 }  // namespace
 
-nlohmann::json config_of_run(const std::string& weights) {
-  const std::filesystem::path parent = std::filesystem::path(weights).parent_path();
-  const std::string run = parent.empty() ? "." : parent.string();
-  if (!std::filesystem::exists(run + "/config.json")) return {};
-  nlohmann::json config = RunFolder::read_config(run);
-  if (!config.contains("machine")) return {};  // of another program
-  RunFacts::take_from(config, run + "/config.json");
-  return config;
-}
-
 Retraining::Retraining(const Choice& choice) : epochs_(choice.epochs) {
   Settings settings;
   declare(options_, settings);
-  const nlohmann::json config = config_of_run(choice.model.weights);
+  nlohmann::json config = config_of_run(choice.model.weights);
+  if (!config.is_null()) RunFacts::take_from(config, folder_of(choice.model.weights) + "/config.json");
   if (config.is_null())
     settings.apply(finetuning_values(), "preset finetune", Layer::preset);
   else

@@ -6,8 +6,6 @@
 #include <optional>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <kindling/cli/train_options.h>
 #include <kindling/data/open.h>
 #include <kindling/nn/module.h>
@@ -15,9 +13,6 @@
 #include <kindling/train/terminal_progress.h>
 
 namespace kindling::cli {
-
-/// The config.json of the run in whose folder a file of weights lies; null if it lies in none.
-nlohmann::json config_of_run(const std::string& weights);
 
 /// What to train on, and how. By default it is the recipe of the run that the weights come from:
 /// its last epochs, with the learning rates that they had (Renda et al., arXiv:2003.02389). Weights

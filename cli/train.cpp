@@ -171,8 +171,6 @@ Trained fit(TrainCommand& options, const Settings& settings, TerminalProgress& p
   return trained;
 }
 
-Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
 /// Loss and accuracies, null where there are none. Their keys begin with `part`.
 void add_evaluation(Json& document, const std::string& part, const std::optional<Evaluation>& evaluation) {
   document[part + "_loss"] = evaluation ? Json(evaluation->loss) : Json();
