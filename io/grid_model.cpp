@@ -3,10 +3,9 @@
 namespace kindling {
 namespace {
 
-constexpr int32_t kClip = 1023;      // numbers beyond do not make the predictors' inputs larger
-constexpr int64_t kBound = 1 << 18;  // of what is predicted, in 1/256: kClip
-constexpr int64_t kLongest = 128;    // weights that a running mean of magnitudes remembers
-constexpr int64_t kShortest = 8;     // the same of the mean of numbers, which changes along the rows
+constexpr int32_t kClip = 127;     // numbers beyond do not make the predictors' inputs larger
+constexpr int64_t kLongest = 128;  // weights that a running mean of magnitudes remembers
+constexpr int64_t kShortest = 8;   // the same of the mean of numbers, which changes along the rows
 
 constexpr std::array<uint32_t, 32> kPerScale = [] {
   std::array<uint32_t, 32> result{};
@@ -18,37 +17,40 @@ constexpr std::array<uint32_t, 32> kPerScale = [] {
   return result;
 }();
 
-constexpr int32_t clip(int32_t q) { return std::clamp(q, -kClip, kClip); }
+int32_t rate_after(int64_t count, int64_t longest) { return kRates[static_cast<size_t>(std::min(count, longest))]; }
 
-int sign(int32_t q) { return (q > 0) - (q < 0); }
-
-/// The mean after another value; `count` values were before.
-int32_t moved(int32_t mean, int32_t value, int64_t count) {
-  return static_cast<int32_t>(mean +
-                              (((static_cast<int64_t>(value) - mean) * kRates[static_cast<size_t>(count)]) >> 16));
+/// Moves a running mean to `value`; both in 1/65536.
+void move(int32_t& mean, int32_t value, int32_t rate) {
+  mean += static_cast<int32_t>((static_cast<int64_t>(value - mean) * rate) >> 16);
 }
 
-/// The sum of the first n products.
-template <size_t n, size_t size>
-int64_t dot(const std::array<int32_t, size>& weights, const std::array<int32_t, size>& inputs) {
-  int64_t sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += static_cast<int64_t>(weights[i]) * inputs[i];
-  return std::clamp(sum >> 16, -kBound, kBound);
+typedef int16_t Lanes __attribute__((vector_size(16)));
+typedef uint16_t UnsignedLanes __attribute__((vector_size(16)));
+using Array = std::array<int16_t, 8>;  // the compiler sees through a loop over one: it becomes one instruction
+
+/// The sum of the products, as a 32-bit integer that wraps around.
+inline __attribute__((always_inline)) int32_t dot(Lanes a, Lanes b) {
+  const auto x = std::bit_cast<Array>(a), y = std::bit_cast<Array>(b);
+  uint32_t sum = 0;
+  for (size_t i = 0; i < x.size(); ++i) sum += static_cast<uint32_t>(int32_t{x[i]} * y[i]);
+  return static_cast<int32_t>(sum);
 }
 
-/// Normalised least mean squares on the first n: weights += rate * error * inputs / (|inputs|^2 +
-/// more). The divisor is rounded up to a power of 2, and the rate is 2^(log_rate - 16). Weights
-/// that leave the 32 bits wrap around, which only a file that was made for it gets them to.
-template <size_t n, size_t size>
-void adapt(std::array<int32_t, size>& weights, const std::array<int32_t, size>& inputs, int64_t error, int log_rate,
-           int64_t more) {
-  if (error == 0) return;
-  uint64_t power = static_cast<uint64_t>(more);
-  for (size_t i = 0; i < n; ++i) power += static_cast<uint64_t>(static_cast<int64_t>(inputs[i]) * inputs[i]);
-  const int64_t step = (error * (int64_t{1} << (log_rate + 16))) >> std::bit_width(power);
-  for (size_t i = 0; i < n; ++i)
-    weights[i] =
-        static_cast<int32_t>(static_cast<uint32_t>(weights[i]) + static_cast<uint32_t>((step * inputs[i]) >> 16));
+/// (a b + 2^15) >> 16, of each lane.
+inline __attribute__((always_inline)) UnsignedLanes scaled(Lanes a, Lanes b) {
+  const auto x = std::bit_cast<Array>(a), y = std::bit_cast<Array>(b);
+  Array high;
+  for (size_t i = 0; i < x.size(); ++i) high[i] = static_cast<int16_t>((int32_t{x[i]} * y[i]) >> 16);
+  const auto rounding = reinterpret_cast<UnsignedLanes>(a) * reinterpret_cast<UnsignedLanes>(b) >> 15;
+  return std::bit_cast<UnsignedLanes>(high) + rounding;
+}
+
+/// Least mean squares: weights += 2^(log_rate - 16) * error * inputs. The step is bounded; weights that leave the 16
+/// bits wrap around, which only a file that was made for it gets them to.
+inline __attribute__((always_inline)) void adapt(Lanes& weights, Lanes inputs, int32_t error, int log_rate) {
+  const int64_t step = (error * (int64_t{1} << 32)) >> (32 - log_rate);
+  const Lanes steps = Lanes{} + static_cast<int16_t>(std::clamp<int64_t>(step, -32767, 32767));
+  weights = reinterpret_cast<Lanes>(reinterpret_cast<UnsignedLanes>(weights) + scaled(inputs, steps));
 }
 
 }  // namespace
@@ -56,21 +58,27 @@ void adapt(std::array<int32_t, size>& weights, const std::array<int32_t, size>& 
 void GridModel::begin(const GridShape& shape, uint32_t low_bits) {
   shape_ = shape;
   low_bits_ = low_bits;
-  columns_.assign(static_cast<size_t>(shape.columns * shape.taps), {});
-  taps_.assign(static_cast<size_t>(shape.taps), {});
+  has_kernel_ = shape.taps > 1;
+  above_.assign(static_cast<size_t>(shape.columns * shape.taps), 0);
+  columns_.assign(above_.size(), {});
+  slots_.assign(static_cast<size_t>(std::max<int64_t>(shape.taps, 2)), {});
   for (int64_t t = 0; t < shape.taps; ++t) {
+    Slot& slot = slots_[static_cast<size_t>(t)];
     const int64_t w = shape.width, x = t % w;
-    const auto before = [&](bool is_inside, int64_t distance) {
-      return is_inside ? static_cast<int32_t>(distance) : 0;
+    const auto before = [&](int lane, bool is_inside, int64_t distance) {
+      slot.inside[lane] = is_inside ? -1 : 0;
+      slot.neighbours[static_cast<size_t>(lane - 2)] = slot.inside[lane] * distance;
     };
-    taps_[static_cast<size_t>(t)].neighbours = {before(x >= 1, 1),
-                                                before(t >= w, w),
-                                                before(x >= 2, 2),
-                                                before(t >= 2 * w, 2 * w),
-                                                before(t >= w && x >= 1, w + 1),
-                                                before(t >= w && x + 1 < w, w - 1)};
+    before(2, x >= 1, 1);
+    before(3, t >= w, w);
+    before(4, x >= 2, 2);
+    before(5, t >= 2 * w, 2 * w);
+    before(6, t >= w && x >= 1, w + 1);
+    before(7, t >= w && x + 1 < w, w - 1);
   }
-  row_ = column_ = tap_ = 0;
+  row_length_ = above_.size();
+  slot_count_ = slots_.size();
+  row_ = 0;
   power_ = 1 << 16;
   const auto loosen = [](auto& self, auto& bits) -> void {
     if constexpr (requires { bits.loosen(); })
@@ -81,67 +89,73 @@ void GridModel::begin(const GridShape& shape, uint32_t low_bits) {
   loosen(loosen, zero_), loosen(loosen, sign_), loosen(loosen, order_), loosen(loosen, top_), loosen(loosen, rest_);
   for (auto& of_sign : low_)
     for (Low& low : of_sign) loosen(loosen, low.bits);
-  if (shape.rows > 0 && shape.columns > 0 && shape.taps > 0) shape.taps > 1 ? predict<true>() : predict<false>();
+  if (shape.numel() > 0) begin_row();
 }
 
-template <bool has_kernel>
-void GridModel::predict() {
-  Tap& tap = taps_[static_cast<size_t>(tap_)];
-  Column* const here = &columns_[static_cast<size_t>(column_ * shape_.taps + tap_)];
-  if (column_ == 0) tap.row_mean = tap.mean;
-  if (row_ == 0) here->magnitude = tap.mean;
-  inputs_[0] = 256 * here->above;
-  inputs_[1] = here->mean >> 8;
-  magnitudes_[0] = tap.row_mean >> 8;
-  magnitudes_[1] = here->magnitude >> 8;
-  signs_ = 4;
-  if constexpr (has_kernel) {
-    for (size_t i = 0; i < tap.neighbours.size(); ++i) {
-      const int32_t distance = tap.neighbours[i];
-      inputs_[i + 2] = distance == 0 ? 0 : 256 * here[-distance].above;
-      if (i < 4) magnitudes_[i + 2] = std::abs(inputs_[i + 2]);
-    }
-    signs_ += 3 * sign(inputs_[2]) + sign(inputs_[3]);
+void GridModel::begin_row() {
+  at_ = slot_ = 0;
+  mean_rate_ = rate_after(row_ + 1, kShortest);
+  magnitude_rate_ = rate_after(row_ + 2, kLongest);
+  for (Slot& slot : slots_) {
+    slot.row_mean = slot.mean;
+    slot.row_count = 0;
   }
-  expected_ = dot < has_kernel ? kInputs : 2 > (tap.weights, inputs_);
-  expected_magnitude_ = dot < has_kernel ? kMagnitudes : 2 > (tap.magnitude_weights, magnitudes_);
+  predict(slots_[0], 0);
+}
 
-  const auto scale = static_cast<uint32_t>(std::max<int64_t>(expected_magnitude_, 0));
-  const uint32_t v = scale + 13;  // 1/20: a scale so small is as good as 0
+void GridModel::end_row() {
+  for (Slot& slot : slots_) move(slot.mean, slot.row_mean, rate_after(row_, kLongest));
+  if (++row_ < shape_.rows) begin_row();
+}
+
+inline __attribute__((always_inline)) void GridModel::predict(Slot& slot, size_t at) {
+  const int16_t* const here = &above_[at];
+  Column& column = columns_[at];
+  if (row_ == 0) column.magnitude = slot.row_mean;
+  Lanes near{};
+  if (has_kernel_) {
+    const auto& n = slot.neighbours;
+    near = Lanes{0, 0, here[n[0]], here[n[1]], here[n[2]], here[n[3]], here[n[4]], here[n[5]]} & slot.inside;
+  }
+  slot.inputs = near | Lanes{*here, static_cast<int16_t>(column.mean >> 9)};
+  slot.magnitudes = (near < 0 ? -near : near) |
+                    Lanes{static_cast<int16_t>(slot.row_mean >> 9), static_cast<int16_t>(column.magnitude >> 9)};
+  slot.expected = dot(slot.weights, slot.inputs) >> 12;
+  slot.expected_magnitude = dot(slot.magnitude_weights, slot.magnitudes) >> 12;
+
+  const auto v = static_cast<uint32_t>(std::max(slot.expected_magnitude, 0)) + 13;  // 1/20: as good as 0
   const int digits = std::bit_width(v) - 1;
-  scale_ = std::min(2 * digits + static_cast<int>(v >> (digits - 1) & 1) - 6, kScales - 1);
-  const auto steps =
-      (static_cast<uint64_t>(std::abs(expected_)) * kPerScale[static_cast<size_t>(scale_)] + (1 << 15)) >> 16;
-  direction_ = static_cast<int>(std::min<uint64_t>(steps, kSteps)) * (expected_ < 0 ? -1 : 1);
+  slot.scale = std::min(2 * digits + static_cast<int>(v >> (digits - 1) & 1) - 6, kScales - 1);
+  const uint32_t per_scale = kPerScale[static_cast<size_t>(slot.scale)];
+  const auto steps = (static_cast<uint64_t>(std::abs(slot.expected)) * per_scale + (1 << 15)) >> 16;
+  slot.direction = static_cast<int>(std::min<uint64_t>(steps, kSteps)) * (slot.expected < 0 ? -1 : 1);
+}
+
+/// The number at `at` was `level`, in 1/128.
+inline __attribute__((always_inline)) void GridModel::learn(Slot& slot, size_t at, int32_t level) {
+  const int32_t magnitude = std::abs(level);
+  const int digits = std::bit_width(4 * static_cast<uint32_t>(power_) + (1 << 14));
+  adapt(slot.weights, slot.inputs, 2 * level - slot.expected, 26 - digits);
+  if (has_kernel_) adapt(slot.magnitude_weights, slot.magnitudes, 2 * magnitude - slot.expected_magnitude, 24 - digits);
+  power_ += (4 * level * level - power_) >> 7;
+  move(slot.row_mean, magnitude << 9, rate_after(slot.row_count++ + 2, kLongest));
+  move(columns_[at].magnitude, magnitude << 9, magnitude_rate_);
+  move(columns_[at].mean, level * (1 << 9), mean_rate_);
 }
 
 void GridModel::advance(int32_t q) {
-  const bool has_kernel = shape_.taps > 1;
-  has_kernel ? learn<true>(clip(q)) : learn<false>(clip(q));
-  if (++tap_ == shape_.taps) {
-    tap_ = 0;
-    if (++column_ == shape_.columns) {
-      column_ = 0;
-      if (++row_ == shape_.rows) return;
-    }
+  const int32_t level = 128 * std::clamp(q, -kClip, kClip);
+  const size_t at = at_++;
+  Slot& slot = slots_[slot_];
+  above_[at] = static_cast<int16_t>(level);
+  if (at_ == row_length_) {
+    learn(slot, at, level);
+    end_row();
+  } else {
+    if (++slot_ == slot_count_) slot_ = 0;
+    predict(slots_[slot_], at_);  // first: a decoder waits for it
+    learn(slot, at, level);
   }
-  has_kernel ? predict<true>() : predict<false>();
-}
-
-template <bool has_kernel>
-void GridModel::learn(int32_t q) {
-  Tap& tap = taps_[static_cast<size_t>(tap_)];
-  Column& here = columns_[static_cast<size_t>(column_ * shape_.taps + tap_)];
-  const int32_t magnitude = std::abs(q);
-  adapt<has_kernel ? kInputs : 2>(tap.weights, inputs_, 256 * q - expected_, 14, kInputs * power_ + (1 << 16));
-  adapt<has_kernel ? kMagnitudes : 2>(tap.magnitude_weights, magnitudes_, 256 * magnitude - expected_magnitude_, 10,
-                                      6554);
-  power_ += ((int64_t{q} * q * (1 << 16)) - power_) >> 7;
-  tap.mean = moved(tap.mean, magnitude << 16, std::min<int64_t>(row_ * shape_.columns + column_, 500));
-  tap.row_mean = moved(tap.row_mean, magnitude << 16, std::min<int64_t>(column_ + 2, kLongest));
-  here.magnitude = moved(here.magnitude, magnitude << 16, std::min(row_ + 2, kLongest));
-  here.mean = moved(here.mean, q * (1 << 16), std::min(row_ + 1, kShortest));
-  here.above = q;
 }
 
 }  // namespace kindling

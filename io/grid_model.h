@@ -5,6 +5,9 @@
 // for the weight and one for its magnitude, look at the neighbours in the kernel, at the row above and at running
 // means. They are learned on the way by normalised least mean squares, one pair for each tap. The predictions, in
 // coarse steps, choose the adaptive bits that code the weight.
+//
+// A decoder's time is what the next number has to wait for. So nothing but the neighbours in the kernel depends on the
+// number before: its slot (see below) learns from it while the next one is decoded.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +29,8 @@ class GridModel {
   static constexpr int32_t kLargest = (1 << 20) - 1;
 
   /// Numbers of another tensor follow. Of each magnitude minus 1, the `low_bits` (0 to 8) lowest
-  /// bits are coded one by one, and the rest by its order of magnitude.
+  /// bits are coded one by one (of them the last two as they are), and the rest by its order of
+  /// magnitude.
   void begin(const GridShape& shape, uint32_t low_bits);
 
   /// Codes the next number, without learning where it is. A `Coder` has
@@ -41,44 +45,55 @@ class GridModel {
   void advance(int32_t q);
 
  private:
-  static constexpr int kInputs = 8, kMagnitudes = 6, kScales = 32, kSurest = 9, kSteps = 12, kOrders = 20;
-  static constexpr int kTreeOrders = 8;  // from this order on, digits after the second are raw
+  static constexpr int kScales = 32, kSurest = 9, kSteps = 12, kOrders = 20;
+  static constexpr int kTreeOrders = 8;       // from this order on, digits after the second are raw
+  static constexpr uint32_t kRawLowBits = 2;  // the last of the low bits: all values of them are alike
+  static constexpr uint32_t kTreeLowBits = 6;
 
-  struct Column {       // of one input and tap
-    int32_t above = 0;  // the number of the row above; of this row, once it is coded
+  /// Eight numbers in 1/128, or eight weights of a predictor in 1/8192.
+  typedef int16_t Lanes __attribute__((vector_size(16)));
+
+  /// Running means of one input and tap, in 1/65536.
+  struct Column {
     int32_t mean = 0;
     int32_t magnitude = 0;
   };
-  struct Tap {
-    std::array<int32_t, 6> neighbours{};                                   // how far before; 0: outside of the kernel
-    std::array<int32_t, kInputs> weights{};                                // in 1/2^16
-    std::array<int32_t, kMagnitudes> magnitude_weights{1 << 15, 1 << 15};  // in 1/2^16
-    int32_t mean = 1 << 16;                                                // of all magnitudes
-    int32_t row_mean = 0;                                                  // of those of this row
+  /// The predictors of each tap. A tensor of one tap has two slots, for even and for odd columns.
+  struct Slot {
+    Lanes weights{};
+    Lanes magnitude_weights{1 << 12, 1 << 12};
+    Lanes inside{};                         // which inputs exist: not the neighbours outside of the kernel
+    std::array<ptrdiff_t, 6> neighbours{};  // where: so many places away
+    int32_t mean = 1 << 16;                 // of the magnitudes, one row after the other; in 1/65536
+    int32_t row_mean = 0;                   // of those of this row
+    uint32_t row_count = 0;                 // how many these are
+
+    // Of its next number:
+    Lanes inputs{}, magnitudes{};
+    int32_t expected = 0, expected_magnitude = 0;  // in 1/256
+    int scale = 0;                                 // of the magnitude: two steps for each doubling
+    int direction = 0;                             // the expected number by the expected magnitude, in quarters
   };
   struct Low {
-    std::array<AdaptiveBit, 256> bits;
+    std::array<AdaptiveBit, 1 << kTreeLowBits> bits;
   };
 
-  template <bool has_kernel>
-  void predict();
-  template <bool has_kernel>
-  void learn(int32_t q);
+  void begin_row();
+  void end_row();
+  void predict(Slot& slot, size_t at);
+  void learn(Slot& slot, size_t at, int32_t level);
 
   GridShape shape_;
   uint32_t low_bits_ = 0;
+  bool has_kernel_ = false;
+  size_t row_length_ = 0, slot_count_ = 0;
+  std::vector<int16_t> above_;  // the numbers of the row above; of this row, once they are coded; in 1/128
   std::vector<Column> columns_;
-  std::vector<Tap> taps_;
-  int64_t row_ = 0, column_ = 0, tap_ = 0;
-  int64_t power_ = 1 << 16;  // running mean of the squares, in 1/2^16
-
-  // Of the next number:
-  std::array<int32_t, kInputs> inputs_{};          // in 1/256
-  std::array<int32_t, kMagnitudes> magnitudes_{};  // in 1/256
-  int64_t expected_ = 0, expected_magnitude_ = 0;  // in 1/256
-  int scale_ = 0;                                  // of the magnitude: two steps for each doubling
-  int direction_ = 0;                              // the expected number by the expected magnitude, in quarters
-  int signs_ = 0;                                  // of the left and the upper neighbour
+  std::vector<Slot> slots_;
+  int64_t row_ = 0;
+  size_t at_ = 0, slot_ = 0;                    // the next number's place in the row, and its slot
+  int32_t power_ = 1 << 16;                     // running mean of the squares, in 1/65536
+  int32_t mean_rate_ = 0, magnitude_rate_ = 0;  // of the columns' means, in this row
 
   std::array<std::array<AdaptiveBit, kSurest + 1>, kScales> zero_;
   std::array<std::array<AdaptiveBit, 2 * kSteps + 1>, 9> sign_;
@@ -88,25 +103,29 @@ class GridModel {
   std::array<std::array<Low, 16>, 2> low_;
 };
 
+// Inlined, so that a decoder's state stays in registers.
 template <class Coder>
-int32_t GridModel::code(Coder& coder, int32_t q) {
-  const int sure = std::min(std::abs(direction_), kSurest);
-  if (!coder.code(zero_[scale_][sure], q != 0)) return 0;
-  const bool positive = coder.code(sign_[signs_][direction_ + kSteps], q > 0);
-  const bool surprise = positive != (direction_ > 0);
+inline __attribute__((always_inline)) int32_t GridModel::code(Coder& coder, int32_t q) {
+  const auto sign = [](int16_t x) { return (x > 0) - (x < 0); };
+  const Slot& slot = slots_[slot_];
+  const int sure = std::min(std::abs(slot.direction), kSurest);
+  if (!coder.code(zero_[slot.scale][sure], q != 0)) return 0;
+  const int neighbours = 4 + 3 * sign(slot.inputs[2]) + sign(slot.inputs[3]);
+  const bool positive = coder.code(sign_[neighbours][slot.direction + kSteps], q > 0);
+  const bool surprise = positive != (slot.direction > 0);
   const uint32_t magnitude = static_cast<uint32_t>(std::abs(q)) - 1;
 
   // high + 1 has `order` + 1 binary digits. The order is coded in unary, then the digits after the first.
   const uint32_t wanted = (magnitude >> low_bits_) + 1;
   const auto digits = static_cast<uint32_t>(std::bit_width(wanted)) - 1;
-  auto& order_bits = order_[scale_][surprise ? kSurest + 1 + sure : sure];
+  auto& order_bits = order_[slot.scale][surprise ? kSurest + 1 + sure : sure];
   uint32_t order = 0;
   while (order < kOrders - 1 && coder.code(order_bits[order], order < digits)) ++order;
   uint32_t high = 1;
   for (uint32_t left = order; left > 0; --left) {
     const bool bit = wanted >> (left - 1) & 1;
     if (left == order) {
-      high = 2 + coder.code(top_[scale_][order], bit);
+      high = 2 + coder.code(top_[slot.scale][order], bit);
     } else if (order < kTreeOrders) {
       high = 2 * high + coder.code(rest_[positive][(1u << order) + high], bit);
     } else {
@@ -114,9 +133,10 @@ int32_t GridModel::code(Coder& coder, int32_t q) {
       break;
     }
   }
-  uint32_t low = 1;
-  for (uint32_t left = low_bits_; left > 0; --left)
-    low = 2 * low + coder.code(low_[positive][std::min(high, 16u) - 1].bits[low], magnitude >> (left - 1) & 1);
+  uint32_t low = 1, left = low_bits_;
+  auto& low_bits = low_[positive][std::min(high, 16u) - 1].bits;
+  for (; left > kRawLowBits; --left) low = 2 * low + coder.code(low_bits[low], magnitude >> (left - 1) & 1);
+  low = low << left | coder.code_raw(left, magnitude & ((1u << left) - 1));
   const auto result = static_cast<int32_t>(((high - 1) << low_bits_) + low - (1u << low_bits_) + 1);
   return positive ? result : -result;
 }

@@ -105,13 +105,13 @@ struct Piece {
   uint8_t parameter = 0;  // low bits of the range coder, bits of relative indices
 };
 
-/// The bits of the lowest part of a magnitude that tell little about their neighbours: all but 3 of
+/// The bits of the lowest part of a magnitude that tell little about their neighbours: all but 2 of
 /// the largest rank.
 uint32_t low_bits_of(const Numbers& numbers) {
   if (numbers.values.empty()) return 0;
   int32_t largest = 0;
   for (const int32_t q : numbers.q) largest = std::max(largest, std::abs(q));
-  return static_cast<uint32_t>(std::clamp(static_cast<int>(std::bit_width(static_cast<uint32_t>(largest))) - 3, 0, 8));
+  return static_cast<uint32_t>(std::clamp(static_cast<int>(std::bit_width(static_cast<uint32_t>(largest))) - 2, 0, 8));
 }
 
 Piece with_range(const CodedTensor& tensor, const Numbers& numbers, Models& models, KndzSize& size) {

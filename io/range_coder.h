@@ -1,13 +1,15 @@
 // A binary arithmetic coder: bits of known probability take as much of a file as their information. Internal to io/.
 //
 // The encoder keeps an interval of numbers [low, low + range). Each bit cuts it in two parts, in the ratio of the
-// probabilities, and the part of the bit that occurs becomes the new interval. When the interval is small, its leading
-// byte is settled and goes to the output. The form is that of LZMA. All arithmetic is of integers, so that each machine
-// gives the same bits.
+// probabilities, and the part of the bit that occurs becomes the new interval. When the interval is smaller than 2^32,
+// the leading four bytes of low are settled, but for a carry, and go to the output. The form is that of LZMA, with 64
+// bits in place of 32, so that a decoder reads bytes rarely. All arithmetic is of integers, so that each machine gives
+// the same bits.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -31,8 +33,8 @@ class AdaptiveBit {
   void learn(bool bit) {
     const uint32_t count = state_ & kCounter;
     const int64_t p = state_ >> 10, target = bit ? (1 << 22) - 1 : 0;
-    const int64_t moved = p + (((target - p) * kRates[count]) >> 16);
-    state_ = static_cast<uint32_t>(moved) << 10 | (count < kCountLimit ? count + 1 : count);
+    const int64_t change = ((target - p) * kRates[count]) >> 16;
+    state_ += (static_cast<uint32_t>(change) << 10) + (count < kCountLimit ? 1 : 0);
   }
 
   /// Keeps the probability, but lets the next bits move it quickly: others may follow now.
@@ -63,37 +65,40 @@ class RangeEncoder {
   /// Everything that was coded. Zero bytes at the end are left out: the decoder reads them beyond
   /// the end. Call it once, last.
   std::string finish() {
-    for (int i = 0; i < 5; ++i) shift();
+    // Of the numbers in the interval, the one with most zeros at its end.
+    uint64_t up = 0;
+    for (uint64_t ones = ~uint64_t{0}; (up = (0 - low_) & ones) >= range_;) ones >>= 1;
+    raise(up);
+    for (int i = 0; i < 2; ++i) shift();
     while (!out_.empty() && out_.back() == 0) out_.pop_back();
     return std::move(out_);
   }
 
  private:
   /// To the first `bound` numbers of the interval, or to the others.
-  void narrow(uint32_t bound, bool first) {
-    low_ += first ? 0 : bound;
+  void narrow(uint64_t bound, bool first) {
+    if (!first) raise(bound);
     range_ = first ? bound : range_ - bound;
-    while (range_ < 1u << 24) shift();
-  }
-
-  void shift() {  // a byte of 255 waits until it is known whether a carry makes it 256
-    if (low_ < 0xFF000000u || low_ >> 32 != 0) {
-      if (started_) out_.push_back(static_cast<char>(waiting_ + (low_ >> 32)));
-      for (; waiting_255s_ > 0; --waiting_255s_) out_.push_back(static_cast<char>(0xFF + (low_ >> 32)));
-      waiting_ = static_cast<uint8_t>(low_ >> 24);
-      started_ = true;
-    } else {
-      ++waiting_255s_;
+    if (range_ >> 32 == 0) {
+      shift();
+      range_ <<= 32;
     }
-    low_ = (low_ & 0x00FFFFFF) << 8;
-    range_ <<= 8;
   }
 
-  uint64_t low_ = 0;
-  uint32_t range_ = 0xFFFFFFFF;
-  uint8_t waiting_ = 0;
-  bool started_ = false;
-  uint64_t waiting_255s_ = 0;
+  void raise(uint64_t by) {
+    low_ += by;
+    if (low_ >= by) return;
+    size_t i = out_.size();
+    do --i, ++out_[i];  // the carry; low was less than 1 before, so a byte of less than 255 is there
+    while (out_[i] == 0);
+  }
+
+  void shift() {
+    for (int bits = 56; bits >= 32; bits -= 8) out_.push_back(static_cast<char>(low_ >> bits));
+    low_ <<= 32;
+  }
+
+  uint64_t low_ = 0, range_ = ~uint64_t{0};
   std::string out_;
 };
 
@@ -102,8 +107,9 @@ class RangeEncoder {
 class RangeDecoder {
  public:
   /// `bytes` must outlive the decoder.
-  explicit RangeDecoder(std::string_view bytes) : bytes_(bytes) {
-    for (int i = 0; i < 4; ++i) code_ = code_ << 8 | next();
+  explicit RangeDecoder(std::string_view bytes) : next_(bytes.data()), end_(next_ + bytes.size()) {
+    code_ = uint64_t{take()} << 32;
+    code_ |= take();
   }
 
   /// The second argument is the encoder's.
@@ -120,22 +126,32 @@ class RangeDecoder {
   }
 
  private:
-  uint8_t next() { return next_ < bytes_.size() ? static_cast<uint8_t>(bytes_[next_++]) : 0; }
-  bool narrow(uint32_t bound) {
+  bool narrow(uint64_t bound) {
     const bool is_first = code_ < bound;
-    const uint32_t mask = is_first ? 0 : ~uint32_t{0};  // no branch: a processor would guess most bits wrong
+    const uint64_t mask = is_first ? 0 : ~uint64_t{0};  // no branch: a processor would guess most bits wrong
     code_ -= bound & mask;
     range_ = bound ^ ((bound ^ (range_ - bound)) & mask);
-    while (range_ < 1u << 24) {
-      code_ = code_ << 8 | next();
-      range_ <<= 8;
+    if (range_ >> 32 == 0) {
+      code_ = code_ << 32 | take();
+      range_ <<= 32;
     }
     return is_first;
   }
 
-  std::string_view bytes_;
-  size_t next_ = 0;
-  uint32_t code_ = 0, range_ = 0xFFFFFFFF;
+  /// The next four bytes, the first one highest.
+  uint32_t take() {
+    std::array<unsigned char, 4> bytes{};
+    const auto left = static_cast<size_t>(end_ - next_), count = left < bytes.size() ? left : bytes.size();
+    if (count == bytes.size()) [[likely]]
+      std::memcpy(bytes.data(), next_, bytes.size());
+    else if (count > 0)
+      std::memcpy(bytes.data(), next_, count);
+    next_ += count;
+    return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+  }
+
+  const char *next_, *end_;
+  uint64_t code_ = 0, range_ = ~uint64_t{0};
 };
 
 }  // namespace kindling

@@ -8,14 +8,14 @@ PER_SCALE = [(4 << 16) // max((7 if i & 1 else 5) << (i + 6) // 2 >> 2, 40) for 
 
 class RangeDecoder:
     def __init__(self, data, bits):
-        self.data, self.next, self.bits = data + bytes(4), 4, bits  # bits: context -> [probability, count]
-        self.code, self.range = int.from_bytes(self.data[:4], "big"), 0xFFFFFFFF
+        self.data, self.next, self.bits = data + bytes(8), 8, bits  # bits: context -> [probability, count]
+        self.code, self.range = int.from_bytes(self.data[:8], "big"), 2**64 - 1
     def narrow(self, bound):
         first = self.code < bound
         self.code, self.range = (self.code, bound) if first else (self.code - bound, self.range - bound)
-        while self.range < 1 << 24:
-            byte = self.data[self.next] if self.next < len(self.data) else 0
-            self.code, self.range, self.next = self.code << 8 | byte, self.range << 8, self.next + 1
+        if self.range < 1 << 32:
+            four = int.from_bytes(self.data[self.next:self.next + 4].ljust(4, b"\0"), "big")
+            self.code, self.range, self.next = self.code << 32 | four, self.range << 32, self.next + 4
         return int(first)
     def bit(self, *context):
         state = self.bits.setdefault(context, [1 << 21, 0])
@@ -26,8 +26,7 @@ class RangeDecoder:
         return sum(self.narrow(self.range >> 1) << i for i in reversed(range(count)))
     def tree(self, count, *context):
         node = 1
-        for _ in range(count):
-            node = 2 * node + self.bit(*context, node)
+        for _ in range(count): node = 2 * node + self.bit(*context, node)
         return node - (1 << count)
 
 class BitReader:
@@ -58,50 +57,51 @@ def codebook(d, dtype, is_range):
         words.append(word - (1 << bits - 1) if word >> bits - 1 else word ^ (1 << bits) - 1)
     return floats(words, dtype), sum(w >> bits - 1 for w in words)
 def number(d, scale, direction, signs, low_bits):
-    sure = min(abs(direction), 9)
-    if not d.bit("zero", scale, sure):
-        return 0
+    sure, raw = min(abs(direction), 9), min(low_bits, 2)
+    if not d.bit("zero", scale, sure): return 0
     positive = d.bit("sign", signs, direction)
     surprise = positive != (direction > 0)
     order = next(n for n in range(20) if n == 19 or not d.bit("order", scale, surprise, sure, n))
     high = 2 + d.bit("top", scale, order) if order else 1
-    for _ in range(order - 1):
-        high = 2 * high + (d.bit("rest", positive, order, high) if order < 8 else d.raw(1))
-    magnitude = (high - 1 << low_bits) + d.tree(low_bits, "low", positive, min(high, 16)) + 1
+    for _ in range(order - 1): high = 2 * high + (d.bit("rest", positive, order, high) if order < 8 else d.raw(1))
+    low = d.tree(low_bits - raw, "low", positive, min(high, 16)) << raw | d.raw(raw)
+    magnitude = (high - 1 << low_bits) + low + 1
     return magnitude if positive else -magnitude
+def wrapped(x, bits):
+    return (x + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 def predict(weights, inputs):
-    return max(-2**18, min(2**18, sum(w * x for w, x in zip(weights, inputs)) >> 16))
-def adapt(weights, inputs, error, log_rate, more):
-    step = error * 2 ** (log_rate + 16) >> (more + sum(x * x for x in inputs)).bit_length()
-    weights[:] = [(w + (step * x >> 16) + 2**31) % 2**32 - 2**31 for w, x in zip(weights, inputs)]
-def move(means, at, value, count):
-    means[at] += ((value << 16) - means[at]) * RATES[count] >> 16
-
+    return wrapped(sum(w * x for w, x in zip(weights, inputs)), 32) >> 12
+def adapt(weights, inputs, error, log_rate, power):
+    step = max(-32767, min(32767, error << log_rate >> (4 * power + 16384).bit_length()))
+    weights[:] = [wrapped(w + (step * x + 32768 >> 16), 16) for w, x in zip(weights, inputs)]
+def moved(mean, value, count):
+    return mean + ((value - mean) * RATES[count] >> 16)
 def range_numbers(d, rows, columns, taps, width, low_bits):
     above, mean, size = ([0] * (columns * taps) for _ in range(3))
-    weights, size_weights = [[0] * 8 for _ in range(taps)], [[1 << 15] * 2 + [0] * 4 for _ in range(taps)]
-    tap_mean, row_mean, power, result = [1 << 16] * taps, [0] * taps, 1 << 16, []
-    for row, column, tap in np.ndindex(rows, columns, taps):
-        at, y, x = column * taps + tap, tap // width, tap % width
-        row_mean[tap], size[at] = row_mean[tap] if column else tap_mean[tap], size[at] if row else tap_mean[tap]
-        near = [256 * above[at - up * width - left] if up <= y and 0 <= x - left < width else 0
+    slots, power, result = max(taps, 2), 1 << 16, []
+    weights, size_weights = [[0] * 8 for _ in range(slots)], [[1 << 12] * 2 + [0] * 6 for _ in range(slots)]
+    slot_mean = row_mean = [1 << 16] * slots
+    for row, at in np.ndindex(rows, columns * taps):
+        slot, (y, x) = at % slots, divmod(at % taps, width)
+        if at == 0:
+            slot_mean = [moved(m, r, max(min(row - 1, 128), 0)) for m, r in zip(slot_mean, row_mean)]
+            row_mean = slot_mean[:]
+        size[at] = size[at] if row else row_mean[slot]
+        near = [above[at - up * width - left] if up <= y and 0 <= x - left < width else 0
                 for up, left in ((0, 1), (1, 0), (0, 2), (2, 0), (1, 1), (1, -1))]
-        inputs = [256 * above[at], mean[at] >> 8] + near
-        sizes = [row_mean[tap] >> 8, size[at] >> 8] + [abs(q) for q in near[:4]]
-        expected, expected_size = predict(weights[tap], inputs), predict(size_weights[tap], sizes)
+        inputs, sizes = [above[at], mean[at] >> 9] + near, [row_mean[slot] >> 9, size[at] >> 9] + [*map(abs, near)]
+        expected, expected_size = predict(weights[slot], inputs), predict(size_weights[slot], sizes)
         v = max(expected_size, 0) + 13
         scale = min(2 * (v.bit_length() - 1) + (v >> v.bit_length() - 2 & 1) - 6, 31)
         direction = min(abs(expected) * PER_SCALE[scale] + (1 << 15) >> 16, 12) * (-1 if expected < 0 else 1)
         signs = 3 * ((near[0] > 0) - (near[0] < 0)) + (near[1] > 0) - (near[1] < 0)
         result.append(number(d, scale, direction, signs, low_bits))
-        q = above[at] = max(-1023, min(1023, result[-1]))
-        adapt(weights[tap], inputs, 256 * q - expected, 14, 8 * power + (1 << 16))
-        adapt(size_weights[tap], sizes, 256 * abs(q) - expected_size, 10, 6554)
-        power += (q * q << 16) - power >> 7
-        move(tap_mean, tap, abs(q), min(row * columns + column, 500))
-        move(row_mean, tap, abs(q), min(column + 2, 128))
-        move(size, at, abs(q), min(row + 2, 128))
-        move(mean, at, q, min(row + 1, 8))
+        q = above[at] = 128 * max(-127, min(127, result[-1]))
+        adapt(weights[slot], inputs, 2 * q - expected, 26, power)
+        if taps > 1: adapt(size_weights[slot], sizes, 2 * abs(q) - expected_size, 24, power)
+        power += 4 * q * q - power >> 7
+        row_mean[slot] = moved(row_mean[slot], 512 * abs(q), min(at // slots + 2, 128))
+        size[at], mean[at] = moved(size[at], 512 * abs(q), min(row + 2, 128)), moved(mean[at], 512 * q, min(row + 1, 8))
     return result
 def huffman_numbers(d, low, high, count, width):
     codes, at, result = d.huffman(high - low + 1), -1, [0] * count

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include <kindling/io/crc32.h>
 #include <kindling/io/grid_rate.h>
 #include <kindling/tensor/rng.h>
 #include <catch2/catch.hpp>
@@ -96,18 +97,35 @@ TEST_CASE("range coder: bits of any probability, and raw bits, are read back") {
   }
 }
 
-// low + range goes over 2^32 again and again, with bytes of 255 before it.
+// A 0 and then 1s: the encoder's low stays just below a half, so bytes of 7F FF FF ... go out. A 0 makes them 80 00 00.
 TEST_CASE("range coder: a carry runs through bytes of 255") {
-  for (uint32_t last = 0; last < 64; ++last) {
+  for (const int ones : {20, 40, 70, 140})
+    for (uint32_t last = 0; last < 64; ++last) {
+      RangeEncoder encoder;
+      encoder.code_raw(1, 0);
+      for (int i = 0; i < ones; ++i) encoder.code_raw(1, 1);
+      AdaptiveBit model;
+      for (int i = 0; i < 6; ++i) encoder.code(model, last >> i & 1);
+      const std::string bytes = encoder.finish();
+      REQUIRE(bytes.size() <= static_cast<size_t>(ones) / 8 + 2);
+      RangeDecoder decoder(bytes);
+      REQUIRE(decoder.code_raw(1) == 0);
+      for (int i = 0; i < ones; ++i) REQUIRE(decoder.code_raw(1) == 1);
+      AdaptiveBit again;
+      for (int i = 0; i < 6; ++i) REQUIRE(decoder.code(again) == (last >> i & 1));
+    }
+}
+
+TEST_CASE("range coder: a piece has no byte too many") {
+  Rng rng(11);
+  for (uint32_t count = 0; count <= 32; ++count) {
     RangeEncoder encoder;
-    for (int i = 0; i < 60; ++i) encoder.code_raw(1, 1);
-    AdaptiveBit model;
-    for (int i = 0; i < 6; ++i) encoder.code(model, last >> i & 1);
+    const auto value = static_cast<uint32_t>(rng.next_bits() >> 32 >> (32 - count));
+    encoder.code_raw(count, value);
     const std::string bytes = encoder.finish();
-    RangeDecoder decoder(bytes);
-    for (int i = 0; i < 60; ++i) REQUIRE(decoder.code_raw(1) == 1);
-    AdaptiveBit again;
-    for (int i = 0; i < 6; ++i) REQUIRE(decoder.code(again) == (last >> i & 1));
+    INFO(count << " bits, " << value);
+    CHECK(bytes.size() <= count / 8 + 1);
+    CHECK(RangeDecoder(bytes).code_raw(count) == value);
   }
 }
 
@@ -115,6 +133,9 @@ TEST_CASE("grid model: numbers of every size and shape are read back") {
   std::vector<Numbers> tensors{normal_numbers({12, 7, 9, 3}, 1, 2, 2),   normal_numbers({5, 1, 6, 2}, 2, 0, 900),
                                normal_numbers({1, 40, 1, 1}, 3, 0, 0.2), normal_numbers({3, 2, 49, 7}, 4, 30, 1),
                                normal_numbers({1, 1, 1, 1}, 5, 0, 3),    normal_numbers({30, 20, 1, 1}, 6, 0, 100000)};
+  tensors.push_back(normal_numbers({20, 3, 9, 3}, 7, 0, 1));
+  for (size_t i = 0; i < tensors.back().q.size(); i += 3)  // as far from what is expected as can be
+    tensors.back().q[i] = i % 2 == 0 ? GridModel::kLargest : -GridModel::kLargest;
   for (uint32_t low_bits = 1; low_bits <= 8; ++low_bits) {
     tensors.push_back(normal_numbers({4, 6, 3, 1}, 10 + low_bits, 0, 50));
     tensors.back().low_bits = low_bits;
@@ -127,6 +148,21 @@ TEST_CASE("grid model: numbers of every size and shape are read back") {
     INFO(i);
     CHECK(decoded[i] == tensors[i].q);
   }
+}
+
+// Files are to be read everywhere, and by later versions.
+TEST_CASE("grid model: the same numbers give the same bytes on each machine") {
+  std::vector<Numbers> tensors;
+  for (const GridShape& shape : {GridShape{6, 5, 9, 3}, GridShape{9, 30, 1, 1}, GridShape{4, 3, 6, 2}}) {
+    tensors.push_back({shape, static_cast<uint32_t>(tensors.size()) * 2, {}});
+    for (int64_t i = 0; i < shape.numel(); ++i)
+      tensors.back().q.push_back(static_cast<int32_t>((i * i * 7919 + i * 31) % 101 * (i % 13) / 40 - 14) *
+                                 (i % 3 > 0));
+  }
+  std::string all;
+  for (const std::string& piece : encode(tensors)) all += piece;
+  CHECK(all.size() == 319);
+  CHECK(crc32(all) == 0xFB477F85);
 }
 
 // Nothing that a decoder may be given makes a number that an encoder could not have meant.
