@@ -45,8 +45,8 @@ inline __attribute__((always_inline)) UnsignedLanes scaled(Lanes a, Lanes b) {
   return std::bit_cast<UnsignedLanes>(high) + rounding;
 }
 
-/// Least mean squares: weights += 2^(log_rate - 16) * error * inputs. The step is bounded; weights that leave the 16
-/// bits wrap around, which only a file that was made for it gets them to.
+/// Least mean squares: weights += 2^(log_rate - 16) * error * inputs. The step is bounded; weights
+/// that leave the 16 bits wrap around, which only a file that was made for it gets them to.
 inline __attribute__((always_inline)) void adapt(Lanes& weights, Lanes inputs, int32_t error, int log_rate) {
   const int64_t step = (error * (int64_t{1} << 32)) >> (32 - log_rate);
   const Lanes steps = Lanes{} + static_cast<int16_t>(std::clamp<int64_t>(step, -32767, 32767));
