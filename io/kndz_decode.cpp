@@ -1,6 +1,7 @@
 #include <kindling/io/kndz_decode.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <kindling/io/elements.h>
 #include <kindling/io/huffman.h>
@@ -34,18 +35,23 @@ int32_t take_codebook(CodedTensor& tensor, uint32_t count, const Place& place, N
   return negative;
 }
 
-/// Puts numbers, which come in the file's order, where they belong. Those of a codebook become
-/// codes: 0, then its values in their order.
-void place_numbers(CodedTensor& tensor, const std::vector<int32_t>& numbers, int32_t negative, const Place& place) {
+/// Puts numbers, which come in the file's order, where they belong. Those of a codebook, of which so
+/// many values are negative, become codes: 0, then its values in their order.
+void place_numbers(CodedTensor& tensor, std::vector<int32_t> numbers, int32_t negative, const Place& place) {
+  if (tensor.coding == Coding::codebook) {
+    std::vector<int32_t> codes(tensor.codebook.size());  // of the numbers from -negative on
+    for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int32_t>(i) + (std::cmp_less(i, negative) ? 1 : 0);
+    codes[static_cast<size_t>(negative)] = 0;
+    for (int32_t& q : numbers) {
+      const auto i = static_cast<size_t>(int64_t{q} + negative);
+      if (i >= codes.size()) place.fail("number ", q, " is not in its codebook");
+      q = codes[i];
+    }
+  }
   tensor.numbers.resize(numbers.size());
-  const bool is_codebook = tensor.coding == Coding::codebook;
-  const int32_t positive = static_cast<int32_t>(tensor.codebook.size()) - 1 - negative;
   auto next = numbers.begin();
-  for_each_in_grid(GridShape::of(tensor.shape, tensor.axes), tensor.axes, [&](int64_t i) {
-    const int32_t q = *next++;
-    if (is_codebook && q != 0 && (q < -negative || q > positive)) place.fail("number ", q, " is not in its codebook");
-    tensor.numbers[static_cast<size_t>(i)] = is_codebook && q != 0 ? q + negative + (q < 0 ? 1 : 0) : q;
-  });
+  for_each_in_grid(GridShape::of(tensor.shape, tensor.axes), tensor.axes,
+                   [&](int64_t i) { tensor.numbers[static_cast<size_t>(i)] = *next++; });
 }
 
 /// Nearly all of a decoder's time passes here. A copy of the decoder stays in registers.
@@ -124,7 +130,7 @@ void decode_huffman(Row& row, std::string_view piece, const Place& place) {
     if (at >= numbers.size()) place.fail("has ", entries, " entries too many");
     numbers[at++] = static_cast<int32_t>(take(codes)) + low;
   }
-  place_numbers(tensor, numbers, -low, place);
+  place_numbers(tensor, std::move(numbers), -low, place);
   if (bits.is_beyond_end()) place.fail("its ", piece.size(), " bytes end before its numbers do");
 }
 
