@@ -48,10 +48,14 @@ void place_numbers(CodedTensor& tensor, std::vector<int32_t> numbers, int32_t ne
       q = codes[i];
     }
   }
+  const GridShape grid = GridShape::of(tensor.shape, tensor.axes);
+  if (tensor.axes == AxisOrder::inputs_first || grid.taps == 1) {  // they are there already
+    tensor.numbers = std::move(numbers);
+    return;
+  }
   tensor.numbers.resize(numbers.size());
   auto next = numbers.begin();
-  for_each_in_grid(GridShape::of(tensor.shape, tensor.axes), tensor.axes,
-                   [&](int64_t i) { tensor.numbers[static_cast<size_t>(i)] = *next++; });
+  for_each_in_grid(grid, tensor.axes, [&](int64_t i) { tensor.numbers[static_cast<size_t>(i)] = *next++; });
 }
 
 /// Nearly all of a decoder's time passes here. A copy of the decoder stays in registers.
