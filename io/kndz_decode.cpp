@@ -35,8 +35,8 @@ int32_t take_codebook(CodedTensor& tensor, uint32_t count, const Place& place, N
   return negative;
 }
 
-/// Puts numbers, which come in the file's order, where they belong. Those of a codebook, of which so
-/// many values are negative, become codes: 0, then its values in their order.
+/// Puts numbers, which come in the file's order, where they belong. Those of a codebook become
+/// codes: 0, then its values in their order; `negative` of these are below 0.
 void place_numbers(CodedTensor& tensor, std::vector<int32_t> numbers, int32_t negative, const Place& place) {
   if (tensor.coding == Coding::codebook) {
     std::vector<int32_t> codes(tensor.codebook.size());  // of the numbers from -negative on
