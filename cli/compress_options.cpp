@@ -1,34 +1,53 @@
 #include <kindling/cli/compress_options.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
 #include <kindling/cli/retraining.h>
 
 namespace kindling::cli {
 namespace {
 
-/// The presets of compress: values by option.
+/// The presets of compress: values by option. Their epochs hold where there are data to retrain on.
 const std::vector<Preset>& presets_of_compress() {
   static const std::vector<Preset> all{
       {"deep-compression",
        "as in the SqueezeNet paper (arXiv:1510.00149): a third of the weights, 2^8 - 1 values of them in each layer, "
        "Huffman's code",
-       {{"density", {"0.33"}}, {"method", "kmeans"}, {"bits", 8}, {"coder", "huffman"}}},
+       {{"density", {"0.33"}}, {"method", "kmeans"}, {"bits", 8}, {"coder", "huffman"}, {"epochs", 5}}},
+      {"squeezenet-table1",
+       "the same for SqueezeNet v1.0, with the densities of Table 1 in its paper: 421,098 parameters are left",
+       {{"density", {"table1"}}, {"method", "kmeans"}, {"bits", 8}, {"coder", "huffman"}, {"epochs", 5}}},
+      {"dense-sparse-dense",
+       "arXiv:1607.04381: three tenths of the weights are pruned and grow again, which may make the model better; "
+       "it does not become smaller",
+       {{"density", {"0.7"}}, {"regrow", true}, {"epochs", 5}}},
   };
   return all;
 }
 
-double share_in(const std::string& text, const std::string& word) {
+double share_in(const std::string& option, const std::string& text, const std::string& word) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !(value > 0 && value <= 1))
-    throw UsageError(
-        fmt::format("--density {}: a density is above 0 and at most 1; say 0.33, PATTERN=0.33 or table1", word));
+    throw UsageError(fmt::format("--{} {}: a density is above 0 and at most 1; say 0.33 or PATTERN=0.33{}", option,
+                                 word, option == "density" ? ", table1 or auto" : ""));
   return value;
+}
+
+/// A share for all layers, or "PATTERN=SHARE" for some, into options that have both.
+template <class Options>
+void add_share(const std::string& option, const std::string& word, Options& to) {
+  const size_t equals = word.rfind('=');
+  if (equals == std::string::npos)
+    to.density = share_in(option, word, word);
+  else
+    to.layers.push_back({word.substr(0, equals), share_in(option, word.substr(equals + 1), word)});
 }
 
 std::vector<Effect> effects_of(const CompressCommand& options) {
@@ -36,30 +55,55 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
   const bool trades = options.method == "rate-distortion";
   const std::string with = "with --method " + options.method;
   const bool retrains = options.epochs > 0;
-  const bool can_retrain = options.method == "kmeans" || options.svd > 0 || !options.density.empty();
-  return {
-      {"bits", !options.bits || counts_bits, with},
-      {"calibrate", options.calibrate.empty() || trades, with},
-      {"bytes", options.bytes == 0 || trades, with},
-      {"tune", trades, with},
-      {"lambda", trades, with},
-      {"lambda", options.bytes == 0, "beside --bytes, which finds it"},
-      {"svd", options.svd == 0 || options.method == "none" || options.method == "kmeans", with},
-      {"factor-layers", options.factor_layers.empty() || options.svd > 0, "without --svd"},
-      {"epochs", !retrains || can_retrain, "as nothing is retrained: it follows --density, --svd and --method kmeans"},
-      {"lr", !options.lr || retrains, "without --epochs, as nothing is retrained"}};
+  const bool prunes = !options.density.empty();
+  const bool can_retrain = options.method == "kmeans" || options.svd > 0 || prunes || !options.filters.empty();
+  const std::string needs_pruning = "without --density, as nothing is pruned";
+  const bool has_weights = !options.model.weights.empty();
+  return {{"train", options.train.empty() || !has_weights, "beside --weights, which are there already"},
+          {"overall", !options.overall || prunes, needs_pruning},
+          {"gradual", !options.gradual || prunes, needs_pruning},
+          {"gradual", !options.gradual || retrains, "without --epochs, as the model is pruned while it is retrained"},
+          {"regrow", !options.regrow || prunes, needs_pruning},
+          {"regrow", !options.regrow || retrains, "without --epochs, as weights grow in training alone"},
+          {"most-loss", options.scans(), "without --scan or --density auto"},
+          {"bits", !options.bits || counts_bits, with},
+          {"calibrate", options.calibrate.empty() || trades, with},
+          {"bytes", options.bytes == 0 || trades, with},
+          {"tune", trades, with},
+          {"lambda", trades, with},
+          {"lambda", options.bytes == 0, "beside --bytes, which finds it"},
+          {"svd", options.svd == 0 || options.method == "none" || options.method == "kmeans", with},
+          {"factor-layers", options.factor_layers.empty() || options.svd > 0, "without --svd"},
+          {"epochs", !retrains || can_retrain,
+           "as nothing is retrained: it follows --filters, --svd, --density and --method kmeans"},
+          {"lr", !options.lr || retrains, "without --epochs, as nothing is retrained"}};
 }
 
-/// The split of the data that the run of the checkpoint has made, so that what it held out stays
-/// so; and the data itself, if there is to be retraining.
+/// The run's data and its split, so that what it held out stays so.
 void apply_data_of_run(CompressCommand& options, Settings& settings) {
   const nlohmann::json config = config_of_run(options.model.weights);
   nlohmann::json values;
   for (const char* key : {"seed", "val_share", "labels", "data"})
-    if (config.contains(key) && (options.names_data || options.epochs > 0)) values[key] = config[key];
+    if (config.contains(key) && options.uses_data()) values[key] = config[key];
   settings.apply(values, options.model.weights, Layer::run);
   if (options.epochs > 0 && !settings.is_set("data"))
     throw UsageError("--epochs needs --data SPEC: what to retrain on");
+}
+
+/// What is wrong with the choices together.
+void check_choices(const CompressCommand& options) {
+  const bool has_weights = !options.model.weights.empty();
+  if (!options.out.ends_with(".kndz") && (!options.out.empty() || options.scan.empty() || !has_weights))
+    throw UsageError("--out FILE.kndz is needed: the small file");
+  if (!options.plot.empty() && !options.uses_data())
+    throw UsageError("--plot needs --data SPEC: what to measure the accuracy on");
+  if (options.scans() && !options.uses_data())
+    throw UsageError(fmt::format("{} needs --data SPEC: what to measure the accuracy on",
+                                 options.scan.empty() ? "--density auto" : "--scan"));
+  if (options.method == "rate-distortion" && options.calibrate.empty())
+    throw UsageError("--method rate-distortion needs --calibrate FOLDER: some hundred pictures, which need no labels");
+  static_cast<void>(pruning_of(options));
+  static_cast<void>(filters_of(options));
 }
 
 }  // namespace
@@ -67,14 +111,34 @@ void apply_data_of_run(CompressCommand& options, Settings& settings) {
 void declare(CompressCommand& options, Settings& settings) {
   settings.group("Compression");
   add_preset(settings, options.preset, presets_of_compress());
+  settings.add("train", options.train, "RECIPE",
+               "Without --weights: train a model first, in the run folder FILE.run beside --out. RECIPE is a preset of "
+               "kindling train or a JSON file of its options (default: as kindling train chooses by --data)");
   settings.add("out", options.out, "FILE", "The small file: FILE.kndz");
+  settings.add("filters", options.filters, "X",
+               "Share of the filters to keep in the layers of Fire modules: 0.75 of all, or PATTERN=0.75 of those "
+               "whose path has the pattern in it. The model becomes narrower and stays dense");
   settings.add("svd", options.svd, "X", "Factor layers in two, which keep this share of the energy; 0: none")
       ->check(in_range(0, 1));
   settings.add("factor-layers", options.factor_layers, "REGEX",
                "Of --svd: which layers (default all that get smaller)");
   settings.add("density", options.density, "X",
                "Share of the weights to keep: 0.33 of every layer, PATTERN=0.33 of those whose path has the pattern in "
-               "it, or table1, the SqueezeNet paper's. Several, separated by commas; the first that fits counts");
+               "it; table1, the SqueezeNet paper's; or auto, for each layer what --most-loss allows. Several, "
+               "separated by commas; the first that fits counts");
+  settings.add_switch("overall", options.overall,
+                      "Of --density: one threshold for all layers together, so that each keeps what it needs");
+  settings.add_switch("gradual", options.gradual,
+                      "Prune in ten steps during the first half of the retraining (arXiv:1710.01878)");
+  settings.add_switch("regrow", options.regrow,
+                      "After that, let pruned weights grow again at a tenth of the learning rate (dense-sparse-dense)");
+  settings.add("scan", options.scan, "FILE",
+               "Draw how much the accuracy on --data suffers when one layer is pruned, as FILE.svg, and propose "
+               "densities. Without --out nothing else is done");
+  settings
+      .add("most-loss", options.most_loss, "X",
+           "Of --scan and --density auto: how many points of top-1 a layer may cost when it is pruned alone")
+      ->check(at_least(0));
   settings
       .add("method", options.method, "HOW",
            "What becomes of the weights: none; kmeans, 2^bits - 1 values for each layer; "
@@ -91,7 +155,8 @@ void declare(CompressCommand& options, Settings& settings) {
       ->check(at_least(0));
   settings.add("coder", options.coder, "HOW", "huffman, as in the paper; range, which is smaller")
       ->check(one_of({"huffman", "range"}));
-  settings.add("epochs", options.epochs, "N", "Of retraining on --data after each step; 0: none")->check(at_least(0));
+  settings.add("epochs", options.epochs, "N", "Of retraining on --data after each step but the rounding; 0: none")
+      ->check(at_least(0));
   settings.add("lr", options.lr, "X", "Learning rate of retraining (default: by the run of the checkpoint)")
       ->check(above(0));
   settings.add("plot", options.plot, "FILE", "Draw size against accuracy after each step, as FILE.svg");
@@ -101,22 +166,23 @@ void declare(CompressCommand& options, Settings& settings) {
   options.images.declare(settings);
 }
 
-RunFacts apply_layers(CompressCommand& options, Settings& settings) {
-  options.names_data = settings.is_set("data");
+void apply_preset(CompressCommand& options, Settings& settings) {
+  const bool has_weights = !options.model.weights.empty();
+  options.measures = settings.is_set("data") || !has_weights;
   options.images.apply_preprocess(settings);
   if (!options.preset.empty()) {
-    const Preset& preset = find_preset(options.preset, presets_of_compress());
-    settings.apply(preset.values_beside(settings.names_set()), "preset " + options.preset, Layer::preset);
+    nlohmann::json values = find_preset(options.preset, presets_of_compress()).values_beside(settings.names_set());
+    if (!options.measures && !config_of_run(options.model.weights).contains("data")) values.erase("epochs");
+    settings.apply(values, "preset " + options.preset, Layer::preset);
+    if (options.epochs == 0 && !settings.is_named("epochs"))
+      say("note: without --data the model is not retrained, and loses more than it would have to\n");
   }
   settings.check_effects(effects_of(options));
-  if (options.model.weights.empty())
-    throw UsageError("--weights FILE is needed: the checkpoint or weights to compress");
-  if (!options.out.ends_with(".kndz")) throw UsageError("--out FILE.kndz is needed: the small file");
-  if (!options.plot.empty() && !options.uses_data())
-    throw UsageError("--plot needs --data SPEC: what to measure the accuracy on");
-  if (options.method == "rate-distortion" && options.calibrate.empty())
-    throw UsageError("--method rate-distortion needs --calibrate FOLDER: some hundred pictures, which need no labels");
-  if (options.names_data) settings.check_effects(options.data.effects());
+  if (settings.is_set("data")) settings.check_effects(options.data.effects());
+  check_choices(options);
+}
+
+RunFacts apply_weights(CompressCommand& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_description_of(options.model, settings);
   options.model.require_model(settings);
   if (facts) options.images.take(options.model.weights, facts->preprocessing, facts->pixels_are_guessed);
@@ -127,18 +193,24 @@ RunFacts apply_layers(CompressCommand& options, Settings& settings) {
   return facts.value_or(RunFacts{});
 }
 
+bool CompressCommand::is_automatic() const {
+  return std::find(density.begin(), density.end(), "auto") != density.end();
+}
+
 PruneOptions pruning_of(const CompressCommand& options) {
-  PruneOptions result;
+  PruneOptions result{.overall = options.overall};
   for (const std::string& word : options.density) {
-    const size_t equals = word.rfind('=');
-    if (word == "table1") {
+    if (word == "table1")
       for (const LayerDensity& layer : squeezenet_table1_densities()) result.layers.push_back(layer);
-    } else if (equals == std::string::npos) {
-      result.density = share_in(word, word);
-    } else {
-      result.layers.push_back({word.substr(0, equals), share_in(word.substr(equals + 1), word)});
-    }
+    else if (word != "auto")
+      add_share("density", word, result);
   }
+  return result;
+}
+
+FilterOptions filters_of(const CompressCommand& options) {
+  FilterOptions result;
+  for (const std::string& word : options.filters) add_share("filters", word, result);
   return result;
 }
 

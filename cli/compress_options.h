@@ -9,6 +9,7 @@
 #include <kindling/cli/options.h>
 #include <kindling/cli/recipe.h>
 #include <kindling/cli/settings.h>
+#include <kindling/compress/filters.h>
 #include <kindling/compress/prune.h>
 
 namespace kindling::cli {
@@ -18,8 +19,13 @@ struct CompressCommand {
   ModelChoice model;
   DataChoice data;
   Images images;
-  std::string preset, out, plot, calibrate;
-  std::vector<std::string> density;  ///< "0.33", "PATTERN=0.2" or "table1"
+  std::string preset, train, out, plot, scan, calibrate;
+  std::vector<std::string> filters;  ///< "0.75" or "PATTERN=0.5"
+  std::vector<std::string> density;  ///< "0.33", "PATTERN=0.2", "table1" or "auto"
+  double most_loss = 1;              ///< of density auto: per cent of top-1 that each layer alone may cost
+  bool overall = false;              ///< one threshold for all layers
+  bool gradual = false;              ///< weights are pruned while the model is retrained
+  bool regrow = false;               ///< pruned weights may grow again, at last
   double svd = 0;                    ///< share of the energy that factored layers keep; 0: none is factored
   std::string factor_layers;         ///< pattern of their paths; empty: all
   std::string method = "none";       ///< what is done to the weights that are left
@@ -30,16 +36,23 @@ struct CompressCommand {
   int64_t passes = 0;        ///< over the pictures of --calibrate, in which steps and biases are tuned
   int64_t epochs = 0;        ///< of retraining after each step
   std::optional<double> lr;  ///< of retraining
-  bool names_data = false;   ///< on the command line
-  bool uses_data() const { return names_data || epochs > 0; }
+  bool measures = false;     ///< on --data, or on the data of the training that it begins with
+  bool uses_data() const { return measures || epochs > 0; }
+  bool is_automatic() const;  ///< --density auto
+  bool scans() const { return !scan.empty() || is_automatic(); }
 };
 
 void declare(CompressCommand& options, Settings& settings);
-/// Takes what the command line does not say from --preset and from the file of weights, and what
-/// to retrain on from its run. Throws UsageError for options without effect.
-RunFacts apply_layers(CompressCommand& options, Settings& settings);
+/// Takes what the command line does not say from --preset. Throws UsageError for options that are
+/// missing, without effect or do not fit each other, as far as that is known before the file of
+/// weights is.
+void apply_preset(CompressCommand& options, Settings& settings);
+/// Takes the rest from the file of weights, and what to retrain on from its run.
+RunFacts apply_weights(CompressCommand& options, Settings& settings);
 
-/// --density as the library takes it. Throws UsageError for a word that is none of the three kinds.
+/// --density and --filters as the library takes them, without "auto". Throw UsageError for a word
+/// that is of no kind.
 PruneOptions pruning_of(const CompressCommand& options);
+FilterOptions filters_of(const CompressCommand& options);
 
 }  // namespace kindling::cli

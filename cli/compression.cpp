@@ -1,5 +1,6 @@
 #include <kindling/cli/compression.h>
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include <kindling/compress/calibration.h>
 #include <kindling/compress/distillation.h>
 #include <kindling/compress/factor.h>
+#include <kindling/compress/filters.h>
 #include <kindling/compress/fold_batch_norm.h>
 #include <kindling/compress/pack.h>
 #include <kindling/compress/prune.h>
@@ -19,6 +21,7 @@
 #include <kindling/train/gnuplot.h>
 
 namespace kindling::cli {
+
 Compression::Compression(const CompressCommand& options, std::unique_ptr<Module> model, Description description,
                          const Retraining* retraining, const std::atomic<bool>* stop)
     : options_(options),
@@ -29,84 +32,130 @@ Compression::Compression(const CompressCommand& options, std::unique_ptr<Module>
       stop_(stop) {}
 
 bool Compression::run() {
-  finish_step("as it was", false);
+  remember("fp32");
   hold_pruned(*model_);
+  if (!options_.filters.empty()) {
+    prune_filters(*model_, filters_of(options_));
+    if (!finish("narrowed")) return false;
+  }
   if (options_.svd > 0) {
     factor(*model_, {.layers = options_.factor_layers, .energy = options_.svd});
-    if (!finish_step("factored", true)) return false;
+    if (!finish("factored")) return false;
   }
-  if (!options_.density.empty()) {
-    prune(*model_, pruning_of(options_));
-    if (!finish_step("pruned", true)) return false;
-  }
+  if (options_.scans())
+    sensitivity_ = scan_sensitivity(
+        *model_, retraining_->score(stop_),
+        {.progress = [this](int64_t done, int64_t total) { progress_.show("pruning layers alone", done, total); }});
+  if (options_.out.empty()) return true;
+  if (!options_.density.empty() && !prune_model()) return false;
   if (options_.method == "kmeans") {
     share(*model_, {.bits = options_.bits.value_or(8), .seed = options_.everywhere.seed});
-    if (!finish_step("shared", true)) return false;
+    if (!finish("shared")) return false;
   }
   if (options_.method == "uniform") {
     model_ = fold_batch_norm(*model_);
     quantised_ = round_uniformly(*model_, options_.bits.value_or(8));
   }
   if (options_.method == "rate-distortion") round_weights();
-  if (quantised_) finish_step("rounded", false);
+  if (quantised_) remember("rounded");
   description_.model = model_->definition();
   sizes_ = write_kndz(options_.out, packed(), to_metadata(description_), coder());
   progress_.finish();
   return true;
 }
 
-bool Compression::finish_step(const std::string& name, bool retrain) {
-  if (retrain && retraining_ != nullptr && options_.epochs > 0) {
-    progress_.print(fmt::format("{}: retraining, {}", name, counted(options_.epochs, "epoch")));
-    if (!retraining_->train(*model_, progress_, stop_)) return false;
+bool Compression::prune_model() {
+  PruneOptions pruning = pruning_of(options_);
+  if (options_.is_automatic())
+    for (const LayerDensity& layer : proposed()) pruning.layers.push_back(layer);
+  if (options_.gradual) {
+    constexpr int64_t kTimes = 10;
+    const int64_t every = retraining_->updates() / (2 * kTimes);
+    if (every == 0)
+      throw UsageError(fmt::format("--gradual needs at least {} updates, and {} have {}: more --epochs are needed",
+                                   2 * kTimes, counted(options_.epochs, "epoch"), retraining_->updates()));
+    const auto prune_now = gradual_pruning(*model_, {.last = pruning, .every = every, .times = kTimes});
+    if (!finish("pruned", {.after_update = prune_now})) return false;
+  } else {
+    prune(*model_, pruning);
+    if (!finish("pruned")) return false;
   }
-  CompressionStep step{.name = name, .bytes = bytes_of(packed())};
-  if (retraining_ != nullptr) {
-    const Evaluation measured = retraining_->measure(*model_, stop_);
-    step.top1 = measured.top1;
-    step.top5 = measured.top5;
-    step.loss = measured.loss;
+  if (!options_.regrow) return true;
+  release_weights(*model_);
+  constexpr double kSlower = 0.1;  // Han et al., arXiv:1607.04381, section 3
+  return finish("dense again", {.lr_factor = kSlower});
+}
+
+bool Compression::finish(const std::string& step, const Retraining::Change& change) {
+  if (retraining_ != nullptr && options_.epochs > 0) {
+    progress_.print(fmt::format("{}: retraining, {}", step, counted(options_.epochs, "epoch")));
+    if (!retraining_->train(*model_, progress_, stop_, change)) return false;
   }
-  steps_.push_back(step);
+  remember(step);
   return true;
 }
 
-// Tuning changes the biases, and so the size. Then the target is lowered by what is too much, and the model rounded
-// anew.
+// The first one is the model as it came: four bytes for each number.
+void Compression::remember(const std::string& step) {
+  CompressionStep result{.name = step, .bytes = steps_.empty() ? 4 * model_->parameter_count() : bytes_of(packed())};
+  if (retraining_ != nullptr) {
+    const Evaluation measured = retraining_->measure(*model_, stop_);
+    result.top1 = measured.top1;
+    result.top5 = measured.top5;
+    result.loss = measured.loss;
+  }
+  steps_.push_back(result);
+}
+
+std::vector<LayerDensity> Compression::proposed() const {
+  return sensitivity_ ? propose_densities(*sensitivity_, options_.most_loss) : std::vector<LayerDensity>{};
+}
+
 void Compression::round_weights() {
   const auto images = std::make_shared<data::PictureFolder>(options_.calibrate, options_.data.open_options(0).decode);
   for (const std::string& note : images->notes()) progress_.on_note(note);
-  const data::Transform transform = data::preprocess(*description_.preprocessing);
   const std::unique_ptr<Module> original = fold_batch_norm(*model_);
-  progress_.print(fmt::format("calibrating on {}", counted(images->size(), "picture")));
   constexpr int64_t kViews = 2;  // of each picture: other pieces of it
-  const Calibration calibration = calibrate(*original, images,
-                                            {.transform = data::preprocess_at_random(*description_.preprocessing),
-                                             .passes = kViews,
-                                             .seed = options_.everywhere.seed,
-                                             .reading = options_.data.reading,
-                                             .stop = stop_});
+  const Calibration calibration =
+      calibrate(*original, images,
+                {.transform = data::preprocess_at_random(*description_.preprocessing),
+                 .passes = kViews,
+                 .seed = options_.everywhere.seed,
+                 .reading = options_.data.reading,
+                 .progress = [this](int64_t done, int64_t total) { progress_.show("calibrating", done, total); },
+                 .stop = stop_});
+  // Tuning changes the biases, and so the size. Then the target is lowered by what is too much.
   for (int64_t target = options_.bytes;;) {
-    model_ = fold_batch_norm(*original);  // a copy
-    QuantisedModel quantised =
-        quantise(*model_, calibration,
-                 {.lambda = options_.bytes > 0 ? 0 : options_.lambda,
-                  .target_bytes = target,
-                  .size = [&](const QuantisedModel& q) { return bytes_of(coded_tensors(*model_, q)); },
-                  .stop = stop_});
-    if (options_.passes > 0)
-      distil(*original, *model_, quantised, images,
-             {.transform = transform,
-              .epochs = options_.passes,
-              .seed = options_.everywhere.seed,
-              .reading = options_.data.reading,
-              .stop = stop_});
-    quantised_ = std::move(quantised);
+    quantised_ = round_to(target, *original, calibration, images);
     const int64_t excess = bytes_of(packed()) - options_.bytes;
-    if (options_.bytes == 0 || excess <= 0) return;
+    if (options_.bytes == 0 || excess <= 0) break;
     constexpr int64_t kMargin = 200;  // bytes
     target -= excess + kMargin;
   }
+  agreement_ = compare_predictions(
+      *original, *model_, images,
+      {.transform = data::preprocess(*description_.preprocessing), .reading = options_.data.reading, .stop = stop_});
+}
+
+QuantisedModel Compression::round_to(int64_t bytes, Module& original, const Calibration& calibration,
+                                     const data::DatasetPtr& images) {
+  model_ = fold_batch_norm(original);  // a copy
+  QuantisedModel result =
+      quantise(*model_, calibration,
+               {.lambda = bytes > 0 ? 0 : options_.lambda,
+                .target_bytes = bytes,
+                .size = [&](const QuantisedModel& q) { return bytes_of(coded_tensors(*model_, q)); },
+                .progress = [this](int64_t done, int64_t total) { progress_.show("rounding layers", done, total); },
+                .stop = stop_});
+  if (options_.passes > 0)
+    distil(original, *model_, result, images,
+           {.transform = data::preprocess(*description_.preprocessing),
+            .epochs = options_.passes,
+            .seed = options_.everywhere.seed,
+            .reading = options_.data.reading,
+            .progress = [this](int64_t done, int64_t total, double) { progress_.show("tuning", done, total); },
+            .stop = stop_});
+  return result;
 }
 
 std::vector<CodedTensor> Compression::packed() const {

@@ -9,7 +9,9 @@
 
 #include <kindling/cli/compress_options.h>
 #include <kindling/cli/retraining.h>
+#include <kindling/compress/agreement.h>
 #include <kindling/compress/rate_distortion.h>
+#include <kindling/compress/sensitivity.h>
 #include <kindling/interop/description.h>
 #include <kindling/io/kndz.h>
 #include <kindling/train/terminal_progress.h>
@@ -36,12 +38,21 @@ class Compression {
   const std::vector<CompressionStep>& steps() const { return steps_; }
   /// Of the file that was written.
   const KndzSizes& sizes() const { return sizes_; }
+  /// What the layers stand, if that was asked for.
+  const std::optional<Sensitivity>& sensitivity() const { return sensitivity_; }
+  std::vector<LayerDensity> proposed() const;
+  /// With the original, on the pictures of --calibrate. Nothing of other methods.
+  const std::optional<Agreement>& agreement() const { return agreement_; }
   Module& model() { return *model_; }
 
  private:
-  /// Retrains after what `name` says was done. False if it was stopped.
-  bool finish_step(const std::string& name, bool retrain);
+  /// Retrains, and remembers the size and the accuracy. False if it was stopped.
+  bool finish(const std::string& step, const Retraining::Change& change = {});
+  void remember(const std::string& step);
+  bool prune_model();
   void round_weights();
+  QuantisedModel round_to(int64_t bytes, Module& original, const Calibration& calibration,
+                          const data::DatasetPtr& images);
   /// The model as a file keeps it.
   std::vector<CodedTensor> packed() const;
   int64_t bytes_of(const std::vector<CodedTensor>& tensors) const;
@@ -53,7 +64,9 @@ class Compression {
   const Retraining* retraining_;
   TerminalProgress progress_;
   const std::atomic<bool>* stop_;
+  std::optional<Sensitivity> sensitivity_;
   std::optional<QuantisedModel> quantised_;  ///< once its weights are on a grid
+  std::optional<Agreement> agreement_;
   std::vector<CompressionStep> steps_;
   KndzSizes sizes_;
 };

@@ -224,9 +224,12 @@ std::unique_ptr<Optimizer> Recipe::make_optimizer(Module& model) const {
   return std::make_unique<AdamW>(groups(model), options);
 }
 
+int64_t Recipe::updates_per_epoch(int64_t samples) const {
+  return ceil_div(data::batch_count(samples, batch_size, drop_last), accumulate);
+}
+
 Schedule Recipe::make_schedule(int64_t samples) const {
-  const int64_t batches = data::batch_count(samples, batch_size, drop_last);
-  const int64_t updates = ceil_div(batches, accumulate);  // in one epoch
+  const int64_t updates = updates_per_epoch(samples);
   ScheduleOptions options{
       .power = power,
       .every = step_every * updates,

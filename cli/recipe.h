@@ -77,6 +77,7 @@ struct Recipe {
   void freeze_parameters(Module& model) const;
   /// For the parameters that are not frozen.
   std::unique_ptr<Optimizer> make_optimizer(Module& model) const;
+  int64_t updates_per_epoch(int64_t samples) const;
   /// For a training set of so many samples.
   Schedule make_schedule(int64_t samples) const;
   /// Whether nothing in it is random.

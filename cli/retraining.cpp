@@ -61,19 +61,31 @@ Schedule Retraining::schedule() const {
                  static_cast<double>(epochs_) / static_cast<double>(epochs_of_run_));
 }
 
-bool Retraining::train(Module& model, TerminalProgress& progress, const std::atomic<bool>* stop) const {
+bool Retraining::train(Module& model, TerminalProgress& progress, const std::atomic<bool>* stop,
+                       const Change& change) const {
+  TrainCommand options = options_;
+  *options.recipe.lr *= change.lr_factor;
   const TrainResult result =
-      make_trainer(options_, model, schedule(), input_)
+      make_trainer(options, model, schedule(), input_, change.after_update)
           ->fit(data_.train, nullptr,
-                {.epochs = epochs_, .reading = options_.data.reading, .listener = &progress, .stop = stop});
+                {.epochs = epochs_, .reading = options.data.reading, .listener = &progress, .stop = stop});
   return result.end != TrainEnd::stopped;
 }
 
-Evaluation Retraining::measure(Module& model, const std::atomic<bool>* stop) const {
-  const data::Preprocessing pixels = options_.images.preprocessing(options_.model.size, input_);
-  return evaluate(
-      model, measured_.images,
-      {.batch_size = 64, .transform = data::preprocess(pixels), .reading = options_.data.reading, .stop = stop});
+int64_t Retraining::updates() const { return epochs_ * options_.recipe.updates_per_epoch(data_.train->size()); }
+
+EvaluateOptions Retraining::how(const std::atomic<bool>* stop) const {
+  constexpr int64_t kBatch = 64;
+  return {.batch_size = kBatch,
+          .transform = data::preprocess(options_.images.preprocessing(options_.model.size, input_)),
+          .reading = options_.data.reading,
+          .stop = stop};
 }
+
+Evaluation Retraining::measure(Module& model, const std::atomic<bool>* stop) const {
+  return evaluate(model, measured_.images, how(stop));
+}
+
+Score Retraining::score(const std::atomic<bool>* stop) const { return top1_on(measured_.images, how(stop)); }
 
 }  // namespace kindling::cli

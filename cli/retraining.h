@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include <kindling/cli/train_options.h>
+#include <kindling/compress/sensitivity.h>
 #include <kindling/data/open.h>
 #include <kindling/nn/module.h>
 #include <kindling/train/evaluate.h>
@@ -31,17 +33,26 @@ class Retraining {
   /// Opens the data. Throws as complete() and data::open_dataset() do.
   explicit Retraining(const Choice& choice);
 
+  /// What is done otherwise than the recipe says.
+  struct Change {
+    double lr_factor = 1;
+    std::function<void(int64_t updates)> after_update = {};  ///< see TrainerOptions
+  };
   /// `epochs` of training. False if it was stopped.
-  bool train(Module& model, TerminalProgress& progress, const std::atomic<bool>* stop) const;
+  bool train(Module& model, TerminalProgress& progress, const std::atomic<bool>* stop, const Change& change) const;
+  /// How many updates train() makes.
+  int64_t updates() const;
   /// On test/ or else on what is held out; without training, on all of a flat folder as well.
   Evaluation measure(Module& model, const std::atomic<bool>* stop) const;
 
-  const TrainCommand& options() const { return options_; }
+  /// The top-1 of measure(), for many models: the images are read once.
+  Score score(const std::atomic<bool>* stop) const;
   /// Which images measure() takes, in words.
   const std::string& part() const { return measured_.part; }
 
  private:
   Schedule schedule() const;
+  EvaluateOptions how(const std::atomic<bool>* stop) const;
 
   TrainCommand options_;
   int64_t epochs_;

@@ -71,7 +71,7 @@ bool has_checkpoint(const TrainCommand& options) {
 }
 
 std::unique_ptr<Trainer> make_trainer(const TrainCommand& options, Module& model, Schedule schedule,
-                                      const data::InputInfo& input) {
+                                      const data::InputInfo& input, std::function<void(int64_t updates)> after_update) {
   const Recipe& recipe = options.recipe;
   const int64_t size = options.model.size;
   return std::make_unique<Trainer>(
@@ -88,6 +88,7 @@ std::unique_ptr<Trainer> make_trainer(const TrainCommand& options, Module& model
                      .early_transform = recipe.early_transform(size, input, options.images),
                      .early_epochs = recipe.early_epochs,
                      .cache_features = recipe.leaves_images_alone(),
+                     .after_update = std::move(after_update),
                      .seed = options.everywhere.seed});
 }
 

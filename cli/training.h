@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -22,9 +24,11 @@ struct Training {
 /// The options are complete().
 Training make_training(const TrainCommand& options, const data::Splits& data, const data::InputInfo& input);
 
-/// A trainer of `model` by the recipe of the options, which are complete().
+/// A trainer of `model` by the recipe of the options, which are complete(). For `after_update` see
+/// TrainerOptions.
 std::unique_ptr<Trainer> make_trainer(const TrainCommand& options, Module& model, Schedule schedule,
-                                      const data::InputInfo& input);
+                                      const data::InputInfo& input,
+                                      std::function<void(int64_t updates)> after_update = {});
 
 /// What training from scratch reaches.
 struct Baseline {

@@ -1,6 +1,7 @@
 // Everything of compress/.
 #pragma once
 
+#include <kindling/compress/agreement.h>
 #include <kindling/compress/calibration.h>
 #include <kindling/compress/curvature.h>
 #include <kindling/compress/distillation.h>

@@ -5,8 +5,7 @@
 #include <vector>
 
 #include <kindling/autograd/ops/elementwise.h>
-#include <kindling/autograd/ops/reduce.h>
-#include <kindling/autograd/ops/softmax.h>
+#include <kindling/compress/agreement.h>
 #include <kindling/compress/weight_layers.h>
 #include <kindling/optim/adam.h>
 #include <kindling/tensor/ops.h>
@@ -71,21 +70,7 @@ class Tuned {
   std::vector<double> units_;
 };
 
-/// KL(softmax(p) || softmax(q)), the mean over the rows.
-Variable divergence(const Tensor& p, const Variable& q) {
-  const Tensor target = softmax(p);
-  const double entropy = dot(target, log_softmax(p)) / static_cast<double>(p.size(0));
-  return sum(log_softmax(q) * Variable(target)) * (-1.0 / static_cast<double>(p.size(0))) + entropy;
-}
-
 }  // namespace
-
-double mean_divergence(const Tensor& p, const Tensor& q) {
-  check(p.rank() == 2 && p.shape() == q.shape(), "mean_divergence", "needs two [N, classes], got ", p.shape(), " and ",
-        q.shape());
-  const NoGrad no_grad;
-  return divergence(p.to(DType::f64), Variable(q.to(DType::f64))).item();
-}
 
 void distil(Module& original, Module& model, QuantisedModel& quantised, const data::DatasetPtr& images,
             const DistillationOptions& options) {
@@ -111,13 +96,14 @@ void distil(Module& original, Module& model, QuantisedModel& quantised, const da
           return original(batch.input).value();
         }();
         tuned.place();
-        const Variable loss = divergence(target, model(batch.input));
+        const Variable loss = mean_divergence(target, model(batch.input));
         adam.zero_grad();
         loss.backward();
         adam.set_lr(options.lr * 0.5 *
                     (1 + std::cos(std::numbers::pi * static_cast<double>(done) / static_cast<double>(total))));
         adam.step();
-        if (options.progress) options.progress(++done, total, loss.item());
+        ++done;
+        if (options.progress) options.progress(done, total, loss.item());
       }
     tuned.keep(quantised);
   }

@@ -33,7 +33,4 @@ struct DistillationOptions {
 void distil(Module& original, Module& model, QuantisedModel& quantised, const data::DatasetPtr& images,
             const DistillationOptions& options = {});
 
-/// The mean over the rows of KL(softmax(p) || softmax(q)), in nats; logits [N, classes].
-double mean_divergence(const Tensor& p, const Tensor& q);
-
 }  // namespace kindling

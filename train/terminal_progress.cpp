@@ -30,6 +30,13 @@ struct TerminalProgress::State {
   terminal::Style style{2};
   std::string label = {};  ///< of the epoch in progress
   Clock::time_point last_line = Clock::now();
+
+  /// Where there is no bar.
+  void print_now_and_then(const std::string& line) {
+    if (status.on_terminal() || Clock::now() - last_line < kPlainLines) return;
+    last_line = Clock::now();
+    status.print(line);
+  }
 };
 
 TerminalProgress::TerminalProgress(bool quiet) : state_(new State{.status = terminal::StatusLine(quiet)}) {}
@@ -37,6 +44,12 @@ TerminalProgress::TerminalProgress(bool quiet) : state_(new State{.status = term
 TerminalProgress::~TerminalProgress() = default;
 
 void TerminalProgress::print(const std::string& line) { state_->status.print(line); }
+
+void TerminalProgress::show(const std::string& what, int64_t done, int64_t total) {
+  const std::string text = fmt::format("{} of {}", done, total);
+  state_->status.show(what, static_cast<double>(done) / static_cast<double>(total), text);
+  state_->print_now_and_then(fmt::format("{}  {}", what, text));
+}
 
 void TerminalProgress::finish() { state_->status.clear(); }
 
@@ -54,9 +67,7 @@ void TerminalProgress::on_step(const StepReport& report) {
   const std::string text = fmt::format("loss {:.3f}{}  {:.0f} images/s  {} left", report.epoch_loss, accuracy,
                                        report.images_per_second, duration(report.seconds_left));
   state_->status.show(state_->label, static_cast<double>(report.batch) / static_cast<double>(report.batches), text);
-  if (state_->status.on_terminal() || Clock::now() - state_->last_line < kPlainLines) return;
-  state_->last_line = Clock::now();
-  state_->status.print(fmt::format("{}  step {}/{}  {}", state_->label, report.step, report.steps, text));
+  state_->print_now_and_then(fmt::format("{}  step {}/{}  {}", state_->label, report.step, report.steps, text));
 }
 
 void TerminalProgress::on_validation(int64_t done, int64_t total) {

@@ -21,6 +21,8 @@ class TerminalProgress : public TrainListener {
   void on_validation(int64_t done, int64_t total) override;
   void on_epoch(const EpochReport& report) override;
   void on_note(const std::string& note) override;
+  /// A bar for work of the caller's own; without a terminal, a line now and then.
+  void show(const std::string& what, int64_t done, int64_t total);
   /// A line of the caller's own, above the bar.
   void print(const std::string& line);
   /// Takes the bar away.

@@ -120,6 +120,98 @@ TEST_CASE("compress: factored layers are named, measured and read again") {
   CHECK(eval.json()["top1"] == outcome.json()["top1_after"]);
 }
 
+TEST_CASE("compress: from nothing, by one preset; and again, without a second training") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", recipe = folder / "recipe.json", small = folder / "s.kndz";
+  write_images(data, {"blue", "green", "red"}, 8);
+  write_file(recipe, R"({"model": "squeezenet_cifar", "size": 16, "epochs": 4, "batch_size": 4, "lr": 0.01})");
+  const auto compress = [&](const Strings& more) {
+    return kindling_command(with({"compress", "--data", "folder:" + data, "--train", recipe, "--preset",
+                                  "deep-compression", "--threads", "1", "--json", "--out", small},
+                                 more));
+  };
+  const Outcome first = compress({"--model", "lenet", "--epochs", "1"});  // named: not the recipe's
+  INFO(first.err);
+  REQUIRE(first.code == 0);
+  const json result = first.json();
+  CHECK(result["weights"] == folder / "s.run/last.ckpt");
+  REQUIRE(result["steps"].size() == 3);
+  CHECK(result["steps"][0]["name"] == "fp32");
+  CHECK(result["steps"][0]["top1"].is_number());
+  CHECK(result["density"].get<double>() == Approx(0.33).margin(0.001));
+  CHECK(nonzero(small, "fc1/weight") > 0);  // LeNet's
+  const std::string bytes = read_file(small), metrics = read_file(folder / "s.run/metrics.jsonl");
+  const Outcome again = compress({"--epochs", "1"});
+  INFO(again.err);
+  REQUIRE(again.code == 0);
+  CHECK(read_file(small) == bytes);
+  CHECK(read_file(folder / "s.run/metrics.jsonl") == metrics);
+  const Outcome other = compress({"--data", "shapes"});
+  CHECK(other.code == 2);
+  CHECK_THAT(other.err, Contains("s.run holds a run on folder:" + data));
+}
+
+TEST_CASE("compress: a scan draws what each layer stands, and prunes by it") {
+  const Trained trained;
+  const std::string drawing = trained.folder / "scan.svg";
+  const Outcome scan = kindling_command({"compress", "--weights", trained.weights, "--data", "folder:" + trained.data,
+                                         "--scan", drawing, "--most-loss", "100", "--threads", "1", "--json"});
+  INFO(scan.err);
+  REQUIRE(scan.code == 0);
+  CHECK_FALSE(std::filesystem::exists(trained.small));
+  CHECK_THAT(read_file(drawing), Contains("fc1"));
+  const json layers = scan.json()["sensitivity"]["layers"];
+  REQUIRE(layers.size() == 4);
+  for (const json& layer : layers) CHECK(layer["proposed_density"] == 0.1);  // whatever it costs
+  const json result = trained.compress(
+      {"--data", "folder:" + trained.data, "--density", "fc1=0.5,auto", "--most-loss", "100", "--method", "kmeans"});
+  CHECK(nonzero(trained.small, "fc1/weight") == 12500);
+  CHECK(nonzero(trained.small, "fc2/weight") == 150);  // a tenth of 1,500
+  CHECK(result["sensitivity"]["densities"].size() == 9);
+}
+
+TEST_CASE("compress: whole filters go, and the small file holds the narrower model") {
+  const OptionData data;
+  const std::string base =
+      "compress --weights @/squeezenet.safetensors --model squeezenet_cifar --out @/s.kndz --json ";
+  const Outcome outcome = kindling_command(data.words(base + "--filters 0.5,fire2/expand3x3=0.25"));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const std::unique_ptr<Module> model = load_model(data / "s.kndz");
+  const auto filters = [&](const std::string& name) {
+    for (const auto& [path, parameter] : model->named_parameters())
+      if (path == name) return parameter.size(0);
+    return int64_t{-1};
+  };
+  CHECK(filters("fire2/expand3x3/weight") == 16);
+  CHECK(filters("fire2/expand1x1/weight") == 32);
+}
+
+TEST_CASE("compress: pruned weights grow again when they are let") {
+  const Trained trained;
+  const Strings retrained{"--data", "folder:" + trained.data, "--epochs", "2", "--lr", "0.01"};
+  const json sparse = trained.compress(with(retrained, {"--density", "0.5"}));
+  CHECK(sparse["density"].get<double>() == Approx(0.5).margin(0.001));
+  const json dense = trained.compress(with(retrained, {"--preset", "dense-sparse-dense"}));
+  CHECK(dense["density"].get<double>() > 0.99);
+  REQUIRE(dense["steps"].size() == 3);
+  CHECK(dense["steps"][2]["name"] == "dense again");
+}
+
+TEST_CASE("compress: weights are pruned while the model is retrained") {
+  const Trained trained;
+  const json result =
+      trained.compress({"--data", "folder:" + trained.data, "--density", "0.25", "--gradual", "--epochs", "10"});
+  CHECK(result["density"].get<double>() == Approx(0.25).margin(0.001));
+  const std::string bytes = read_file(trained.small);
+  trained.compress({"--data", "folder:" + trained.data, "--density", "0.25", "--epochs", "10"});
+  CHECK(read_file(trained.small) != bytes);
+  const Outcome few = kindling_command({"compress", "--weights", trained.weights, "--data", "folder:" + trained.data,
+                                        "--out", trained.small, "--density", "0.25", "--gradual", "--epochs", "1"});
+  CHECK(few.code == 2);
+  CHECK_THAT(few.err, Contains("--gradual needs at least 20 updates"));
+}
+
 TEST_CASE("compress: what is wrong is said before anything begins") {
   const OptionData data;
   const auto check = [&](const std::string& words, const std::string& message) {
@@ -130,7 +222,13 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
     CHECK_FALSE(std::filesystem::exists(data / "s.kndz"));
   };
   const std::string lenet = "--weights @/lenet.safetensors --out @/s.kndz ";
-  check("--out @/s.kndz", "--weights FILE is needed");
+  check("--out @/s.kndz --train nothing", "--train nothing: is neither a file nor a preset of kindling train");
+  check("--train shapes", "--out FILE.kndz is needed");
+  check(lenet + "--density auto", "--density auto needs --data");
+  check(lenet + "--scan @/scan.svg", "--scan needs --data");
+  check(lenet + "--filters 0", "--filters 0: a density is above 0 and at most 1");
+  check(lenet + "--regrow --density 0.5", "--regrow has no effect without --epochs");
+  check(lenet + "--train shapes", "--train has no effect beside --weights");
   check("--weights @/lenet.safetensors", "--out FILE.kndz is needed");
   check("--weights @/lenet.safetensors --out @/s.pth", "--out FILE.kndz is needed");
   check(lenet + "--method rate-distortion", "needs --calibrate FOLDER");
@@ -158,11 +256,22 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"threads", "--threads 1", "--threads 3", retrain, same},
       {"seed", "--seed 1", "--seed 2", retrain, other_figures},
       {"preset", "", "--preset deep-compression", "", other_figures},
+      {"train", "", "", "compress_test", elsewhere},
+      {"train", "", "--train shapes", "", refused},
       {"out", "", "", "compress_test", elsewhere},
       {"svd", "", "--svd 0.5", "", other_figures},
       {"factor-layers", "--factor-layers fc1", "--factor-layers fc2", "--svd 0.5", other_figures},
       {"factor-layers", "", "--factor-layers fc1", "", refused},
       {"density", "--density 0.5", "--density 0.5,fc2=0.2", "", other_figures},
+      {"overall", "--no-overall", "--overall", "--density 0.5", other_figures},
+      {"overall", "", "--overall", "", refused},
+      {"gradual", "", "", "compress_test", elsewhere},
+      {"gradual", "", "--gradual", "--density 0.5", refused},
+      {"regrow", "--no-regrow", "--regrow", retrain, other_figures},
+      {"filters", "--filters 0.75", "--filters 0.5", squeezenet, other_figures},
+      {"scan", "", "--scan @/scan.svg", "--data folder:@/flat", other_figures},
+      {"most-loss", "--most-loss 0", "--most-loss 100", "--data folder:@/flat --density auto", other_figures},
+      {"most-loss", "", "--most-loss 2", "", refused},
       {"method", "--method none", "--method kmeans", "", other_figures},
       {"bits", "--bits 4", "--bits 6", "--method kmeans", other_figures},
       {"bits", "", "--bits 6", "", refused},

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <kindling/compress/distillation.h>
+#include <kindling/compress/agreement.h>
 #include <kindling/compress/weight_layers.h>
 #include <kindling/tests/support/tensors.h>
 #include <kindling/train/evaluate.h>

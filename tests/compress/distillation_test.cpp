@@ -1,9 +1,8 @@
 #include <kindling/compress/distillation.h>
 
-#include <cmath>
-
 #include <catch2/catch.hpp>
 
+#include <kindling/compress/agreement.h>
 #include <kindling/compress/weight_layers.h>
 #include <kindling/tests/support/tensors.h>
 #include <kindling/train/evaluate.h>
@@ -11,14 +10,6 @@
 
 using namespace kindling;
 using namespace kindling::testing;
-
-TEST_CASE("mean_divergence: by hand, and 0 of itself") {
-  const Tensor p = Tensor::from<float>({0, 0, 5, 5}, {2, 2});
-  const Tensor q = Tensor::from<float>({0, std::log(3.0F), 1, 1}, {2, 2});  // 1/4 and 3/4, then the same
-  CHECK(mean_divergence(p, q) == Approx(0.5 * (0.5 * std::log(2.0) + 0.5 * std::log(0.5 / 0.75))));
-  CHECK(mean_divergence(p, p) == Approx(0).margin(1e-12));
-  CHECK_THROWS_AS(mean_divergence(p, Tensor::zeros({2, 3})), ShapeError);
-}
 
 TEST_CASE("distil: the divergence falls, the codes stay, and the weights are steps times codes") {
   const data::DatasetPtr pictures = small_pictures(40);
@@ -44,6 +35,18 @@ TEST_CASE("distil: the divergence falls, the codes stay, and the weights are ste
     CHECK(layers[i].weight->value().to_vector<float>()[3] ==
           quantised.layers[i].step * static_cast<float>(quantised.layers[i].codes[3]));
   }
+}
+
+TEST_CASE("distil: the same whether somebody watches or not") {
+  const data::DatasetPtr pictures = small_pictures(20);
+  Sequential original = small_model(), net = small_model();
+  const QuantisedModel start = quantise(net, calibrate(net, pictures), {.target_bytes = 340});
+  QuantisedModel watched = start, alone = start;
+  DistillationOptions options{.epochs = 4, .batch_size = 10, .lr = 0.02};
+  distil(original, net, alone, pictures, options);
+  options.progress = [](int64_t, int64_t, double) {};
+  distil(original, net, watched, pictures, options);
+  for (size_t i = 0; i < start.layers.size(); ++i) CHECK(watched.layers[i].step == alone.layers[i].step);
 }
 
 TEST_CASE("distil: stopped, it has changed nothing") {

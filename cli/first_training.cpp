@@ -1,0 +1,76 @@
+#include <kindling/cli/first_training.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <kindling/cli/output.h>
+#include <kindling/cli/presets.h>
+#include <kindling/cli/train_run.h>
+#include <kindling/train/run_folder.h>
+
+namespace kindling::cli {
+namespace {
+
+/// The options that a training shares with what calls for it.
+constexpr const char* kShared[] = {"model", "bypass", "norm",    "dropout", "form",      "classes", "size",
+                                   "conv",  "data",   "labels",  "workers", "val_share", "strict",  "max_pixels",
+                                   "mean",  "std",    "threads", "seed",    "preprocess"};
+
+void apply_recipe(const FirstTraining& training, const Settings& given, TrainCommand& train, Settings& settings) {
+  nlohmann::json values = nlohmann::json::object();
+  const nlohmann::json all = given.values();
+  for (const char* key : kShared) {
+    std::string name = key;
+    std::replace(name.begin(), name.end(), '_', '-');
+    if (given.is_named(name)) values[key] = all[key];
+  }
+  std::vector<std::string> names;
+  for (const Preset& preset : presets()) names.push_back(preset.name);
+  if (std::find(names.begin(), names.end(), training.recipe) != names.end())
+    values["preset"] = training.recipe;
+  else if (training.recipe.empty() || std::filesystem::exists(training.recipe))
+    train.config = training.recipe;
+  else
+    throw UsageError(fmt::format("--train {}: is neither a file nor a preset of kindling train ({})", training.recipe,
+                                 fmt::join(names, ", ")));
+  settings.apply(values, "the command line", Layer::command_line);
+  train.out = training.run;
+  apply_layers(train, settings);
+}
+
+void apply_run(const FirstTraining& training, const Settings& given, TrainCommand& train, Settings& settings) {
+  train.resume = training.run;
+  apply_layers(train, settings);
+  DataChoice named;
+  named.data = given.is_named("data") ? given.values()["data"].get<std::string>() : train.data.data;
+  named.make_absolute();
+  if (named.data != train.data.data)
+    throw UsageError(fmt::format("{} holds a run on {}, not on {}: name another --out, or remove the folder",
+                                 training.run, train.data.data, named.data));
+}
+
+}  // namespace
+
+std::string train_first(const FirstTraining& training, const Everywhere& everywhere, const Settings& settings) {
+  TrainCommand train;
+  Settings of_training;
+  declare(train, of_training);
+  train.everywhere.declare(of_training);
+  if (RunFolder::holds_run(training.run))
+    apply_run(training, settings, train, of_training);
+  else
+    apply_recipe(training, settings, train, of_training);
+  train.everywhere.quiet = everywhere.quiet;
+  TerminalProgress progress(everywhere.quiet);
+  const Trained trained = train_run(train, of_training, progress);
+  progress.finish();
+  if (trained.result.end != TrainEnd::stopped) return training.run + "/last.ckpt";
+  say(fmt::format("stopped after step {} of the training; the same command goes on with it\n", trained.result.steps));
+  return "";
+}
+
+}  // namespace kindling::cli
