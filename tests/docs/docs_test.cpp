@@ -35,6 +35,11 @@ TEST_CASE("the C++ of docs/own_loop.md stands in the examples") {
   CHECK(code_blocks("docs/own_loop.md").size() >= 5);
 }
 
+TEST_CASE("the C++ of docs/compression.md stands in the examples") {
+  CHECK(unknown_blocks("docs/compression.md", sources_of("examples")) == std::vector<std::string>{});
+  CHECK(code_blocks("docs/compression.md").size() >= 5);
+}
+
 TEST_CASE("the C++ of README and design.md stands in the examples or in the library") {
   const std::string sources = sources_of("examples") + sources_of("autograd/ops");
   CHECK(unknown_blocks("README.md", sources) == std::vector<std::string>{});
