@@ -7,6 +7,7 @@
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
 #include <kindling/interop/weights.h>
+#include <kindling/io/kndz.h>
 #include <kindling/models/definition.h>
 #include <kindling/train/printable.h>
 
@@ -21,8 +22,9 @@ struct ConvertCommand {
 
 void declare(ConvertCommand& options, Settings& settings) {
   settings.group("Files");
-  settings.add_words(options.files, "IN OUT",
-                     "OUT's ending says its format: .pth, .pt, .caffemodel, .npz, .npy; safetensors for all others");
+  settings.add_words(
+      options.files, "IN OUT",
+      "OUT's ending says its format: .pth, .pt, .caffemodel, .kndz, .npz, .npy; safetensors for all others");
   settings.add("prototxt", options.prototxt, "FILE",
                "Of a .caffemodel: by whose names, types and order to take its layers");
   settings
@@ -89,7 +91,7 @@ struct Written {
   int64_t tensors = 0, parameters = 0;
 };
 
-/// A model that is known: under the names that OUT is to have.
+/// A model that is known: under the names that OUT is to have. What is compressed stays so.
 Written convert_model(const ConvertCommand& options, const WeightsFile& from) {
   std::optional<Naming> naming;
   for (size_t i = 0; i < naming_words().size(); ++i)
@@ -99,7 +101,11 @@ Written convert_model(const ConvertCommand& options, const WeightsFile& from) {
   shrink_as_in(*model, from);
   if (is_double(from.file)) model->to(DType::f64);
   load(*model, from);
-  save(*model, options.files[1], describe(options, from, *model), naming);
+  const std::string& out = options.files[1];
+  if (!naming && format_of_file(from.file.path) == FileFormat::kndz && format_of_name(out) == FileFormat::kndz)
+    write_kndz(out, read_kndz(from.file.path).tensors, to_metadata(describe(options, from, *model)));
+  else
+    save(*model, out, describe(options, from, *model), naming);
   return {.model = model->definition().model,
           .tensors = std::ssize(named_tensors(*model)),
           .parameters = model->parameter_count()};

@@ -22,6 +22,13 @@ struct Outcome {
   nlohmann::json json() const;
 };
 
+/// Whether CommandOptions::address_space is of use: sanitizers take terabytes for themselves.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kCanLimitAddressSpace = false;
+#else
+inline constexpr bool kCanLimitAddressSpace = true;
+#endif
+
 struct CommandOptions {
   std::vector<std::pair<std::string, std::string>> environment = {};
   int64_t largest_file = 0;         ///< bytes that a file may grow to; 0: no limit

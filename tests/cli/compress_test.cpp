@@ -88,6 +88,28 @@ TEST_CASE("compress: what has few values already loses nothing, by either coder"
   }
 }
 
+TEST_CASE("convert: what is compressed stays so, and its pixels can be named anew") {
+  const OptionData data;
+  const std::string small = data / "s.kndz", other = data / "other.kndz";
+  const auto run = [&](const std::string& words) {
+    const Outcome outcome = kindling_command(data.words(words));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+  };
+  run("compress --weights @/squeezenet.safetensors --model squeezenet_cifar --method kmeans --bits 4 --out @/s.kndz");
+  run("convert @/s.kndz @/other.kndz --preprocess caffe");
+  const auto pixels = [](const std::string& path) { return read_description(path).preprocessing; };
+  CHECK_FALSE(pixels(small));
+  REQUIRE(pixels(other));
+  CHECK(pixels(other)->bgr);
+  const KndzFile before = read_kndz(small), after = read_kndz(other);
+  REQUIRE(before.tensors.size() == after.tensors.size());
+  for (size_t i = 0; i < before.tensors.size(); ++i) {
+    CHECK(before.tensors[i].codebook == after.tensors[i].codebook);
+    CHECK(before.tensors[i].numbers == after.tensors[i].numbers);
+  }
+}
+
 TEST_CASE("compress: by rate and distortion, no larger than was asked for") {
   const Trained trained;
   const Strings trade{"--method", "rate-distortion", "--calibrate", trained.data};

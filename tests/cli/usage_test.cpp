@@ -247,6 +247,7 @@ TEST_CASE("what has no effect is an error in a file for --config, but not in a p
 }
 
 TEST_CASE("what memory is asked for is named where there is not enough") {
+  if (!kCanLimitAddressSpace) return;
   const Outcome outcome =
       kindling_command({"info", "--classes", "1000000000"}, {.address_space = int64_t{4'000'000'000}});
   CHECK(outcome.code == 1);
