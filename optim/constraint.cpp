@@ -45,10 +45,10 @@ void spread_values(const Tensor& values, Variable& parameter) {
 }
 
 Tensor free_gradient(const Variable& parameter) {
-  const auto& [codes, shared] = parameter.constraint();
+  const Tensor& codes = parameter.constraint().codes;
   const Tensor grad = parameter.grad().contiguous();
   if (!codes.defined()) return grad;
-  if (!shared) {
+  if (!parameter.constraint().shared) {
     Tensor held = grad.clone();
     hold_zeros(codes, held);
     return held;
