@@ -31,11 +31,11 @@ double density_of(Module& model) {
   return static_cast<double>(kept) / static_cast<double>(weights);
 }
 
-/// How often the file fits into the parameters as fp32. Class names and the like do not count.
-double ratio_of(Compression& compression) {
+/// How often the file fits into the parameters as they came, in fp32. Class names and the like do
+/// not count.
+double ratio_of(const Compression& compression) {
   const KndzSizes& sizes = compression.sizes();
-  return static_cast<double>(4 * compression.model().parameter_count()) /
-         static_cast<double>(sizes.bytes - sizes.notes);
+  return static_cast<double>(compression.steps().front().bytes) / static_cast<double>(sizes.bytes - sizes.notes);
 }
 
 /// How much each layer suffers; null if that was not asked for.

@@ -25,7 +25,11 @@ bool has_other_classes(const TrainCommand& options) {
 
 std::unique_ptr<Module> make_model(const TrainCommand& options, int64_t channels) {
   Rng rng(options.everywhere.seed);
-  if (has_checkpoint(options)) return options.model.make(rng, channels);
+  if (has_checkpoint(options)) {
+    std::unique_ptr<Module> model = options.model.make(rng, channels);
+    shrink_as_in(*model, open_weights(options.out + "/last.ckpt"));
+    return model;
+  }
   try {
     return options.model.load(rng, channels);
   } catch (const FileError& error) {

@@ -207,6 +207,29 @@ TEST_CASE("compress: whole filters go, and the small file holds the narrower mod
   };
   CHECK(filters("fire2/expand3x3/weight") == 16);
   CHECK(filters("fire2/expand1x1/weight") == 32);
+  const double parameters = static_cast<double>(model->parameter_count());
+  CHECK(outcome.json()["ratio"].get<double>() > 4 * parameters / outcome.json()["bytes"].get<double>());
+}
+
+TEST_CASE("train: a model with fewer filters or factored layers goes on from its checkpoint") {
+  const OptionData data;
+  const auto run = [&](const std::string& words) {
+    const Outcome outcome = kindling_command(data.words(words));
+    INFO(words << '\n' << outcome.err);
+    REQUIRE(outcome.code == 0);
+  };
+  for (const std::string smaller : {"--filters 0.5", "--svd 0.8"}) {
+    const std::string name = smaller.substr(2, 3);
+    run("compress --weights @/squeezenet.safetensors --model squeezenet_cifar --out @/" + name + ".kndz " + smaller);
+    const std::string train =
+        "train --threads 1 --size 16 --batch-size 4 --schedule constant --data folder:@/split "
+        "--weights @/" +
+        name + ".kndz --out @/" + name;
+    run(train + "-straight --epochs 2");
+    run(train + "-resumed --epochs 1");
+    run("train --resume @/" + name + "-resumed --epochs 2");
+    CHECK(read_file(data / (name + "-resumed/last.ckpt")) == read_file(data / (name + "-straight/last.ckpt")));
+  }
 }
 
 TEST_CASE("compress: pruned weights grow again when they are let") {
