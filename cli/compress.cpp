@@ -74,6 +74,7 @@ Json to_json(const CompressCommand& options, Compression& compression) {
                       {"codes", tensor.codes},
                       {"codebook", tensor.codebook},
                       {"entropy", tensor.entropy}});
+  const bool counts_bits = options.method == "kmeans" || options.method == "uniform";
   if (options.out.empty())
     return {{"top1_before", or_null(compression.steps().front().top1)}, {"sensitivity", sensitivity_json(compression)}};
   return {{"out", options.out},
@@ -82,7 +83,8 @@ Json to_json(const CompressCommand& options, Compression& compression) {
           {"notes_bytes", sizes.notes},
           {"ratio", ratio_of(compression)},
           {"density", density_of(compression.model())},
-          {"bits", options.bits ? Json(*options.bits) : Json()},
+          {"bits", counts_bits ? Json(sharing_of(options).bits) : Json()},
+          {"lambda", or_null(compression.lambda())},
           {"top1_before", or_null(compression.steps().front().top1)},
           {"top1_after", or_null(compression.steps().back().top1)},
           {"agreement", agreement_json(compression)},
@@ -173,12 +175,12 @@ int run(CompressCommand& options, Settings& settings) {
   Compression compression(options, std::move(model), description, retraining ? &*retraining : nullptr,
                           interrupt.requested());
   if (!compression.run()) return Interrupt::exit_code();
-  if (!options.plot.empty()) draw_steps(compression.steps(), options.plot);
-  if (!options.scan.empty()) draw_sensitivity(*compression.sensitivity(), options.scan);
   if (options.everywhere.json)
     print_json(to_json(options, compression));
   else
     print_result(options, compression);
+  if (!options.plot.empty()) draw_steps(compression.steps(), options.plot);
+  if (!options.scan.empty()) draw_sensitivity(*compression.sensitivity(), options.scan);
   return kDone;
 }
 

@@ -8,7 +8,8 @@
 
 #include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
-#include <kindling/cli/retraining.h>
+#include <kindling/compress/fold_batch_norm.h>
+#include <kindling/data/pictures.h>
 
 namespace kindling::cli {
 namespace {
@@ -17,12 +18,12 @@ namespace {
 const std::vector<Preset>& presets_of_compress() {
   static const std::vector<Preset> all{
       {"deep-compression",
-       "as in the SqueezeNet paper (arXiv:1510.00149): a third of the weights, 2^8 - 1 values of them in each layer, "
-       "Huffman's code",
-       {{"density", {"0.33"}}, {"method", "kmeans"}, {"bits", 8}, {"coder", "huffman"}, {"epochs", 5}}},
+       "Deep Compression (arXiv:1510.00149) as the SqueezeNet paper uses it: a third of the weights is kept, they "
+       "share 2^8 - 1 values in each layer, and Huffman's codes hold them",
+       {{"density", {"0.33"}}, {"method", "kmeans"}, {"bits", {"8"}}, {"coder", "huffman"}, {"epochs", 5}}},
       {"squeezenet-table1",
        "the same for SqueezeNet v1.0, with the densities of Table 1 in its paper: 421,098 parameters are left",
-       {{"density", {"table1"}}, {"method", "kmeans"}, {"bits", 8}, {"coder", "huffman"}, {"epochs", 5}}},
+       {{"density", {"table1"}}, {"method", "kmeans"}, {"bits", {"8"}}, {"coder", "huffman"}, {"epochs", 5}}},
       {"dense-sparse-dense",
        "arXiv:1607.04381: three tenths of the weights are pruned and grow again, which may make the model better; "
        "it does not become smaller",
@@ -40,15 +41,28 @@ double share_in(const std::string& option, const std::string& text, const std::s
   return value;
 }
 
-/// A share for all layers, or "PATTERN=SHARE" for some, into options that have both.
-template <class Options>
-void add_share(const std::string& option, const std::string& word, Options& to) {
+int64_t bits_in(const std::string& text, const std::string& word) {
+  if (text.size() == 1 && text[0] >= '2' && text[0] <= '8') return text[0] - '0';
+  throw UsageError(fmt::format("--bits {}: a weight has 2 to 8 bits; say 8 or PATTERN=5", word));
+}
+
+/// "VALUE" of all layers, or "PATTERN=VALUE" of some; read(text, word) takes the value.
+template <class Value, class Read>
+void add_value(const std::string& word, Value& of_all, std::vector<ForLayers<Value>>& layers, Read read) {
   const size_t equals = word.rfind('=');
   if (equals == std::string::npos)
-    to.density = share_in(option, word, word);
+    of_all = read(word, word);
   else
-    to.layers.push_back({word.substr(0, equals), share_in(option, word.substr(equals + 1), word)});
+    layers.push_back({word.substr(0, equals), read(word.substr(equals + 1), word)});
 }
+
+template <class Options>
+void add_share(const std::string& option, const std::string& word, Options& to) {
+  add_value(word, to.density, to.layers,
+            [&](const std::string& text, const std::string& whole) { return share_in(option, text, whole); });
+}
+
+bool has_pattern(const std::string& word) { return word.find('=') != std::string::npos; }
 
 std::vector<Effect> effects_of(const CompressCommand& options) {
   const bool counts_bits = options.method == "kmeans" || options.method == "uniform";
@@ -59,15 +73,19 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
   const bool can_retrain = options.method == "kmeans" || options.svd > 0 || prunes || !options.filters.empty();
   const std::string needs_pruning = "without --density, as nothing is pruned";
   const bool has_weights = !options.model.weights.empty();
+  const bool has_density = std::any_of(options.density.begin(), options.density.end(), [](const std::string& word) {
+    return word != "auto" && word != "table1" && !has_pattern(word);
+  });
+  const bool has_patterns = std::any_of(options.bits.begin(), options.bits.end(), has_pattern);
   return {{"train", options.train.empty() || !has_weights, "beside --weights, which are there already"},
-          {"overall", !options.overall || prunes, needs_pruning},
+          {"overall", !options.overall || has_density, "without a density for all layers, such as --density 0.33"},
           {"gradual", !options.gradual || prunes, needs_pruning},
           {"gradual", !options.gradual || retrains, "without --epochs, as the model is pruned while it is retrained"},
           {"regrow", !options.regrow || prunes, needs_pruning},
-          {"regrow", !options.regrow || retrains, "without --epochs, as weights grow in training alone"},
           {"most-loss", options.scans(), "without --scan or --density auto"},
-          {"bits", !options.bits || counts_bits, with},
-          {"calibrate", options.calibrate.empty() || trades, with},
+          {"bits", options.bits.empty() || counts_bits, with},
+          {"bits", !has_patterns || options.method != "uniform", "of single layers " + with},
+          {"coder", options.coder != "huffman" || options.method != "none", with},
           {"bytes", options.bytes == 0 || trades, with},
           {"tune", trades, with},
           {"lambda", trades, with},
@@ -82,6 +100,8 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
 /// The run's data and its split, so that what it held out stays so.
 void apply_data_of_run(CompressCommand& options, Settings& settings) {
   const nlohmann::json config = config_of_run(options.model.weights);
+  if (settings.is_named("val-share") && config.contains("data") && config["data"] == absolute_spec(options.data.data))
+    throw UsageError("--val-share: the run has held out its share already, and trained on the rest");
   nlohmann::json values;
   for (const char* key : {"seed", "val_share", "labels", "data"})
     if (config.contains(key) && options.uses_data()) values[key] = config[key];
@@ -95,6 +115,8 @@ void check_choices(const CompressCommand& options) {
   const bool has_weights = !options.model.weights.empty();
   if (!options.out.ends_with(".kndz") && (!options.out.empty() || options.scan.empty() || !has_weights))
     throw UsageError("--out FILE.kndz is needed: the small file");
+  if (options.regrow && options.epochs == 0)
+    throw UsageError("--regrow needs --data SPEC and --epochs N: weights grow in training alone");
   if (!options.plot.empty() && !options.uses_data())
     throw UsageError("--plot needs --data SPEC: what to measure the accuracy on");
   if (options.scans() && !options.uses_data())
@@ -104,6 +126,8 @@ void check_choices(const CompressCommand& options) {
     throw UsageError("--method rate-distortion needs --calibrate FOLDER: some hundred pictures, which need no labels");
   static_cast<void>(pruning_of(options));
   static_cast<void>(filters_of(options));
+  static_cast<void>(sharing_of(options));
+  if (!options.calibrate.empty()) static_cast<void>(data::PictureFolder(options.calibrate));
 }
 
 }  // namespace
@@ -116,9 +140,11 @@ void declare(CompressCommand& options, Settings& settings) {
                "kindling train or a JSON file of its options (default: as kindling train chooses by --data)");
   settings.add("out", options.out, "FILE", "The small file: FILE.kndz");
   settings.add("filters", options.filters, "X",
-               "Share of the filters to keep in the layers of Fire modules: 0.75 of all, or PATTERN=0.75 of those "
-               "whose path has the pattern in it. The model becomes narrower and stays dense");
-  settings.add("svd", options.svd, "X", "Factor layers in two, which keep this share of the energy; 0: none")
+               "Structured pruning: share of the filters to keep, 0.75 of every layer but the last and those that a "
+               "bypass adds to others, or PATTERN=0.75. The model becomes narrower and stays dense");
+  settings
+      .add("svd", options.svd, "X",
+           "Low-rank factorisation: layers become two thin ones, which keep this share of the energy; 0: none")
       ->check(in_range(0, 1));
   settings.add("factor-layers", options.factor_layers, "REGEX",
                "Of --svd: which layers (default all that get smaller)");
@@ -131,10 +157,11 @@ void declare(CompressCommand& options, Settings& settings) {
   settings.add_switch("gradual", options.gradual,
                       "Prune in ten steps during the first half of the retraining (arXiv:1710.01878)");
   settings.add_switch("regrow", options.regrow,
-                      "After that, let pruned weights grow again at a tenth of the learning rate (dense-sparse-dense)");
+                      "After pruning and its retraining, let the pruned weights grow again, in as many epochs at a "
+                      "tenth of the learning rate (dense-sparse-dense)");
   settings.add("scan", options.scan, "FILE",
                "Draw how much the accuracy on --data suffers when one layer is pruned, as FILE.svg, and propose "
-               "densities. Without --out nothing else is done");
+               "densities. Without --out the command ends there");
   settings
       .add("most-loss", options.most_loss, "X",
            "Of --scan and --density auto: how many points of top-1 a layer may cost when it is pruned alone")
@@ -145,19 +172,26 @@ void declare(CompressCommand& options, Settings& settings) {
            "uniform, the nearest multiples of a step; rate-distortion, multiples chosen by what they cost in bits and "
            "in error")
       ->check(one_of({"none", "kmeans", "uniform", "rate-distortion"}));
-  settings.add("bits", options.bits, "N", "Of kmeans and uniform: of a weight, 2 to 8 (default 8)")
-      ->check(in_range(2, 9));
-  settings.add("calibrate", options.calibrate, "FOLDER", "Of rate-distortion: pictures, which need no labels");
-  settings.add("bytes", options.bytes, "N", "Of rate-distortion: the largest file")->check(at_least(0));
+  settings.add(
+      "bits", options.bits, "N",
+      "Of kmeans and uniform: bits of a weight, 2 to 8 (default 8). Of kmeans also PATTERN=N, as in --density");
+  settings.add("calibrate", options.calibrate, "FOLDER",
+               "Pictures, which need no labels: rate-distortion rounds by them, and on them the model is compared "
+               "with what it was");
+  settings.add("bytes", options.bytes, "N", "Of rate-distortion: the file has at most so many bytes; 0: by --lambda")
+      ->check(at_least(0));
   settings.add("lambda", options.lambda, "X", "Of rate-distortion: nats of divergence that a bit is worth")
       ->check(above(0));
   settings.add("tune", options.passes, "N", "Of rate-distortion: passes over the pictures to tune steps and biases")
       ->check(at_least(0));
   settings.add("coder", options.coder, "HOW", "huffman, as in the paper; range, which is smaller")
       ->check(one_of({"huffman", "range"}));
-  settings.add("epochs", options.epochs, "N", "Of retraining on --data after each step but the rounding; 0: none")
+  settings
+      .add("epochs", options.epochs, "N", "Epochs of retraining on --data after each step but the rounding; 0: none")
       ->check(at_least(0));
-  settings.add("lr", options.lr, "X", "Learning rate of retraining (default: by the run of the checkpoint)")
+  settings
+      .add("lr", options.lr, "X",
+           "Learning rate of the schedule whose end the retraining repeats (default: that of the checkpoint's run)")
       ->check(above(0));
   settings.add("plot", options.plot, "FILE", "Draw size against accuracy after each step, as FILE.svg");
   options.model.declare(settings);
@@ -176,7 +210,12 @@ void apply_preset(CompressCommand& options, Settings& settings) {
     settings.apply(values, "preset " + options.preset, Layer::preset);
     if (options.epochs == 0 && !settings.is_named("epochs"))
       say("note: without --data the model is not retrained, and loses more than it would have to\n");
+  } else if (!has_weights && !settings.is_set("data") && options.train.empty()) {
+    throw UsageError("--weights FILE is needed, or --data SPEC or --train RECIPE: what to train first");
   }
+  const bool does_something = options.method != "none" || !options.density.empty() || !options.filters.empty() ||
+                              options.svd > 0 || options.out.empty();
+  if (!does_something) say("note: nothing here makes the model smaller: see --method and --density\n");
   settings.check_effects(effects_of(options));
   if (settings.is_set("data")) settings.check_effects(options.data.effects());
   check_choices(options);
@@ -186,11 +225,32 @@ RunFacts apply_weights(CompressCommand& options, Settings& settings) {
   const std::optional<RunFacts> facts = apply_description_of(options.model, settings);
   options.model.require_model(settings);
   if (facts) options.images.take(options.model.weights, facts->preprocessing, facts->pixels_are_guessed);
-  if (options.method == "rate-distortion" && !options.images.described)
+  if (!options.calibrate.empty() && !options.images.described)
     throw UsageError(options.model.weights +
                      " does not say what its pixels must be: say it by --preprocess torchvision or caffe");
   apply_data_of_run(options, settings);
   return facts.value_or(RunFacts{});
+}
+
+ShareOptions sharing_of(const CompressCommand& options) {
+  ShareOptions result{.seed = options.everywhere.seed};
+  for (const std::string& word : options.bits) add_value(word, result.bits, result.layers, bits_in);
+  return result;
+}
+
+void check_fits(const CompressCommand& options, Module& model) {
+  const std::vector<WeightLayer> layers = weight_layers(model);
+  const auto check_patterns = [&](const std::string& option, const auto& of_layers) {
+    std::vector<std::string> patterns;
+    for (const auto& entry : of_layers) patterns.push_back(entry.pattern);
+    static_cast<void>(first_matches(layers, patterns, "--" + option));
+  };
+  check_patterns("density", pruning_of(options).layers);
+  check_patterns("filters", filters_of(options).layers);
+  check_patterns("bits", sharing_of(options).layers);
+  if (!options.factor_layers.empty())
+    static_cast<void>(first_matches(layers, {options.factor_layers}, "--factor-layers"));
+  if (!options.calibrate.empty() || options.method == "uniform") static_cast<void>(fold_batch_norm(model));
 }
 
 bool CompressCommand::is_automatic() const {

@@ -11,6 +11,7 @@
 #include <kindling/cli/settings.h>
 #include <kindling/compress/filters.h>
 #include <kindling/compress/prune.h>
+#include <kindling/compress/share.h>
 
 namespace kindling::cli {
 
@@ -29,7 +30,7 @@ struct CompressCommand {
   double svd = 0;                    ///< share of the energy that factored layers keep; 0: none is factored
   std::string factor_layers;         ///< pattern of their paths; empty: all
   std::string method = "none";       ///< what is done to the weights that are left
-  std::optional<int64_t> bits;       ///< of a weight, with kmeans and uniform
+  std::vector<std::string> bits;     ///< of a weight, with kmeans and uniform: "8" or "PATTERN=5"
   int64_t bytes = 0;                 ///< with rate-distortion: the largest file; 0: by `lambda`
   double lambda = 5e-8;              ///< with rate-distortion: nats of divergence that a bit is worth
   std::string coder = "range";
@@ -50,9 +51,14 @@ void apply_preset(CompressCommand& options, Settings& settings);
 /// Takes the rest from the file of weights, and what to retrain on from its run.
 RunFacts apply_weights(CompressCommand& options, Settings& settings);
 
-/// --density and --filters as the library takes them, without "auto". Throw UsageError for a word
-/// that is of no kind.
+/// --density, --filters and --bits as the library takes them, without "auto". Throw UsageError for a
+/// word that is of no kind.
 PruneOptions pruning_of(const CompressCommand& options);
 FilterOptions filters_of(const CompressCommand& options);
+ShareOptions sharing_of(const CompressCommand& options);
+
+/// Throws Error, before anything is done, if a pattern among the options fits no layer of the model,
+/// or if the model cannot be rounded as they say.
+void check_fits(const CompressCommand& options, Module& model);
 
 }  // namespace kindling::cli

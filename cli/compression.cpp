@@ -29,7 +29,13 @@ Compression::Compression(const CompressCommand& options, std::unique_ptr<Module>
       description_(std::move(description)),
       retraining_(retraining),
       progress_(options.everywhere.quiet),
-      stop_(stop) {}
+      stop_(stop) {
+  check_fits(options_, *model_);
+  if (options_.calibrate.empty()) return;
+  original_ = fold_batch_norm(*model_);
+  pictures_ = std::make_shared<data::PictureFolder>(options_.calibrate, options_.data.open_options(0).decode);
+  for (const std::string& note : pictures_->notes()) progress_.on_note(note);
+}
 
 bool Compression::run() {
   remember("fp32");
@@ -46,18 +52,23 @@ bool Compression::run() {
     sensitivity_ = scan_sensitivity(
         *model_, retraining_->score(stop_),
         {.progress = [this](int64_t done, int64_t total) { progress_.show("pruning layers alone", done, total); }});
+  progress_.finish();
   if (options_.out.empty()) return true;
   if (!options_.density.empty() && !prune_model()) return false;
   if (options_.method == "kmeans") {
-    share(*model_, {.bits = options_.bits.value_or(8), .seed = options_.everywhere.seed});
-    if (!finish("shared")) return false;
+    share(*model_, sharing_of(options_));
+    if (!finish("shared", {.shares_weights = true})) return false;
   }
   if (options_.method == "uniform") {
     model_ = fold_batch_norm(*model_);
-    quantised_ = round_uniformly(*model_, options_.bits.value_or(8));
+    quantised_ = round_uniformly(*model_, sharing_of(options_).bits);
   }
   if (options_.method == "rate-distortion") round_weights();
   if (quantised_) remember("rounded");
+  if (original_)
+    agreement_ = compare_predictions(
+        *original_, *model_, pictures_,
+        {.transform = data::preprocess(*description_.preprocessing), .reading = options_.data.reading, .stop = stop_});
   description_.model = model_->definition();
   sizes_ = write_kndz(options_.out, packed(), to_metadata(description_), coder());
   progress_.finish();
@@ -111,35 +122,36 @@ std::vector<LayerDensity> Compression::proposed() const {
   return sensitivity_ ? propose_densities(*sensitivity_, options_.most_loss) : std::vector<LayerDensity>{};
 }
 
+std::optional<double> Compression::lambda() const {
+  return quantised_ && quantised_->lambda > 0 ? std::optional(quantised_->lambda) : std::nullopt;
+}
+
 void Compression::round_weights() {
-  const auto images = std::make_shared<data::PictureFolder>(options_.calibrate, options_.data.open_options(0).decode);
-  for (const std::string& note : images->notes()) progress_.on_note(note);
-  const std::unique_ptr<Module> original = fold_batch_norm(*model_);
+  const std::unique_ptr<Module> before = fold_batch_norm(*model_);
   constexpr int64_t kViews = 2;  // of each picture: other pieces of it
   const Calibration calibration =
-      calibrate(*original, images,
+      calibrate(*before, pictures_,
                 {.transform = data::preprocess_at_random(*description_.preprocessing),
                  .passes = kViews,
                  .seed = options_.everywhere.seed,
                  .reading = options_.data.reading,
                  .progress = [this](int64_t done, int64_t total) { progress_.show("calibrating", done, total); },
                  .stop = stop_});
-  // Tuning changes the biases, and so the size. Then the target is lowered by what is too much.
-  for (int64_t target = options_.bytes;;) {
-    quantised_ = round_to(target, *original, calibration, images);
-    const int64_t excess = bytes_of(packed()) - options_.bytes;
-    if (options_.bytes == 0 || excess <= 0) break;
-    constexpr int64_t kMargin = 200;  // bytes
-    target -= excess + kMargin;
+  if (options_.bytes == 0) {
+    quantised_ = round_to(0, *before, calibration);
+    return;
   }
-  agreement_ = compare_predictions(
-      *original, *model_, images,
-      {.transform = data::preprocess(*description_.preprocessing), .reading = options_.data.reading, .stop = stop_});
+  // Tuning changes the biases, and so the size. Then the target is lowered by what is too much.
+  constexpr int64_t kMargin = 200;  // bytes
+  for (int64_t target = options_.bytes, excess = 1; excess > 0; target -= excess + kMargin) {
+    if (target <= 0) throw Error(fmt::format("the model does not get as small as {} bytes", options_.bytes));
+    quantised_ = round_to(target, *before, calibration);
+    excess = bytes_of(packed()) - options_.bytes;
+  }
 }
 
-QuantisedModel Compression::round_to(int64_t bytes, Module& original, const Calibration& calibration,
-                                     const data::DatasetPtr& images) {
-  model_ = fold_batch_norm(original);  // a copy
+QuantisedModel Compression::round_to(int64_t bytes, Module& before, const Calibration& calibration) {
+  model_ = fold_batch_norm(before);  // a copy
   QuantisedModel result =
       quantise(*model_, calibration,
                {.lambda = bytes > 0 ? 0 : options_.lambda,
@@ -148,7 +160,7 @@ QuantisedModel Compression::round_to(int64_t bytes, Module& original, const Cali
                 .progress = [this](int64_t done, int64_t total) { progress_.show("rounding layers", done, total); },
                 .stop = stop_});
   if (options_.passes > 0)
-    distil(original, *model_, result, images,
+    distil(before, *model_, result, pictures_,
            {.transform = data::preprocess(*description_.preprocessing),
             .epochs = options_.passes,
             .seed = options_.everywhere.seed,

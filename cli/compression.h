@@ -41,8 +41,10 @@ class Compression {
   /// What the layers stand, if that was asked for.
   const std::optional<Sensitivity>& sensitivity() const { return sensitivity_; }
   std::vector<LayerDensity> proposed() const;
-  /// With the original, on the pictures of --calibrate. Nothing of other methods.
+  /// With the model as it came, on the pictures of --calibrate, if there are any.
   const std::optional<Agreement>& agreement() const { return agreement_; }
+  /// What a bit was worth, in nats, if weights were rounded by it.
+  std::optional<double> lambda() const;
   Module& model() { return *model_; }
 
  private:
@@ -51,15 +53,15 @@ class Compression {
   void remember(const std::string& step);
   bool prune_model();
   void round_weights();
-  QuantisedModel round_to(int64_t bytes, Module& original, const Calibration& calibration,
-                          const data::DatasetPtr& images);
+  QuantisedModel round_to(int64_t bytes, Module& before, const Calibration& calibration);
   /// The model as a file keeps it.
   std::vector<CodedTensor> packed() const;
   int64_t bytes_of(const std::vector<CodedTensor>& tensors) const;
   KndzCoder coder() const { return options_.coder == "huffman" ? KndzCoder::huffman : KndzCoder::range; }
 
   const CompressCommand& options_;
-  std::unique_ptr<Module> model_;
+  std::unique_ptr<Module> model_, original_;  ///< the original only where it is compared with
+  data::DatasetPtr pictures_;                 ///< of --calibrate
   Description description_;
   const Retraining* retraining_;
   TerminalProgress progress_;

@@ -20,14 +20,19 @@ constexpr const char* kShared[] = {"model", "bypass", "norm",    "dropout", "for
                                    "conv",  "data",   "labels",  "workers", "val_share", "strict",  "max_pixels",
                                    "mean",  "std",    "threads", "seed",    "preprocess"};
 
-void apply_recipe(const FirstTraining& training, const Settings& given, TrainCommand& train, Settings& settings) {
-  nlohmann::json values = nlohmann::json::object();
-  const nlohmann::json all = given.values();
+/// What the user has named of the options in common.
+nlohmann::json named_values(const Settings& given) {
+  nlohmann::json values = nlohmann::json::object(), all = given.values();
   for (const char* key : kShared) {
     std::string name = key;
     std::replace(name.begin(), name.end(), '_', '-');
     if (given.is_named(name)) values[key] = all[key];
   }
+  return values;
+}
+
+void apply_recipe(const FirstTraining& training, const Settings& given, TrainCommand& train, Settings& settings) {
+  nlohmann::json values = named_values(given);
   std::vector<std::string> names;
   for (const Preset& preset : presets()) names.push_back(preset.name);
   if (std::find(names.begin(), names.end(), training.recipe) != names.end())
@@ -42,15 +47,18 @@ void apply_recipe(const FirstTraining& training, const Settings& given, TrainCom
   apply_layers(train, settings);
 }
 
+/// The run that is there, which must be one of what the user has named.
 void apply_run(const FirstTraining& training, const Settings& given, TrainCommand& train, Settings& settings) {
   train.resume = training.run;
   apply_layers(train, settings);
-  DataChoice named;
-  named.data = given.is_named("data") ? given.values()["data"].get<std::string>() : train.data.data;
-  named.make_absolute();
-  if (named.data != train.data.data)
-    throw UsageError(fmt::format("{} holds a run on {}, not on {}: name another --out, or remove the folder",
-                                 training.run, train.data.data, named.data));
+  const nlohmann::json named = named_values(given), of_run = settings.values();
+  for (const auto& [key, value] : named.items()) {
+    const bool changes_nothing = key == "threads" || key == "workers" || key == "strict" || key == "max_pixels";
+    const nlohmann::json wanted = key == "data" ? nlohmann::json(absolute_spec(value)) : value;
+    if (changes_nothing || wanted == of_run[key]) continue;
+    throw UsageError(fmt::format("{} holds a run with {} {}, not {}: name another --out, or remove the folder",
+                                 training.run, key, of_run[key].dump(), wanted.dump()));
+  }
 }
 
 }  // namespace

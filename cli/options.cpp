@@ -245,9 +245,13 @@ data::OpenOptions DataChoice::open_options(uint64_t seed) const {
   return {.labels = labels, .val_share = val_share, .seed = seed, .decode = {.max_pixels = max_pixels}};
 }
 
-void DataChoice::make_absolute() {
+std::string absolute_spec(const std::string& data) {
   const size_t colon = data.find(':');
-  if (colon != std::string::npos) data = data.substr(0, colon + 1) + absolute_path(data.substr(colon + 1));
+  return colon == std::string::npos ? data : data.substr(0, colon + 1) + absolute_path(data.substr(colon + 1));
+}
+
+void DataChoice::make_absolute() {
+  data = absolute_spec(data);
   labels = absolute_path(labels);
 }
 

@@ -20,6 +20,9 @@ std::string folder_of(const std::string& file);
 /// "" stays "".
 std::string absolute_path(const std::string& path);
 
+/// --data with its path, if it has one, made absolute: "folder:/home/me/photos".
+std::string absolute_spec(const std::string& data);
+
 /// Options of every command.
 struct Everywhere {
   bool json = false;   ///< one JSON document on standard output and nothing else

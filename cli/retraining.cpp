@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/presets.h>
@@ -12,11 +13,11 @@
 namespace kindling::cli {
 namespace {
 
-/// The recipe of preset finetune, without what is for a new last layer.
-nlohmann::json finetuning_values() {
+/// The recipe of preset finetune, without what is for a new last layer. Digits stay as they are.
+nlohmann::json finetuning_values(const std::string& data) {
   nlohmann::json values = find_preset("finetune").values;
   for (const char* key : {"conv10_bias", "head_lr"}) values.erase(key);
-  values["augment"] = {"resized-crop", "flip"};
+  if (!data.starts_with("mnist:")) values["augment"] = {"resized-crop", "flip"};
   return values;
 }
 
@@ -28,11 +29,12 @@ Retraining::Retraining(const Choice& choice) : epochs_(choice.epochs) {
   nlohmann::json config = config_of_run(choice.model.weights);
   if (!config.is_null()) RunFacts::take_from(config, folder_of(choice.model.weights) + "/config.json");
   if (config.is_null())
-    settings.apply(finetuning_values(), "preset finetune", Layer::preset);
+    settings.apply(finetuning_values(choice.data.data), "preset finetune", Layer::preset);
   else
     settings.apply(config, choice.model.weights, Layer::run, Settings::Unknown::pass_over);
   if (!config.is_null()) epochs_of_run_ = options_.recipe.epochs;
-  options_.preset.clear();  // nothing is left for it to choose
+  options_.recipe.early_size = options_.recipe.early_epochs = 0;  // the run's last epochs have images of full size
+  options_.preset.clear();                                        // nothing is left for it to choose
   options_.chooses_batch_size = true;
   options_.everywhere = choice.everywhere;
   options_.model = choice.model;
@@ -41,17 +43,26 @@ Retraining::Retraining(const Choice& choice) : epochs_(choice.epochs) {
   options_.recipe.epochs = std::max<int64_t>(epochs_, 1);
   options_.images = choice.images;
 
-  const data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
-  if (epochs_ > 0) {
-    data_ = data::open_dataset(options_.data.data, how);
-    measured_ = data_.test ? data::EvalSet{data_.test, "test"} : data::EvalSet{data_.val, "held out"};
-  } else {
-    measured_ = choose_for_eval(options_.data.data, how, read_trained_on(options_.model.file())).set;
-    data_.train = measured_.images;
-  }
+  open_data();
   input_ = data::describe_inputs(*data_.train);
   choice.facts.check_same({.channels = input_.channels, .class_names = data_.train->classes()}, options_.data.data);
   complete(options_, settings, data_, input_);
+}
+
+// What was held out when the weights were trained is held out again, whatever --seed says.
+void Retraining::open_data() {
+  const std::optional<TrainedOn> before = read_trained_on(options_.model.file());
+  const std::string& spec = options_.data.data;
+  if (epochs_ == 0) {
+    const data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
+    measured_ = choose_for_eval(spec, how, before).set.images;
+    data_.train = measured_;
+    return;
+  }
+  data_ = data::open_dataset(spec, options_.data.open_options(before ? before->seed : options_.everywhere.seed));
+  measured_ = data_.test ? data_.test : data_.val;
+  if (!measured_)
+    throw UsageError(fmt::format("{} has no images to measure on: test/, val/ or a --val-share above 0", spec));
 }
 
 Schedule Retraining::schedule() const {
@@ -64,7 +75,10 @@ Schedule Retraining::schedule() const {
 bool Retraining::train(Module& model, TerminalProgress& progress, const std::atomic<bool>* stop,
                        const Change& change) const {
   TrainCommand options = options_;
-  *options.recipe.lr *= change.lr_factor;
+  constexpr double kForSums = 0.01;  // compress/share.h: plain SGD adds the gradients of hundreds of weights
+  const bool sums = change.shares_weights && options.recipe.optimizer == "sgd";
+  *options.recipe.lr *= change.lr_factor * (sums ? kForSums : 1);
+  options.recipe.freeze_parameters(model);
   const TrainResult result =
       make_trainer(options, model, schedule(), input_, change.after_update)
           ->fit(data_.train, nullptr,
@@ -83,9 +97,11 @@ EvaluateOptions Retraining::how(const std::atomic<bool>* stop) const {
 }
 
 Evaluation Retraining::measure(Module& model, const std::atomic<bool>* stop) const {
-  return evaluate(model, measured_.images, how(stop));
+  return evaluate(model, measured_, how(stop));
 }
 
-Score Retraining::score(const std::atomic<bool>* stop) const { return top1_on(measured_.images, how(stop)); }
+Score Retraining::score(const std::atomic<bool>* stop) const {
+  return top1_on(data_.val ? data_.val : measured_, how(stop));
+}
 
 }  // namespace kindling::cli

@@ -16,9 +16,9 @@
 
 namespace kindling::cli {
 
-/// What to train on, and how. By default it is the recipe of the run that the weights come from:
-/// its last epochs, with the learning rates that they had (Renda et al., arXiv:2003.02389). Weights
-/// of no run are trained by preset finetune.
+/// What to train on, and how. It is the recipe of the run that the weights come from: its last
+/// epochs, with the learning rates that they had (Renda et al., arXiv:2003.02389). Weights of no
+/// run are trained by preset finetune.
 class Retraining {
  public:
   struct Choice {
@@ -36,6 +36,7 @@ class Retraining {
   /// What is done otherwise than the recipe says.
   struct Change {
     double lr_factor = 1;
+    bool shares_weights = false;                             ///< their gradients are summed (compress/share.h)
     std::function<void(int64_t updates)> after_update = {};  ///< see TrainerOptions
   };
   /// `epochs` of training. False if it was stopped.
@@ -45,12 +46,12 @@ class Retraining {
   /// On test/ or else on what is held out; without training, on all of a flat folder as well.
   Evaluation measure(Module& model, const std::atomic<bool>* stop) const;
 
-  /// The top-1 of measure(), for many models: the images are read once.
+  /// The top-1 for a choice between many models: on what training held out, if there is retraining
+  /// and anything was held out; else as measure().
   Score score(const std::atomic<bool>* stop) const;
-  /// Which images measure() takes, in words.
-  const std::string& part() const { return measured_.part; }
 
  private:
+  void open_data();
   Schedule schedule() const;
   EvaluateOptions how(const std::atomic<bool>* stop) const;
 
@@ -58,7 +59,7 @@ class Retraining {
   int64_t epochs_;
   int64_t epochs_of_run_ = 0;  ///< 0: of no run
   data::Splits data_;
-  data::EvalSet measured_;
+  data::DatasetPtr measured_;
   data::InputInfo input_;
 };
 

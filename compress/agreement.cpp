@@ -24,6 +24,7 @@ double mean_divergence(const Tensor& p, const Tensor& q) {
 
 Agreement compare_predictions(Module& original, Module& model, const data::DatasetPtr& images,
                               const EvaluateOptions& how) {
+  check(images->size() > 0, "compare_predictions", "there are no images");
   const EvaluationMode first(original), second(model);
   const NoGrad no_grad;
   data::Loader loader(images, {.batch_size = how.batch_size,

@@ -43,6 +43,7 @@ std::vector<FilteredLayer> prune_filters(Module& model, const FilterOptions& opt
   std::vector<bool> useful(patterns.size(), false);
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& [path, filters, removable] = layers[i];
+    check(weights[i].path == path, "prune_filters", "layers come in two orders: ", path, " and ", weights[i].path);
     const auto match = static_cast<size_t>(std::max<int64_t>(matches[i], 0));
     const double density = matches[i] < 0 ? options.density : options.layers[match].value;
     check(density >= 0 && density <= 1, "prune_filters", "density ", density, " of ", path, " is not in [0, 1]");

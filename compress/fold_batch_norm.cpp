@@ -56,6 +56,10 @@ std::unique_ptr<Module> fold_batch_norm(Module& model) {
   for (const WeightLayer& layer : weight_layers(*folded)) {
     const Tensor weight = find(parts.parameters, layer.path + "/weight");
     const Tensor bias = find(parts.parameters, layer.path + "/bias");
+    if (parts.parameters.contains(layer.path + "/0/weight"))
+      throw Error("fold_batch_norm: " + layer.path +
+                  " is factored into two layers; factored models can be shared, "
+                  "but not rounded to a grid");
     if (!weight.defined()) throw Error("fold_batch_norm: the model has no layer " + layer.path);
     const auto norm = parts.norms.extract(layer.path + "_bn");
     if (!norm.empty()) {

@@ -15,8 +15,8 @@ struct RowCost {
   double bits = 0, rise = 0;
 };
 
-/// The magnitude that costs least, for an aim of `x` steps. Only the two next to x, the one below
-/// and 0 can: bits never get fewer by more than the step up that they take.
+/// The magnitude that costs least, for an aim of `x` steps: of 0 and the four next to x. Others are
+/// rarely cheaper, as smaller numbers are the frequent ones.
 int64_t cheapest(double x, double loss_of_a_step, double lambda, const double* bits) {
   const auto nearest = static_cast<int64_t>(std::floor(x + 0.5));
   int64_t best = 0;

@@ -87,9 +87,20 @@ PrunedLayer summary(const WeightLayer& layer, int64_t kept) {
   return {layer.path, layer.weight->numel(), kept, layer.bias->defined() ? layer.bias->numel() : 0};
 }
 
-/// Sets what is masked to 0 and holds it there.
-void apply(const Tensor& mask, Variable& weight) {
-  if (count_ones(mask) == mask.numel()) return weight.set_constraint({});
+/// Sets what is masked to 0 and holds it there, and what has been held at 0 as well. Returns how
+/// many weights are left.
+int64_t apply(const Tensor& wanted, Variable& weight) {
+  Tensor mask = wanted;
+  if (const Tensor& held = weight.constraint().codes; held.defined()) {
+    mask = wanted.clone();
+    for (int64_t i = 0; i < mask.numel(); ++i)
+      if (held.data<uint8_t>()[i] == 0) mask.data<uint8_t>()[i] = 0;
+  }
+  const int64_t left = count_ones(mask);
+  if (left == mask.numel()) {
+    weight.set_constraint({});
+    return left;
+  }
   visit_floating("prune", weight.dtype(), [&](auto type) {
     auto* x = weight.value().data<decltype(type)>();
     for (int64_t i = 0; i < mask.numel(); ++i)
@@ -97,6 +108,7 @@ void apply(const Tensor& mask, Variable& weight) {
   });
   weight.value().mark_written("prune");
   weight.set_constraint({mask});
+  return left;
 }
 
 }  // namespace
@@ -114,8 +126,7 @@ std::vector<PrunedLayer> prune(Module& model, const PruneOptions& options) {
     const std::vector<Tensor> masks = masks_of(weights, group.kept);
     for (size_t m = 0; m < masks.size(); ++m) {
       WeightLayer& layer = layers[group.layers[m]];
-      result[group.layers[m]] = summary(layer, count_ones(masks[m]));
-      apply(masks[m], *layer.weight);
+      result[group.layers[m]] = summary(layer, apply(masks[m], *layer.weight));
     }
   }
   return result;
@@ -123,8 +134,7 @@ std::vector<PrunedLayer> prune(Module& model, const PruneOptions& options) {
 
 PrunedLayer keep_largest(const WeightLayer& layer, double density) {
   const Tensor mask = masks_of({&layer.weight->value()}, kept_of(density, layer.weight->numel())).front();
-  apply(mask, *layer.weight);
-  return summary(layer, count_ones(mask));
+  return summary(layer, apply(mask, *layer.weight));
 }
 
 void hold_pruned(Module& model) {

@@ -164,12 +164,14 @@ QuantisedModel of_size(Quantiser& quantiser, int64_t target) {
   constexpr double kSmallest = 1e-13, kLargest = 1, kCloseEnough = 0.004;  // nats a bit; of the target
   double low = kSmallest, high = kLargest, lambda = 2e-8;                  // low: too large a file
   std::optional<QuantisedModel> best;
+  double best_bytes = 0;
   for (int tries = 0; tries < 40 && high / low > 1.002; ++tries) {
     QuantisedModel result = quantiser.run(lambda, tries < 6);
     const auto bytes = static_cast<double>(quantiser.size(result));
     (bytes <= static_cast<double>(target) ? high : low) = lambda;
     if (bytes <= static_cast<double>(target)) {
-      best = std::move(result);
+      if (bytes >= best_bytes) best = std::move(result);
+      best_bytes = std::max(best_bytes, bytes);
       if (bytes > static_cast<double>(target) * (1 - kCloseEnough)) break;
     }
     // A factor of 4 in lambda, half the step, is about one bit a weight; once both sides are known, their middle.

@@ -170,7 +170,8 @@ TEST_CASE("compress: from nothing, by one preset; and again, without a second tr
   CHECK(read_file(folder / "s.run/metrics.jsonl") == metrics);
   const Outcome other = compress({"--data", "shapes"});
   CHECK(other.code == 2);
-  CHECK_THAT(other.err, Contains("s.run holds a run on folder:" + data));
+  CHECK_THAT(other.err, Contains("s.run holds a run with data \"folder:" + data));
+  CHECK_THAT(compress({"--model", "squeezenet_cifar"}).err, Contains("s.run holds a run with model \"lenet\""));
 }
 
 TEST_CASE("compress: a scan draws what each layer stands, and prunes by it") {
@@ -272,7 +273,12 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
   check(lenet + "--density auto", "--density auto needs --data");
   check(lenet + "--scan @/scan.svg", "--scan needs --data");
   check(lenet + "--filters 0", "--filters 0: a density is above 0 and at most 1");
-  check(lenet + "--regrow --density 0.5", "--regrow has no effect without --epochs");
+  check(lenet + "--regrow --density 0.5", "--regrow needs --data SPEC and --epochs N");
+  check(lenet + "--preset dense-sparse-dense", "--regrow needs --data SPEC and --epochs N");
+  check(lenet + "--overall --density fc1=0.5", "--overall has no effect without a density for all layers");
+  check(lenet + "--method kmeans --bits 9", "--bits 9: a weight has 2 to 8 bits");
+  check(lenet + "--density 0.5 --coder huffman", "--coder has no effect with --method none");
+  check("--out @/s.kndz --method kmeans", "--weights FILE is needed, or --data SPEC");
   check(lenet + "--train shapes", "--train has no effect beside --weights");
   check("--weights @/lenet.safetensors", "--out FILE.kndz is needed");
   check("--weights @/lenet.safetensors --out @/s.pth", "--out FILE.kndz is needed");
@@ -319,6 +325,7 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"most-loss", "", "--most-loss 2", "", refused},
       {"method", "--method none", "--method kmeans", "", other_figures},
       {"bits", "--bits 4", "--bits 6", "--method kmeans", other_figures},
+      {"bits", "--bits 4", "--bits 4,fc1=6", "--method kmeans", other_figures},
       {"bits", "", "--bits 6", "", refused},
       {"calibrate", "--calibrate @/flat", "--calibrate @/damaged", trade, other_figures},
       {"bytes", "--bytes 90000", "--bytes 60000", trade, other_figures},

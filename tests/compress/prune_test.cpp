@@ -196,6 +196,19 @@ TEST_CASE("hold_pruned holds the zeros that are there, and release_weights lets 
   CHECK(weight(net, "a") == Floats{-1, -1, 0, -1, 1, 0});
 }
 
+TEST_CASE("prune: what was pruned before stays so, whatever density is asked for then") {
+  Sequential net = two_layers({1, 5, 2, 6, 3, 4}, {1, 2, 3, 4});
+  prune(net, {.density = 0.5});
+  static_cast<Linear&>(net.at("a")).weight.value().copy_(Tensor::from<float>({9, 5, 9, 6, 0, 4}, {2, 3}));
+  const std::vector<PrunedLayer> again = prune(net, {.density = 0.9, .layers = {{"b", 1}}});
+  CHECK(again[0].kept == 3);
+  CHECK(again[1].kept == 2);
+  CHECK(weight(net, "a") == Floats{0, 5, 0, 6, 0, 4});
+  CHECK(static_cast<Linear&>(net.at("b")).weight.constraint().codes.defined());
+  release_weights(net);
+  CHECK(prune(net, {.density = 1})[0].kept == 6);
+}
+
 TEST_CASE("A model that is converted keeps what is held") {
   Sequential net = two_layers({1, 0, 2, 0, 3, 2}, {1, 1, 1, 1});
   hold_pruned(net);
