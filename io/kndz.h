@@ -30,7 +30,8 @@ struct KndzSize {
   double places = 0;    ///< which elements are not 0: relative indices, or one adaptive bit each
   double codes = 0;     ///< the numbers of these elements; all of a plain tensor
   double codebook = 0;  ///< its values, and code lengths
-  double entropy = 0;   ///< what all numbers, zeros too, would take if each was independent of the others (order 0)
+  double entropy = 0;   ///< what all numbers, zeros too, would take if each was independent of the others (order 0);
+                        ///< 0 of a plain tensor, which has no numbers
 };
 
 struct KndzSizes {

@@ -34,9 +34,11 @@ inline uint32_t unordered(uint32_t word, uint32_t bits) {
 /// The adaptive bits of the range coder that floating-point numbers need.
 struct FloatModel {
   std::array<AdaptiveBit, 512> leading;  // a tree: sign and exponent
+  AdaptiveBit is_zero;                   // of a word whose sign and exponent are 0
   std::array<AdaptiveBit, 64> lengths;   // a tree: binary digits of a difference
 
   void loosen() {
+    is_zero.loosen();
     for (AdaptiveBit& bit : leading) bit.loosen();
     for (AdaptiveBit& bit : lengths) bit.loosen();
   }
@@ -50,11 +52,12 @@ uint32_t code_tree(Coder& coder, AdaptiveBit* tree, uint32_t count, uint32_t val
   return node - (1u << count);
 }
 
-/// The word of a floating-point number.
+/// The word of a floating-point number. The zeros of a pruned tensor take hardly a bit.
 template <class Coder>
 uint32_t code_word(Coder& coder, FloatModel& model, const std::string& dtype, uint32_t word) {
   const uint32_t leading = leading_bits(dtype), rest = word_bits(dtype) - leading;
   const uint32_t high = code_tree(coder, model.leading.data(), leading, word >> rest);
+  if (high == 0 && coder.code(model.is_zero, word == 0)) return 0;
   return high << rest | coder.code_raw(rest, word & ((1u << rest) - 1));
 }
 

@@ -90,10 +90,9 @@ Numbers in_file_order(const CodedTensor& tensor) {
 }
 
 /// In bytes: of numbers that are drawn independently, as often as they occur here.
-template <class T>
-double entropy(const std::vector<T>& numbers) {
-  std::unordered_map<T, int64_t> counts;
-  for (const T& number : numbers) ++counts[number];
+double entropy(const std::vector<int32_t>& numbers) {
+  std::unordered_map<int32_t, int64_t> counts;
+  for (const int32_t number : numbers) ++counts[number];
   double bits = 0;
   for (const auto& [number, count] : counts)
     bits -= static_cast<double>(count) * std::log2(static_cast<double>(count) / static_cast<double>(numbers.size()));
@@ -304,7 +303,7 @@ std::string encode(const std::string& path, const std::vector<CodedTensor>& tens
     pieces += piece.bytes;
     append_number(pieces, crc32(piece.bytes));
     size.bytes = static_cast<int64_t>(piece.bytes.size() + sizeof(uint32_t));
-    size.entropy = tensor.coding == Coding::plain ? entropy(words_of(tensor.dtype, tensor.values)) : entropy(numbers.q);
+    if (tensor.coding != Coding::plain) size.entropy = entropy(numbers.q);
     sizes.tensors.push_back(size);
   }
   std::string all_notes;

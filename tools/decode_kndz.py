@@ -113,9 +113,9 @@ def huffman_numbers(d, low, high, count, width):
 def tensor(data, is_range, bits, method, dtype, last, parameter, shape, step):
     d = RangeDecoder(data, bits) if is_range else BitReader(data if method else b"")
     if method == 0:
-        size, leading = 2 if dtype else 4, 6 if dtype == 1 else 9
-        return floats(np.frombuffer(data, f"<u{size}") if not is_range else [
-            d.tree(leading, "leading") << 8 * size - leading | d.raw(8 * size - leading)
+        leading, rest = (9, 23) if dtype == 0 else (6, 10) if dtype == 1 else (9, 7)
+        return floats(np.frombuffer(data, f"<u{leading + rest >> 3}") if not is_range else [
+            0 if not (high := d.tree(leading, "leading")) and d.bit("zero") else high << rest | d.raw(rest)
             for _ in range(int(np.prod(shape)))], dtype).reshape(shape)
     values, negative = codebook(d, dtype, is_range) if method == 1 else ([], 0)
     rows, *kernel = shape if len(shape) > 1 else [1, *(shape or [1])]

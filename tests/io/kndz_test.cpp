@@ -223,6 +223,23 @@ TEST_CASE("kndz: sizes tell where the bytes go") {
   }
 }
 
+TEST_CASE("kndz: the zeros of a pruned tensor that is plain take hardly a bit") {
+  Rng rng(3);
+  constexpr int64_t kElements = 6000;
+  std::vector<float> values(kElements);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = i % 3 == 0 ? static_cast<float>(rng.next_normal()) : 0;
+  values[1] = -0.0F;
+  values[2] = std::numeric_limits<float>::denorm_min();
+  for (const char* dtype : {"F32", "BF16"}) {
+    const CodedTensor tensor = plain_tensor("x", Tensor::from(values, {kElements}), dtype);
+    const TemporaryFolder folder;
+    const KndzSizes sizes = write_kndz(folder / "x.kndz", {tensor});
+    const int64_t of_others = kElements / 3 * (dtype == std::string("F32") ? 4 : 2);
+    CHECK(sizes.tensors[0].bytes < of_others + kElements / 8);
+    CHECK(bits_of(read_kndz(folder / "x.kndz").tensors[0].values) == bits_of(tensor.decoded()));
+  }
+}
+
 TEST_CASE("elements: f32 becomes the nearest f16 and bf16, of two the even one") {
   const auto rounded = [](const char* dtype, float x) {
     return plain_tensor("x", Tensor::scalar(x), dtype).values.item();
