@@ -51,14 +51,14 @@ void apply_preset(CompressCommand& options, Settings& settings);
 /// Takes the rest from the file of weights, and what to retrain on from its run.
 RunFacts apply_weights(CompressCommand& options, Settings& settings);
 
-/// --density, --filters and --bits as the library takes them, without "auto". Throw UsageError for a
-/// word that is of no kind.
+/// --density, --filters and --bits as the library takes them, without "auto". Throw UsageError for
+/// a word that is of no kind.
 PruneOptions pruning_of(const CompressCommand& options);
 FilterOptions filters_of(const CompressCommand& options);
 ShareOptions sharing_of(const CompressCommand& options);
 
-/// Throws Error, before anything is done, if a pattern among the options fits no layer of the model,
-/// or if the model cannot be rounded as they say.
+/// Throws Error, before anything is done, if a pattern among the options fits no layer of the
+/// model, or if the model cannot be rounded as they say.
 void check_fits(const CompressCommand& options, Module& model);
 
 }  // namespace kindling::cli

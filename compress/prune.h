@@ -42,8 +42,8 @@ struct PrunedLayer {
 /// sets the others to 0. Of equal magnitudes the first are kept, in the order of the layers and of
 /// memory. Biases and normalisations stay. A Constraint holds what is pruned at 0 in all later
 /// training (optim/optimizer.h), and what was pruned before, until release_weights(). Weights that
-/// were shared move by themselves from then on. Throws ShapeError if a density is not in [0, 1], Error as values_for() does. The model is unchanged
-/// then.
+/// were shared move by themselves from then on. Throws ShapeError if a density is not in [0, 1],
+/// Error as values_for() does. The model is unchanged then.
 std::vector<PrunedLayer> prune(Module& model, const PruneOptions& options);
 
 /// One layer of a model: as prune() does it.

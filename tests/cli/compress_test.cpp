@@ -142,7 +142,7 @@ TEST_CASE("compress: factored layers are named, measured and read again") {
   CHECK(eval.json()["top1"] == outcome.json()["top1_after"]);
 }
 
-TEST_CASE("compress: from nothing, by one preset; and again, without a second training") {
+TEST_CASE("compress: from nothing, by one preset, and again without a second training") {
   const TemporaryFolder folder;
   const std::string data = folder / "data", recipe = folder / "recipe.json", small = folder / "s.kndz";
   write_images(data, {"blue", "green", "red"}, 8);
