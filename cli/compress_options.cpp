@@ -20,10 +20,20 @@ const std::vector<Preset>& presets_of_compress() {
       {"deep-compression",
        "Deep Compression (arXiv:1510.00149) as the SqueezeNet paper uses it: a third of the weights is kept, they "
        "share 2^8 - 1 values in each layer, and Huffman's codes hold them",
-       {{"density", {"0.33"}}, {"method", "kmeans"}, {"bits", {"8"}}, {"coder", "huffman"}, {"epochs", 5}}},
+       {{"density", {"0.33"}},
+        {"method", "kmeans"},
+        {"bits", {"8"}},
+        {"coder", "huffman"},
+        {"others", "f16"},
+        {"epochs", 5}}},
       {"squeezenet-table1",
        "the same for SqueezeNet v1.0, with the densities of Table 1 in its paper: 421,098 parameters are left",
-       {{"density", {"table1"}}, {"method", "kmeans"}, {"bits", {"8"}}, {"coder", "huffman"}, {"epochs", 5}}},
+       {{"density", {"table1"}},
+        {"method", "kmeans"},
+        {"bits", {"8"}},
+        {"coder", "huffman"},
+        {"others", "f16"},
+        {"epochs", 5}}},
       {"dense-sparse-dense",
        "arXiv:1607.04381: three tenths of the weights are pruned and grow again, which may make the model better; "
        "it does not become smaller",
@@ -86,6 +96,7 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
           {"bits", options.bits.empty() || counts_bits, with},
           {"bits", !has_patterns || options.method != "uniform", "of single layers " + with},
           {"coder", options.coder != "huffman" || options.method != "none", with},
+          {"others", options.others == "f32" || options.method == "none" || options.method == "kmeans", with},
           {"bytes", options.bytes == 0 || trades, with},
           {"tune", trades, with},
           {"lambda", trades, with},
@@ -187,6 +198,11 @@ void declare(CompressCommand& options, Settings& settings) {
   settings.add("coder", options.coder, "HOW", "huffman, as in the paper; range, which is smaller")
       ->check(one_of({"huffman", "range"}));
   settings
+      .add("others", options.others, "TYPE",
+           "Of the numbers that are not coded: biases, normalisations, codebooks, and weights with --method none. f32, "
+           "f16 or bf16; with uniform and rate-distortion f16")
+      ->check(one_of({"f32", "f16", "bf16"}));
+  settings
       .add("epochs", options.epochs, "N", "Epochs of retraining on --data after each step but the rounding; 0: none")
       ->check(at_least(0));
   settings
@@ -252,6 +268,8 @@ void check_fits(const CompressCommand& options, Module& model) {
     static_cast<void>(first_matches(layers, {options.factor_layers}, "--factor-layers"));
   if (!options.calibrate.empty() || options.method == "uniform") static_cast<void>(fold_batch_norm(model));
 }
+
+std::string CompressCommand::others_dtype() const { return others == "f32" ? "F32" : others == "f16" ? "F16" : "BF16"; }
 
 bool CompressCommand::is_automatic() const {
   return std::find(density.begin(), density.end(), "auto") != density.end();

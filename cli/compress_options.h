@@ -33,7 +33,8 @@ struct CompressCommand {
   std::vector<std::string> bits;     ///< of a weight, with kmeans and uniform: "8" or "PATTERN=5"
   int64_t bytes = 0;                 ///< with rate-distortion: the largest file; 0: by `lambda`
   double lambda = 5e-8;              ///< with rate-distortion: nats of divergence that a bit is worth
-  std::string coder = "range";
+  std::string coder = "range", others = "f32";
+  std::string others_dtype() const;  ///< as files name it
   int64_t passes = 0;        ///< over the pictures of --calibrate, in which steps and biases are tuned
   int64_t epochs = 0;        ///< of retraining after each step
   std::optional<double> lr;  ///< of retraining

@@ -17,6 +17,7 @@
 #include <kindling/compress/share.h>
 #include <kindling/compress/uniform.h>
 #include <kindling/data/pictures.h>
+#include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/train/gnuplot.h>
 
@@ -65,14 +66,21 @@ bool Compression::run() {
   }
   if (options_.method == "rate-distortion") round_weights();
   if (quantised_) remember("rounded");
+  description_.model = model_->definition();
+  sizes_ = write_kndz(options_.out, packed(), to_metadata(description_), coder());
+  read_back();
+  progress_.finish();
+  return true;
+}
+
+// What is reported in the end is that of the file.
+void Compression::read_back() {
+  model_ = load_model(options_.out);
+  remember("coded");
   if (original_)
     agreement_ = compare_predictions(
         *original_, *model_, pictures_,
         {.transform = data::preprocess(*description_.preprocessing), .reading = options_.data.reading, .stop = stop_});
-  description_.model = model_->definition();
-  sizes_ = write_kndz(options_.out, packed(), to_metadata(description_), coder());
-  progress_.finish();
-  return true;
 }
 
 bool Compression::prune_model() {
@@ -108,7 +116,11 @@ bool Compression::finish(const std::string& step, const Retraining::Change& chan
 
 // The first one is the model as it came: four bytes for each number.
 void Compression::remember(const std::string& step) {
-  CompressionStep result{.name = step, .bytes = steps_.empty() ? 4 * model_->parameter_count() : bytes_of(packed())};
+  CompressionStep result{.name = step, .bytes = sizes_.bytes};
+  if (steps_.empty())
+    result.bytes = 4 * model_->parameter_count();
+  else if (sizes_.bytes == 0)  // not written yet
+    result.bytes = bytes_of(packed());
   if (retraining_ != nullptr) {
     const Evaluation measured = retraining_->measure(*model_, stop_);
     result.top1 = measured.top1;
@@ -171,7 +183,7 @@ QuantisedModel Compression::round_to(int64_t bytes, Module& before, const Calibr
 }
 
 std::vector<CodedTensor> Compression::packed() const {
-  return quantised_ ? coded_tensors(*model_, *quantised_) : pack(*model_);
+  return quantised_ ? coded_tensors(*model_, *quantised_) : pack(*model_, options_.others_dtype());
 }
 
 int64_t Compression::bytes_of(const std::vector<CodedTensor>& tensors) const {
@@ -186,7 +198,9 @@ void draw_steps(const std::vector<CompressionStep>& steps, const std::string& pa
   script << "EOD\nset terminal svg size 720,480 font 'Helvetica,13' background '#ffffff'\n"
          << kPlotStyle << "set logscale x\nset xlabel 'size of the file, MB'\nset ylabel 'top-1, per cent'\nunset key\n"
          << "set offsets graph 0.1, graph 0.1, 1, 1\n"
-         << "plot $steps using 1:2 with linespoints ls 2, $steps using 1:2:3 with labels offset 0,1 noenhanced\n";
+         << "plot $steps using 1:2 with linespoints ls 2, "
+         << "$steps every 2 using 1:2:3 with labels offset 0,1 noenhanced, "
+         << "$steps every 2::1 using 1:2:3 with labels offset 0,-1 noenhanced\n";
   write_file(path, run_gnuplot(script.str()));
 }
 

@@ -53,6 +53,7 @@ class Compression {
   void remember(const std::string& step);
   bool prune_model();
   void round_weights();
+  void read_back();
   QuantisedModel round_to(int64_t bytes, Module& before, const Calibration& calibration);
   /// The model as a file keeps it.
   std::vector<CodedTensor> packed() const;

@@ -1,5 +1,7 @@
 #include <kindling/compress/pack.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <kindling/compress/share.h>
@@ -8,12 +10,20 @@
 namespace kindling {
 namespace {
 
-CodedTensor of_codebook(const std::string& name, const Variable& weight) {
+/// `dtype`, or F32 if it cannot hold the values.
+std::string type_for(const std::vector<float>& values, const std::string& dtype) {
+  constexpr float kLargestF16 = 65504;
+  const auto fits = [](float value) { return !(std::fabs(value) > kLargestF16); };
+  return dtype == "F16" && !std::all_of(values.begin(), values.end(), fits) ? "F32" : dtype;
+}
+
+CodedTensor of_codebook(const std::string& name, const Variable& weight, const std::string& dtype) {
   const Codebook codebook = codebook_of(weight);
   const auto codes = codebook.codes.to_vector<uint8_t>();
   return {.name = name,
           .shape = weight.shape(),
           .coding = Coding::codebook,
+          .dtype = type_for(codebook.values, dtype),
           .codebook = codebook.values,
           .numbers = {codes.begin(), codes.end()}};
 }
@@ -27,8 +37,9 @@ std::vector<CodedTensor> pack(Module& model, const std::string& dtype) {
   std::vector<CodedTensor> result;
   for (const NamedTensor& tensor : named_tensors(model)) {
     const auto found = shared.find(tensor.name);
-    result.push_back(found != shared.end() ? of_codebook(tensor.name, found->second)
-                                           : plain_tensor(tensor.name, tensor.value, dtype));
+    result.push_back(found != shared.end()
+                         ? of_codebook(tensor.name, found->second, dtype)
+                         : plain_tensor(tensor.name, tensor.value, type_for(tensor.value.to_vector<float>(), dtype)));
   }
   return result;
 }

@@ -57,9 +57,12 @@ TEST_CASE("compress: a third of the weights in 63 values, retrained with the lea
   CHECK(result["density"].get<double>() == Approx(0.33).margin(0.001));
   CHECK(result["ratio"].get<double>() > 9);
   CHECK(result["bits"] == 6);
-  REQUIRE(result["steps"].size() == 3);
+  REQUIRE(result["steps"].size() == 4);
   CHECK(result["steps"][1]["name"] == "pruned");
-  CHECK(result["steps"][2]["top1"] == result["top1_after"]);
+  CHECK(result["steps"][2]["name"] == "shared");
+  CHECK(result["steps"][3]["name"] == "coded");
+  CHECK(result["steps"][3]["bytes"] == result["bytes"]);
+  CHECK(result["steps"][3]["top1"] == result["top1_after"]);
   CHECK_THAT(read_file(trained.folder / "plot.svg"), Contains("shared"));
   CHECK(nonzero(trained.small, "fc1/weight") == 8250);  // 0.33 x 25,000, though it was trained after that
   for (const CodedTensor& tensor : read_kndz(trained.small).tensors)
@@ -110,6 +113,15 @@ TEST_CASE("convert: what is compressed stays so, and its pixels can be named ane
   }
 }
 
+TEST_CASE("compress: biases and codebooks of 16 bits, and what is measured is the file") {
+  const Trained trained;
+  const Strings measured{"--method", "kmeans", "--bits", "4", "--data", "folder:" + trained.data};
+  const json whole = trained.compress(measured);
+  const json half = trained.compress(with(measured, {"--others", "f16"}));
+  CHECK(half["bytes"].get<int64_t>() < whole["bytes"].get<int64_t>() - 800);
+  for (const CodedTensor& tensor : read_kndz(trained.small).tensors) CHECK(tensor.dtype == "F16");
+}
+
 TEST_CASE("compress: by rate and distortion, no larger than was asked for") {
   const Trained trained;
   const Strings trade{"--method", "rate-distortion", "--calibrate", trained.data};
@@ -133,7 +145,7 @@ TEST_CASE("compress: factored layers are named, measured and read again") {
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   const json steps = outcome.json()["steps"];
-  REQUIRE(steps.size() == 2);
+  REQUIRE(steps.size() == 3);
   CHECK(steps[1]["name"] == "factored");
   CHECK(steps[1]["bytes"].get<int64_t>() < steps[0]["bytes"].get<int64_t>());
   const Outcome eval = kindling_command(data.words("eval --weights @/s.kndz --data folder:@/flat --json"));
@@ -157,7 +169,7 @@ TEST_CASE("compress: from nothing, by one preset, and again without a second tra
   REQUIRE(first.code == 0);
   const json result = first.json();
   CHECK(result["weights"] == folder / "s.run/last.ckpt");
-  REQUIRE(result["steps"].size() == 3);
+  REQUIRE(result["steps"].size() == 4);
   CHECK(result["steps"][0]["name"] == "fp32");
   CHECK(result["steps"][0]["top1"].is_number());
   CHECK(result["density"].get<double>() == Approx(0.33).margin(0.001));
@@ -240,7 +252,7 @@ TEST_CASE("compress: pruned weights grow again when they are let") {
   CHECK(sparse["density"].get<double>() == Approx(0.5).margin(0.001));
   const json dense = trained.compress(with(retrained, {"--preset", "dense-sparse-dense"}));
   CHECK(dense["density"].get<double>() > 0.99);
-  REQUIRE(dense["steps"].size() == 3);
+  REQUIRE(dense["steps"].size() == 4);
   CHECK(dense["steps"][2]["name"] == "dense again");
 }
 
@@ -333,6 +345,8 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"lambda", "", "--lambda 1e-4", trade + "--bytes 60000", refused},
       {"tune", "", "", "compress_test", elsewhere},
       {"coder", "--coder range", "--coder huffman", "--method kmeans", other_figures},
+      {"others", "--others f32", "--others bf16", "--method kmeans", other_figures},
+      {"others", "", "--others f16", trade, refused},
       {"epochs", "--epochs 1", "--epochs 2", "--data folder:@/flat --density 0.5", other_figures},
       {"lr", "--lr 0.001", "--lr 0.1", retrain, other_figures},
       {"lr", "", "--lr 0.1", "", refused},

@@ -35,6 +35,16 @@ TEST_CASE("pack: shared weights become codes, the rest stays") {
       if (same.name == tensor.name) CHECK(same.value.to_vector<float>() == tensor.value.to_vector<float>());
 }
 
+TEST_CASE("pack: numbers of 16 bits, but where they are too large for it") {
+  Rng rng(1);
+  Sequential model = lenet({.size = 16}, rng);
+  share(model, {.bits = 4});
+  model.named_parameters()[1].value.value().fill_(1e5F);  // conv1/bias
+  for (const CodedTensor& tensor : pack(model, "F16"))
+    CHECK(tensor.dtype == (tensor.name == "conv1/bias" ? "F32" : "F16"));
+  for (const CodedTensor& tensor : pack(model, "BF16")) CHECK(tensor.dtype == "BF16");
+}
+
 TEST_CASE("round_uniformly: the nearest multiples of a step, of which the largest weight is one") {
   Rng rng(1);
   Sequential model = lenet({.size = 16}, rng);
