@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -111,7 +112,8 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
 /// The run's data and its split, so that what it held out stays so.
 void apply_data_of_run(CompressCommand& options, Settings& settings) {
   const nlohmann::json config = config_of_run(options.model.weights);
-  if (settings.is_named("val-share") && config.contains("data") && config["data"] == absolute_spec(options.data.data))
+  const bool is_data_of_run = config.contains("data") && config["data"] == absolute_spec(options.data.data);
+  if (settings.is_named("val-share") && is_data_of_run && config["val_share"] != settings.values()["val_share"])
     throw UsageError("--val-share: the run has held out its share already, and trained on the rest");
   nlohmann::json values;
   for (const char* key : {"seed", "val_share", "labels", "data"})
@@ -119,6 +121,14 @@ void apply_data_of_run(CompressCommand& options, Settings& settings) {
   settings.apply(values, options.model.weights, Layer::run);
   if (options.epochs > 0 && !settings.is_set("data"))
     throw UsageError("--epochs needs --data SPEC: what to retrain on");
+}
+
+/// That the files can be written in the end.
+void check_folders(const CompressCommand& options) {
+  for (const auto& [option, file] :
+       {std::pair("out", options.out), std::pair("plot", options.plot), std::pair("scan", options.scan)})
+    if (!file.empty() && !std::filesystem::is_directory(folder_of(file)))
+      throw FileError(fmt::format("--{} {}: there is no folder {}", option, file, folder_of(file)));
 }
 
 /// What is wrong with the choices together.
@@ -135,6 +145,7 @@ void check_choices(const CompressCommand& options) {
                                  options.scan.empty() ? "--density auto" : "--scan"));
   if (options.method == "rate-distortion" && options.calibrate.empty())
     throw UsageError("--method rate-distortion needs --calibrate FOLDER: some hundred pictures, which need no labels");
+  check_folders(options);
   static_cast<void>(pruning_of(options));
   static_cast<void>(filters_of(options));
   static_cast<void>(sharing_of(options));

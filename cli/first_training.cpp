@@ -10,6 +10,7 @@
 #include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
 #include <kindling/cli/train_run.h>
+#include <kindling/train/printable.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -74,9 +75,14 @@ std::string train_first(const FirstTraining& training, const Everywhere& everywh
     apply_recipe(training, settings, train, of_training);
   train.everywhere.quiet = everywhere.quiet;
   TerminalProgress progress(everywhere.quiet);
+  const std::string checkpoint = training.run + "/last.ckpt";
+  if (!train.resume.empty() && RunFolder::epochs_done(training.run) == train.recipe.epochs) {
+    progress.print(printable(training.run) + " is trained already");
+    return checkpoint;
+  }
   const Trained trained = train_run(train, of_training, progress);
   progress.finish();
-  if (trained.result.end != TrainEnd::stopped) return training.run + "/last.ckpt";
+  if (trained.result.end != TrainEnd::stopped) return checkpoint;
   say(fmt::format("stopped after step {} of the training; the same command goes on with it\n", trained.result.steps));
   return "";
 }

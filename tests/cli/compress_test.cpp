@@ -160,8 +160,8 @@ TEST_CASE("compress: from nothing, by one preset, and again without a second tra
   write_images(data, {"blue", "green", "red"}, 8);
   write_file(recipe, R"({"model": "squeezenet_cifar", "size": 16, "epochs": 4, "batch_size": 4, "lr": 0.01})");
   const auto compress = [&](const Strings& more) {
-    return kindling_command(with({"compress", "--data", "folder:" + data, "--train", recipe, "--preset",
-                                  "deep-compression", "--threads", "1", "--json", "--out", small},
+    return kindling_command(with({"compress", "--data", "folder:" + data, "--val-share", "0.3", "--train", recipe,
+                                  "--preset", "deep-compression", "--threads", "1", "--json", "--out", small},
                                  more));
   };
   const Outcome first = compress({"--model", "lenet", "--epochs", "1"});  // named: not the recipe's
@@ -178,11 +178,17 @@ TEST_CASE("compress: from nothing, by one preset, and again without a second tra
   const Outcome again = compress({"--epochs", "1"});
   INFO(again.err);
   REQUIRE(again.code == 0);
+  CHECK_THAT(again.err, Contains("s.run is trained already"));
   CHECK(read_file(small) == bytes);
   CHECK(read_file(folder / "s.run/metrics.jsonl") == metrics);
-  const Outcome other = compress({"--data", "shapes"});
+  const Outcome other = compress({"--data", "folder:" + (folder / "other")});
   CHECK(other.code == 2);
   CHECK_THAT(other.err, Contains("s.run holds a run with data \"folder:" + data));
+  CHECK_THAT(compress({"--val-share", "0.4"}).err, Contains("s.run holds a run with val_share 0.3, not 0.4"));
+  const Outcome share = kindling_command({"compress", "--weights", folder / "s.run/last.ckpt", "--data",
+                                          "folder:" + data, "--val-share", "0.1", "--density", "0.5", "--out", small});
+  CHECK(share.code == 2);
+  CHECK_THAT(share.err, Contains("--val-share: the run has held out its share already"));
   CHECK_THAT(compress({"--model", "squeezenet_cifar"}).err, Contains("s.run holds a run with model \"lenet\""));
 }
 
@@ -301,6 +307,14 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
   check(lenet + "--density fc1=x", "a density is above 0 and at most 1");
   check(lenet + "--plot @/plot.svg", "--plot needs --data");
   check(lenet + "--method none --bits 4", "--bits has no effect with --method none");
+}
+
+TEST_CASE("compress: a folder that is not there is missed before the work begins") {
+  const OptionData data;
+  const Outcome outcome =
+      kindling_command(data.words("compress --weights @/lenet.safetensors --method kmeans --out @/no/s.kndz"));
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Contains("s.kndz: there is no folder " + (data / "no")));
 }
 
 TEST_CASE("options of compress: each has its effect and its row") {
