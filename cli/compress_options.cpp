@@ -190,7 +190,7 @@ void declare(CompressCommand& options, Settings& settings) {
       ->check(at_least(0));
   settings
       .add("method", options.method, "HOW",
-           "What becomes of the weights: none; kmeans, 2^bits - 1 values for each layer; "
+           "What becomes of the weights: none; kmeans (the default beside --bits), 2^bits - 1 values for each layer; "
            "uniform, the nearest multiples of a step; rate-distortion, multiples chosen by what they cost in bits and "
            "in error")
       ->check(one_of({"none", "kmeans", "uniform", "rate-distortion"}));
@@ -240,6 +240,7 @@ void apply_preset(CompressCommand& options, Settings& settings) {
   } else if (!has_weights && !settings.is_set("data") && options.train.empty()) {
     throw UsageError("--weights FILE is needed, or --data SPEC or --train RECIPE: what to train first");
   }
+  if (!options.bits.empty() && !settings.is_set("method")) options.method = "kmeans";
   const bool does_something = options.method != "none" || !options.density.empty() || !options.filters.empty() ||
                               options.svd > 0 || options.out.empty();
   if (!does_something) say("note: nothing here makes the model smaller: see --method and --density\n");

@@ -75,7 +75,7 @@ TEST_CASE("compress: a third of the weights in 63 values, retrained with the lea
 
 TEST_CASE("compress: what has few values already loses nothing, by either coder") {
   const Trained trained;
-  trained.compress({"--method", "kmeans", "--bits", "5"});
+  trained.compress({"--bits", "5"});  // by kmeans
   const std::string first = trained.folder / "first.kndz", again = trained.folder / "again.kndz";
   std::filesystem::rename(trained.small, first);
   for (const char* coder : {"range", "huffman"}) {
@@ -352,7 +352,8 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"method", "--method none", "--method kmeans", "", other_figures},
       {"bits", "--bits 4", "--bits 6", "--method kmeans", other_figures},
       {"bits", "--bits 4", "--bits 4,fc1=6", "--method kmeans", other_figures},
-      {"bits", "", "--bits 6", "", refused},
+      {"bits", "", "--bits 6", "", other_figures},
+      {"bits", "", "--bits 6", "--method none", refused},
       {"calibrate", "--calibrate @/flat", "--calibrate @/damaged", trade, other_figures},
       {"bytes", "--bytes 90000", "--bytes 60000", trade, other_figures},
       {"lambda", "--lambda 1e-6", "--lambda 1e-4", trade, other_figures},
