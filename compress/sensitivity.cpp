@@ -99,7 +99,7 @@ void draw_sensitivity(const Sensitivity& sensitivity, const std::string& path) {
   script << "set terminal svg size 900,560 font 'Helvetica,13' background '#ffffff'\n"
          << kPlotStyle
          << "set key at graph 1.02, 1 left top Left reverse vertical maxcols 1 maxrows 40 samplen 1.5 font ',10'\n"
-         << "set rmargin 22\nset xlabel 'density of the layer'\nset xrange [1:0]\n"
+         << "set rmargin 22\nset tmargin 2.5\nset xlabel 'density of the layer'\nset xrange [1:0]\n"
          << "set label 1 'score, per cent, with one layer pruned' at graph 0, 1.04\n";
   const char* separator = "plot ";
   const auto count = static_cast<double>(sensitivity.layers.size());
