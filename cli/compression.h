@@ -32,7 +32,8 @@ class Compression {
               const Retraining* retraining, const std::atomic<bool>* stop);
 
   /// Every step that the options name, each followed by retraining, and then the file. False if it
-  /// was stopped; then nothing is written. Throws what the steps throw.
+  /// was stopped in a training, when nothing is written. Throws what the steps throw; Stopped from
+  /// elsewhere.
   bool run();
 
   const std::vector<CompressionStep>& steps() const { return steps_; }

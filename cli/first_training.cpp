@@ -55,7 +55,9 @@ void apply_run(const FirstTraining& training, const Settings& given, TrainComman
   const nlohmann::json named = named_values(given), of_run = settings.values();
   for (const auto& [key, value] : named.items()) {
     const bool changes_nothing = key == "threads" || key == "workers" || key == "strict" || key == "max_pixels";
-    const nlohmann::json wanted = key == "data" ? nlohmann::json(absolute_spec(value)) : value;
+    const nlohmann::json wanted = key == "data"     ? nlohmann::json(absolute_spec(value))
+                                  : key == "labels" ? nlohmann::json(absolute_path(value))
+                                                    : value;
     if (changes_nothing || wanted == of_run[key]) continue;
     throw UsageError(fmt::format("{} holds a run with {} {}, not {}: name another --out, or remove the folder",
                                  training.run, key, of_run[key].dump(), wanted.dump()));
