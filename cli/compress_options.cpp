@@ -11,6 +11,7 @@
 #include <kindling/cli/presets.h>
 #include <kindling/compress/fold_batch_norm.h>
 #include <kindling/data/pictures.h>
+#include <kindling/train/gnuplot.h>
 
 namespace kindling::cli {
 namespace {
@@ -123,12 +124,13 @@ void apply_data_of_run(CompressCommand& options, Settings& settings) {
     throw UsageError("--epochs needs --data SPEC: what to retrain on");
 }
 
-/// That the files can be written in the end.
-void check_folders(const CompressCommand& options) {
+/// That the files can be written and drawn in the end.
+void check_files(const CompressCommand& options) {
   for (const auto& [option, file] :
        {std::pair("out", options.out), std::pair("plot", options.plot), std::pair("scan", options.scan)})
     if (!file.empty() && !std::filesystem::is_directory(folder_of(file)))
       throw FileError(fmt::format("--{} {}: there is no folder {}", option, file, folder_of(file)));
+  if (!options.plot.empty() || !options.scan.empty()) run_gnuplot("");  // throws if it is not installed
 }
 
 /// What is wrong with the choices together.
@@ -145,7 +147,7 @@ void check_choices(const CompressCommand& options) {
                                  options.scan.empty() ? "--density auto" : "--scan"));
   if (options.method == "rate-distortion" && options.calibrate.empty())
     throw UsageError("--method rate-distortion needs --calibrate FOLDER: some hundred pictures, which need no labels");
-  check_folders(options);
+  check_files(options);
   static_cast<void>(pruning_of(options));
   static_cast<void>(filters_of(options));
   static_cast<void>(sharing_of(options));

@@ -309,12 +309,19 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
   check(lenet + "--method none --bits 4", "--bits has no effect with --method none");
 }
 
-TEST_CASE("compress: a folder that is not there is missed before the work begins") {
+TEST_CASE("compress: a folder or gnuplot that is not there is missed before the work begins") {
   const OptionData data;
   const Outcome outcome =
       kindling_command(data.words("compress --weights @/lenet.safetensors --method kmeans --out @/no/s.kndz"));
   CHECK(outcome.code == 1);
   CHECK_THAT(outcome.err, Contains("s.kndz: there is no folder " + (data / "no")));
+  const Outcome drawing =
+      kindling_command(data.words("compress --weights @/lenet.safetensors --method kmeans --out @/s.kndz --data "
+                                  "folder:@/flat --plot @/plot.svg"),
+                       {.environment = {{"PATH", data / "nothing"}}});
+  CHECK(drawing.code == 1);
+  CHECK_THAT(drawing.err, Contains("gnuplot cannot be run: is it installed"));
+  CHECK_FALSE(std::filesystem::exists(data / "s.kndz"));
 }
 
 TEST_CASE("options of compress: each has its effect and its row") {
