@@ -131,10 +131,9 @@ void print_result(const CompressCommand& options, Compression& compression) {
     steps.add({step.name, with_commas(step.bytes), percent(step.top1), percent(step.top5)});
   print("{}\n", steps.text(style));
   if (const auto& agreement = compression.agreement())
-    print(
-        "on the {} of --calibrate: the same class as before on {}, KL divergence {:.4f} nats; on others it is "
-        "somewhat worse\n",
-        counted(agreement->images, "picture"), percent(agreement->same_class), agreement->divergence);
+    print("on the {} of --calibrate: the same class as before on {}, KL divergence {:.4f} nats{}\n",
+          counted(agreement->images, "picture"), percent(agreement->same_class), agreement->divergence,
+          compression.lambda() ? "; on others it is somewhat worse" : "");
   print("{}: {} bytes, {} of them class names and the like; {:.1f} times smaller than fp32\n", printable(options.out),
         style.bold(with_commas(sizes.bytes)), with_commas(sizes.notes), ratio_of(compression));
 }
