@@ -74,7 +74,6 @@ Json to_json(const CompressCommand& options, Compression& compression) {
                       {"codes", tensor.codes},
                       {"codebook", tensor.codebook},
                       {"entropy", tensor.entropy}});
-  const bool counts_bits = options.method == "kmeans" || options.method == "uniform";
   if (options.out.empty())
     return {{"top1_before", or_null(compression.steps().front().top1)}, {"sensitivity", sensitivity_json(compression)}};
   return {{"out", options.out},
@@ -83,7 +82,7 @@ Json to_json(const CompressCommand& options, Compression& compression) {
           {"notes_bytes", sizes.notes},
           {"ratio", ratio_of(compression)},
           {"density", density_of(compression.model())},
-          {"bits", counts_bits ? Json(sharing_of(options).bits) : Json()},
+          {"bits", options.counts_bits() ? Json(sharing_of(options).bits) : Json()},
           {"lambda", or_null(compression.lambda())},
           {"top1_before", or_null(compression.steps().front().top1)},
           {"top1_after", or_null(compression.steps().back().top1)},

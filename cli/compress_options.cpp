@@ -77,7 +77,6 @@ void add_share(const std::string& option, const std::string& word, Options& to) 
 bool has_pattern(const std::string& word) { return word.find('=') != std::string::npos; }
 
 std::vector<Effect> effects_of(const CompressCommand& options) {
-  const bool counts_bits = options.method == "kmeans" || options.method == "uniform";
   const bool trades = options.method == "rate-distortion";
   const std::string with = "with --method " + options.method;
   const bool retrains = options.epochs > 0;
@@ -95,7 +94,7 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
           {"gradual", !options.gradual || retrains, "without --epochs, as the model is pruned while it is retrained"},
           {"regrow", !options.regrow || prunes, needs_pruning},
           {"most-loss", options.scans(), "without --scan or --density auto"},
-          {"bits", options.bits.empty() || counts_bits, with},
+          {"bits", options.bits.empty() || options.counts_bits(), with},
           {"bits", !has_patterns || options.method != "uniform", "of single layers " + with},
           {"coder", options.coder != "huffman" || options.method != "none", with},
           {"others", options.others == "f32" || options.method == "none" || options.method == "kmeans", with},
@@ -280,7 +279,7 @@ void check_fits(const CompressCommand& options, Module& model) {
   check_patterns("bits", sharing_of(options).layers);
   if (!options.factor_layers.empty())
     static_cast<void>(first_matches(layers, {options.factor_layers}, "--factor-layers"));
-  if (!options.calibrate.empty() || options.method == "uniform") static_cast<void>(fold_batch_norm(model));
+  if (options.method == "uniform") static_cast<void>(fold_batch_norm(model));  // with --calibrate, Compression does it
 }
 
 std::string CompressCommand::others_dtype() const { return others == "f32" ? "F32" : others == "f16" ? "F16" : "BF16"; }

@@ -35,11 +35,12 @@ struct CompressCommand {
   double lambda = 5e-8;              ///< with rate-distortion: nats of divergence that a bit is worth
   std::string coder = "range", others = "f32";
   std::string others_dtype() const;  ///< as files name it
-  int64_t passes = 0;        ///< over the pictures of --calibrate, in which steps and biases are tuned
-  int64_t epochs = 0;        ///< of retraining after each step
-  std::optional<double> lr;  ///< of retraining
-  bool measures = false;     ///< on --data, or on the data of the training that it begins with
+  int64_t passes = 0;                ///< over the pictures of --calibrate, in which steps and biases are tuned
+  int64_t epochs = 0;                ///< of retraining after each step
+  std::optional<double> lr;          ///< of retraining
+  bool measures = false;             ///< on --data, or on the data of the training that it begins with
   bool uses_data() const { return measures || epochs > 0; }
+  bool counts_bits() const { return method == "kmeans" || method == "uniform"; }
   bool is_automatic() const;  ///< --density auto
   bool scans() const { return !scan.empty() || is_automatic(); }
 };

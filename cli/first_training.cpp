@@ -24,11 +24,8 @@ constexpr const char* kShared[] = {"model", "bypass", "norm",    "dropout", "for
 /// What the user has named of the options in common.
 nlohmann::json named_values(const Settings& given) {
   nlohmann::json values = nlohmann::json::object(), all = given.values();
-  for (const char* key : kShared) {
-    std::string name = key;
-    std::replace(name.begin(), name.end(), '_', '-');
-    if (given.is_named(name)) values[key] = all[key];
-  }
+  for (const char* key : kShared)
+    if (given.is_named(key)) values[key] = all[key];
   return values;
 }
 

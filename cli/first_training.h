@@ -1,7 +1,6 @@
 // From nothing to a small file: the training that kindling compress begins with when it is given no weights.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include <kindling/cli/options.h>
@@ -15,7 +14,7 @@ struct FirstTraining {
 
 /// Trains a model by the recipe. What the user has named of model, data and pixels (`settings`)
 /// takes the place of the recipe's. Returns the checkpoint; "" if a signal has asked to stop.
-/// Throws what kindling train does, and UsageError if the folder holds a run on other data.
+/// Throws what kindling train does, and UsageError if the folder holds a run with other ones.
 std::string train_first(const FirstTraining& training, const Everywhere& everywhere, const Settings& settings);
 
 }  // namespace kindling::cli
