@@ -22,6 +22,10 @@ using Json = nlohmann::ordered_json;
 // Naive loops above so many multiply-adds would take seconds.
 constexpr double kNaiveMacs = 3e8;
 
+/// Which a shape of one's own takes the place of.
+const std::vector<std::string> kModelOptions{"model",  "bypass", "form",   "classes", "squeeze-ratio",
+                                             "pct3x3", "base-e", "incr-e", "freq",    "pools"};
+
 struct KernelBench {
   Everywhere everywhere;
   ModelChoice model;
@@ -59,8 +63,8 @@ void declare_conv(KernelBench& options, Settings& settings) {
 }
 
 /// Throws UsageError for one of `names` that is on the command line although it `has` no effect.
-void check_effects(const Settings& settings, const std::vector<const char*>& names, bool has, const std::string& why) {
-  for (const char* name : names) settings.check_effects({{name, has, why}});
+void check_effects(const Settings& settings, const std::vector<std::string>& names, bool has, const std::string& why) {
+  for (const std::string& name : names) settings.check_effects({{name, has, why}});
 }
 
 /// One thing measured.
@@ -160,8 +164,8 @@ double gemm_error(const Tensor& a, const Tensor& b, const Tensor& c) {
 
 int run_gemm(KernelBench& options, Settings& settings) {
   const bool names_shape = options.m || options.n || options.k;
-  check_effects(settings, {"model", "bypass", "form", "classes", "size", "batch-size"}, !names_shape,
-                "beside --m, --n and --k, which are the shape");
+  for (const auto& names : {kModelOptions, {"size", "batch-size"}})
+    check_effects(settings, names, !names_shape, "beside --m, --n and --k, which are the shape");
   warn_of_slow_blas();
   PeakMeter peak;
   Rng rng(options.everywhere.seed);
@@ -248,8 +252,7 @@ Tensor run_by(ConvAlgorithm algorithm, const ConvOperands& operands, int pass) {
 }
 
 int run_conv(KernelBench& options, Settings& settings) {
-  check_effects(settings, {"model", "bypass", "form", "classes"}, !options.channels,
-                "beside --channels, which begins a shape of its own");
+  check_effects(settings, kModelOptions, !options.channels, "beside --channels, which begins a shape of its own");
   check_effects(settings, {"filters", "kernel", "stride", "padding", "groups"}, options.channels.has_value(),
                 "without --channels: the shapes are those of the model");
   constexpr std::pair<const char*, ConvAlgorithm> kAlgorithms[] = {{"auto", ConvAlgorithm::automatic},

@@ -65,6 +65,20 @@ std::string check_seed(const std::string& text) {
   return fmt::format("must be a whole number from 0 to 2^64 - 1, not {}", text);
 }
 
+void declare_family(SqueezeNetMetaparameters& m, Settings& settings) {
+  const std::string of = "Of SqueezeNets: ";
+  settings.add("squeeze-ratio", m.sr, "X", of + "squeeze filters per expand filter (default 0.125)")
+      ->check(above_to(0, 1));
+  settings.add("pct3x3", m.pct3x3, "X", of + "share of 3x3 among the expand filters (default 0.5)")
+      ->check(between(0, 1));
+  settings.add("base-e", m.base_e, "N", of + "expand filters of fire2 (default 128)")->check(at_least(1));
+  settings.add("incr-e", m.incr_e, "N", of + "more of them, every --freq Fire modules (default 128)")
+      ->check(at_least(0));
+  settings.add("freq", m.freq, "N", of + "Fire modules of the same size in a row (default 2)")->check(at_least(1));
+  settings.add("pools", m.pools, "LIST", of + "layers with a max pool behind them, 1 is conv1, 2 to 9 fire2 to fire9")
+      ->check(in_range(1, 10));
+}
+
 /// Throws FileError for a folder and for a picture, and says what to name instead.
 void check_is_weights(const std::string& path) {
   if (data::is_image_name(path))
@@ -132,6 +146,7 @@ void ModelChoice::declare_shapes(Settings& settings) {
   settings.add("model", model, "NAME", fmt::format("{}", fmt::join(model_names(), ", ")))->check(one_of(model_names()));
   settings.add("bypass", bypass, "KIND", "Of SqueezeNets: none, simple, complex")->check(one_of(bypass_words()));
   settings.add("form", form, "FORM", "Whose definition: torchvision, caffe")->check(one_of(form_words()));
+  declare_family(metaparameters, settings);
   settings.add("classes", classes, "N", "Outputs; 0: as many as the data or the model has")->check(at_least(0));
   settings.add("size", size, "PX", "Height and width of the input; 0: the data's or the model's")->check(at_least(0));
 }
@@ -153,7 +168,24 @@ void ModelChoice::require_model(const Settings& settings) const {
     throw UsageError(weights + " does not say what model it is for: say it by --model, --bypass, --norm and --classes");
 }
 
-ModelInfo ModelChoice::info() const { return model_info(model, choose<Form>(form, form_words())); }
+ModelOptions ModelChoice::options() const {
+  return {.classes = classes,
+          .size = size,
+          .bypass = choose<Bypass>(bypass, bypass_words()),
+          .form = choose<Form>(form, form_words()),
+          .norm = choose<Norm>(norm, norm_words()),
+          .dropout = dropout,
+          .conv10_bias = conv10_bias,
+          .metaparameters = metaparameters};
+}
+
+ModelInfo ModelChoice::info() const {
+  try {
+    return model_info(model, options());
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
 
 void ModelChoice::check_size(const std::string& option, int64_t pixels) const {
   const int64_t smallest = info().smallest_size;
@@ -171,16 +203,10 @@ void ModelChoice::complete(int64_t data_classes, const data::InputInfo& input) {
 std::unique_ptr<Module> ModelChoice::make(Rng& rng, int64_t channels) const {
   set_conv_algorithm(choose<ConvAlgorithm>(conv, kConvs));
   check_size("size", input_size());
-  const ModelOptions options{.classes = classes,
-                             .channels = channels,
-                             .size = size,
-                             .bypass = choose<Bypass>(bypass, bypass_words()),
-                             .form = choose<Form>(form, form_words()),
-                             .norm = choose<Norm>(norm, norm_words()),
-                             .dropout = dropout,
-                             .conv10_bias = conv10_bias};
+  ModelOptions asked = options();
+  asked.channels = channels;
   try {
-    return make_model(model, options, rng);
+    return make_model(model, asked, rng);
   } catch (const Error& error) {
     throw UsageError(error.what());
   }

@@ -39,11 +39,12 @@ struct ModelChoice {
   std::string model = "squeezenet1_1", bypass = "none", form = "torchvision", norm = "none", conv = "auto";
   std::optional<double> dropout;      ///< nothing: the model's own
   std::optional<double> conv10_bias;  ///< at the start; for training alone, so that train declares it
-  int64_t classes = 0;                ///< 0: of the data, or the model's own
-  int64_t size = 0;                   ///< pixels; 0: of the data, or the model's own
-  std::string weights;                ///< file to start from; empty: random
-  std::string prototxt;               ///< of a .caffemodel; empty: none
-  bool partial = false;               ///< take from it what fits
+  SqueezeNetMetaparameters metaparameters;
+  int64_t classes = 0;   ///< 0: of the data, or the model's own
+  int64_t size = 0;      ///< pixels; 0: of the data, or the model's own
+  std::string weights;   ///< file to start from; empty: random
+  std::string prototxt;  ///< of a .caffemodel; empty: none
+  bool partial = false;  ///< take from it what fits
   /// If given, the last layer is new unless the file's fits, and the file names these classes or
   /// none.
   std::optional<std::vector<std::string>> finetuned_for;
@@ -53,6 +54,7 @@ struct ModelChoice {
   void declare_shapes(Settings& settings);
   /// Throws UsageError if nothing says which model `weights` belongs to.
   void require_model(const Settings& settings) const;
+  /// Throws UsageError for pools that the model cannot have.
   ModelInfo info() const;
   bool is_squeezenet() const { return model.starts_with("squeezenet"); }
   /// Pixels of the input: `size`, or the size that the model was published with.
@@ -72,6 +74,7 @@ struct ModelChoice {
   const WeightsFile& file() const;
 
  private:
+  ModelOptions options() const;
   void load_for_finetuning(Module& model) const;
 
   mutable std::shared_ptr<const WeightsFile> file_;

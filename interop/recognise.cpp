@@ -1,6 +1,7 @@
 #include <kindling/interop/recognise.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <set>
 #include <unordered_map>
@@ -145,9 +146,13 @@ void check_room(const TensorFile& file, const Definition& definition) {
     return;  // whoever makes the model says what is wrong
   }
   const bool is_lenet = definition.model == "lenet", is_alexnet = definition.model == "alexnet";
+  const SqueezeNetMetaparameters& m = options.metaparameters;
+  const double fire9 =  // channels, 512 of the published networks; see fire_table()
+      static_cast<double>(m.base_e) +
+      static_cast<double>(m.incr_e) * static_cast<double>(7 / std::max<int64_t>(m.freq, 1));
   // The weights of the last layer for a class and of the first for a channel. LeNet's fc1 has 500 outputs, and for its
   // inputs see lenet_size().
-  const double per_class = is_lenet ? 500 : is_alexnet ? 4096 : 512;
+  const double per_class = is_lenet ? 500 : is_alexnet ? 4096 : fire9;
   const double per_channel = is_lenet ? 20 * 5 * 5 : is_alexnet ? 96 * 11 * 11 : 96 * 7 * 7;
   const double fc1_pixels = is_lenet ? std::max(0.0, (static_cast<double>(options.size) - 12) / 4) : 0;
   const auto classes = static_cast<double>(options.classes), channels = static_cast<double>(options.channels);
@@ -160,6 +165,9 @@ void check_room(const TensorFile& file, const Definition& definition) {
       throw FileError(file.path + ": describes a model of " + std::to_string(value) + " " + what + ", but holds only " +
                       std::to_string(numbers) + " numbers");
   };
+  if (!is_lenet && !is_alexnet)
+    check_layer("filters in fire9", std::llround(std::min(fire9, 1e18)),
+                fire9 * fire9 * std::max(1.0, 9 * m.sr * m.pct3x3));
   check_layer("classes", options.classes, classes * per_class);
   check_layer("channels", options.channels, channels * per_channel);
   check_layer("pixels", options.size, fc1_pixels * fc1_pixels * 50 * 500);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include <kindling/models/filters.h>
 
@@ -15,9 +16,17 @@ std::string word_of(Enum value, const Words& words) {
   return words.at(static_cast<size_t>(value));
 }
 
+std::string text_of(int64_t number) { return std::to_string(number); }
+
 std::string text_of(double number) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
+
+std::string text_of(const std::vector<int64_t>& numbers) {
+  std::string text;
+  for (const int64_t number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return text;
 }
 
 [[noreturn]] void refuse(const Definition& definition, const std::string& name, const std::string& value) {
@@ -34,6 +43,13 @@ class Reader {
   }
   void operator()(const std::string& name, std::optional<double>& number) {
     if (const std::optional<std::string> text = take(name)) number = parsed<double>(name, *text);
+  }
+  void operator()(const std::string& name, double& number) {
+    if (const std::optional<std::string> text = take(name)) number = parsed<double>(name, *text);
+  }
+  void operator()(const std::string& name, std::vector<int64_t>& numbers) {
+    std::istringstream words(take(name).value_or(""));
+    for (std::string word; std::getline(words, word, ',');) numbers.push_back(parsed<int64_t>(name, word));
   }
   template <class Enum>
   void operator()(const std::string& name, Enum& value, const Words& words) {
@@ -92,6 +108,16 @@ Definition define(const std::string& model, const ModelOptions& options) {
                                      std::pair("size", options.size)})
     if (number != 0) definition.options[name] = std::to_string(number);
   if (options.dropout) definition.options["dropout"] = text_of(*options.dropout);
+  const SqueezeNetMetaparameters &m = options.metaparameters, published;
+  const auto set = [&](const char* name, auto value, auto default_value) {
+    if (value != default_value) definition.options[name] = text_of(value);
+  };
+  set("squeeze_ratio", m.sr, published.sr);
+  set("pct3x3", m.pct3x3, published.pct3x3);
+  set("base_e", m.base_e, published.base_e);
+  set("incr_e", m.incr_e, published.incr_e);
+  set("freq", m.freq, published.freq);
+  set("pools", m.pools, published.pools);
   return definition;
 }
 
@@ -105,6 +131,12 @@ ModelOptions options_of(const Definition& definition) {
   read("form", options.form, form_words());
   read("norm", options.norm, norm_words());
   read("dropout", options.dropout);
+  read("squeeze_ratio", options.metaparameters.sr);
+  read("pct3x3", options.metaparameters.pct3x3);
+  read("base_e", options.metaparameters.base_e);
+  read("incr_e", options.metaparameters.incr_e);
+  read("freq", options.metaparameters.freq);
+  read("pools", options.metaparameters.pools);
   read.pass_over(kFiltersOption);
   read.finish();
   return options;

@@ -14,18 +14,23 @@ struct Entry {
   std::string_view name;
   ModelInfo torchvision, caffe;
   /// Makes it from options without zeros.
-  std::unique_ptr<Module> (*make)(const ModelOptions& options, Rng& rng);
+  std::unique_ptr<Module> (*make)(const std::string& name, const ModelOptions& options, Rng& rng);
 };
+
+const SqueezeNetMetaparameters kPublished;
 
 template <class Model>
 std::unique_ptr<Module> boxed(Model model) {
   return std::make_unique<Model>(std::move(model));
 }
 
-void refuse_squeezenet_options(const char* model, const ModelOptions& options) {
-  if (options.bypass != Bypass::none) throw Error(std::string("model '") + model + "' has no bypass");
-  if (options.norm != Norm::none) throw Error(std::string("model '") + model + "' has no batch normalisation");
-  if (options.conv10_bias) throw Error(std::string("model '") + model + "' has no conv10");
+void refuse_squeezenet_options(const std::string& name, const ModelOptions& options) {
+  const std::string model = "model '" + name + "' ";
+  if (options.bypass != Bypass::none) throw Error(model + "has no bypass");
+  if (options.norm != Norm::none) throw Error(model + "has no batch normalisation");
+  if (options.conv10_bias) throw Error(model + "has no conv10");
+  if (options.metaparameters != kPublished)
+    throw Error(model + "is no SqueezeNet, which squeeze_ratio, pct3x3, base_e, incr_e, freq and pools are for");
 }
 
 template <class Options>
@@ -34,14 +39,14 @@ Options with_dropout(Options options, const std::optional<double>& dropout) {
   return options;
 }
 
-std::unique_ptr<Module> make_lenet(const ModelOptions& options, Rng& rng) {
-  refuse_squeezenet_options("lenet", options);
+std::unique_ptr<Module> make_lenet(const std::string& name, const ModelOptions& options, Rng& rng) {
+  refuse_squeezenet_options(name, options);
   if (options.dropout) throw Error("model 'lenet' has no dropout");
   return boxed(lenet({.classes = options.classes, .channels = options.channels, .size = options.size}, rng));
 }
 
-std::unique_ptr<Module> make_alexnet(const ModelOptions& options, Rng& rng) {
-  refuse_squeezenet_options("alexnet", options);
+std::unique_ptr<Module> make_alexnet(const std::string& name, const ModelOptions& options, Rng& rng) {
+  refuse_squeezenet_options(name, options);
   const ModelInfo info = model_info("alexnet", options.form);
   if (options.size != info.size || options.channels != info.channels)
     throw Error("model 'alexnet' takes images of " + std::to_string(info.size) +
@@ -51,15 +56,17 @@ std::unique_ptr<Module> make_alexnet(const ModelOptions& options, Rng& rng) {
       alexnet(with_dropout(AlexNetOptions{.classes = options.classes, .form = options.form}, options.dropout), rng));
 }
 
-template <SqueezeNet (*Make)(const SqueezeNetOptions&, Rng&)>
-std::unique_ptr<Module> make_squeezenet(const ModelOptions& options, Rng& rng) {
-  const SqueezeNetOptions own{.classes = options.classes,
-                              .bypass = options.bypass,
-                              .form = options.form,
-                              .norm = options.norm,
-                              .channels = options.channels,
-                              .conv10_bias = options.conv10_bias.value_or(0.0)};
-  return boxed(Make(with_dropout(own, options.dropout), rng));
+template <SqueezeNet (*Published)(const SqueezeNetOptions&, Rng&)>
+std::unique_ptr<Module> make_squeezenet(const std::string& name, const ModelOptions& options, Rng& rng) {
+  SqueezeNetOptions own{.classes = options.classes,
+                        .bypass = options.bypass,
+                        .form = options.form,
+                        .norm = options.norm,
+                        .channels = options.channels,
+                        .conv10_bias = options.conv10_bias.value_or(0.0)};
+  own = with_dropout(own, options.dropout);
+  if (options.metaparameters == kPublished) return boxed(Published(own, rng));
+  return boxed(squeezenet(name, options.metaparameters, own, rng));
 }
 
 // Sizes are those of the published weights; the smallest ones leave a pixel after the last pool.
@@ -97,6 +104,13 @@ ModelInfo model_info(const std::string& name, Form form) {
   return form == Form::caffe ? entry.caffe : entry.torchvision;
 }
 
+ModelInfo model_info(const std::string& name, const ModelOptions& options) {
+  ModelInfo info = model_info(name, options.form);
+  const std::vector<int64_t>& pools = options.metaparameters.pools;
+  if (!pools.empty() && name.starts_with("squeezenet")) info.smallest_size = smallest_image(name, pools);
+  return info;
+}
+
 std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options, Rng& rng) {
   const Entry& entry = find_entry(name);
   const ModelInfo info = model_info(name, options.form);
@@ -104,7 +118,7 @@ std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& 
   if (complete.classes == 0) complete.classes = info.classes;
   if (complete.channels == 0) complete.channels = info.channels;
   if (complete.size == 0) complete.size = info.size;
-  return entry.make(complete, rng);
+  return entry.make(name, complete, rng);
 }
 
 }  // namespace kindling

@@ -21,6 +21,7 @@ struct ModelOptions {
   Norm norm = Norm::none;
   std::optional<double> dropout = {};      ///< probability; nothing: the model's own, 0.5
   std::optional<double> conv10_bias = {};  ///< of SqueezeNets, at the start; nothing: 0
+  SqueezeNetMetaparameters metaparameters = {};
 };
 
 /// What a model was made for. A network with a single form has it under both names.
@@ -37,6 +38,9 @@ const std::vector<std::string>& model_names();
 
 /// Throws Error, listing the names, for an unknown one.
 ModelInfo model_info(const std::string& name, Form form = Form::torchvision);
+/// Of a model with these options: with the pools of a SqueezeNet the smallest size changes. Throws
+/// ShapeError for pools that do not make sense.
+ModelInfo model_info(const std::string& name, const ModelOptions& options);
 
 /// Images [N,size,size,channels] -> logits [N,classes]. Throws Error, listing the names, for an
 /// unknown one, and for an option that the model does not have.

@@ -1,7 +1,9 @@
 #include <kindling/models/squeezenet.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include <kindling/models/definition.h>
@@ -31,7 +33,7 @@ class Rows {
 
   /// Every pool's window and stride (section 3.3). Sizes round up, as always in Caffe and by
   /// ceil_mode in torchvision.
-  void max_pool(const char* name) { net_.add(name, MaxPool2d({.kernel = 3, .stride = 2, .ceil_mode = true})); }
+  void max_pool(const std::string& name) { net_.add(name, MaxPool2d({.kernel = 3, .stride = 2, .ceil_mode = true})); }
 
   /// `shortcut` is that of Figure 2 and comes in where the options ask for it: identities with the
   /// simple bypass, convolutions too with the complex one.
@@ -56,16 +58,16 @@ class Rows {
 
   void avgpool10() { net_.add("avgpool10", GlobalAvgPool()); }
 
-  SqueezeNet finish() { return std::move(net_); }
   /// A network that can say what it is.
-  SqueezeNet finish(const char* name) {
+  SqueezeNet finish(const std::string& name, const SqueezeNetMetaparameters& metaparameters = {}) {
     net_.set_definition(define(name, {.classes = channels_,
                                       .channels = options_.channels,
                                       .bypass = options_.bypass,
                                       .form = options_.form,
                                       .norm = options_.norm,
-                                      .dropout = options_.dropout}));
-    return finish();
+                                      .dropout = options_.dropout,
+                                      .metaparameters = metaparameters}));
+    return std::move(net_);
   }
 
  private:
@@ -78,7 +80,7 @@ class Rows {
 
 /// Pixels of zeros around conv10 of v1.0. SqueezeNet_v1.0/train_val.prototxt has 1: a 15x15 map,
 /// whose border of ReLU(bias) counts in the average.
-int64_t conv10_padding(Form form) { return form == Form::caffe ? 1 : 0; }
+constexpr int64_t conv10_padding(Form form) { return form == Form::caffe ? 1 : 0; }
 
 /// The middle of v1.1, which the form for CIFAR shares: v1.0's Fire modules, with pools earlier.
 void add_fires_of_1_1(Rows& net) {
@@ -141,8 +143,51 @@ SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng) {
   return net.finish("squeezenet_cifar");
 }
 
+namespace {
+
+/// What a member of the family takes from the published network that it is named after.
+struct Stem {
+  std::string_view name;
+  int64_t filters, kernel, stride, padding;  // of conv1
+  std::array<int64_t, 3> pools;
+  int64_t classes;
+  bool relu10;
+  int64_t caffe_padding10;  // of conv10, in Caffe's form
+};
+constexpr Stem kStems[] = {
+    {"squeezenet1_0", 96, 7, 2, 0, {1, 4, 8}, 1000, true, conv10_padding(Form::caffe)},
+    {"squeezenet1_1", 64, 3, 2, 0, {1, 3, 5}, 1000, true, 0},
+    {"squeezenet_cifar", 64, 3, 1, 1, {1, 3, 5}, 10, false, 0},
+};
+constexpr int64_t kLastFire = 9;
+
+const Stem& stem_of(const std::string& name) {
+  for (const Stem& stem : kStems)
+    if (stem.name == name) return stem;
+  throw ShapeError("squeezenet: no network \"" + name + "\" to begin with");
+}
+
+std::vector<int64_t> pools_of(const Stem& stem, const std::vector<int64_t>& pools) {
+  if (pools.empty()) return {stem.pools.begin(), stem.pools.end()};
+  for (size_t i = 0; i < pools.size(); ++i)
+    check(pools[i] >= (i == 0 ? 1 : pools[i - 1] + 1) && pools[i] <= kLastFire, "squeezenet",
+          "pools must be layers from 1 (conv1) to 9 (fire9) in ascending order, got ", pools[i],
+          i == 0 ? "" : " after ", i == 0 ? "" : std::to_string(pools[i - 1]));
+  return pools;
+}
+
+}  // namespace
+
 FireTable fire_table(const SqueezeNetMetaparameters& m) {
-  check(m.freq > 0, "squeezenet", "freq must be positive, got ", m.freq);
+  constexpr int64_t kMostFilters = 1'000'000;
+  const auto require = [](bool holds, const char* name, const char* range, auto value) {
+    check(holds, "squeezenet", name, " must be ", range, ", got ", value);
+  };
+  require(m.base_e >= 1 && m.base_e <= kMostFilters, "base_e", "from 1 to 1000000", m.base_e);
+  require(m.incr_e >= 0 && m.incr_e <= kMostFilters, "incr_e", "from 0 to 1000000", m.incr_e);
+  require(m.freq >= 1, "freq", "at least 1", m.freq);
+  require(m.sr > 0 && m.sr <= 1, "squeeze_ratio", "above 0 and at most 1", m.sr);
+  require(m.pct3x3 > 0 && m.pct3x3 < 1, "pct3x3", "between 0 and 1", m.pct3x3);
   FireTable table;
   for (int64_t i = 0; i < std::ssize(table); ++i) {
     FireWidths& fire = table[static_cast<size_t>(i)];
@@ -156,21 +201,36 @@ FireTable fire_table(const SqueezeNetMetaparameters& m) {
   return table;
 }
 
-SqueezeNet squeezenet(const SqueezeNetMetaparameters& metaparameters, const SqueezeNetOptions& options, Rng& rng) {
+SqueezeNet squeezenet(const std::string& name, const SqueezeNetMetaparameters& metaparameters,
+                      const SqueezeNetOptions& options, Rng& rng) {
+  const Stem& stem = stem_of(name);
+  const FireTable fires = fire_table(metaparameters);
+  SqueezeNetMetaparameters own = metaparameters;
+  const std::vector<int64_t> pools = pools_of(stem, own.pools);
+  if (pools == pools_of(stem, {})) own.pools.clear();  // as a network that was not told of them
   Rows net(options, rng);
-  net.conv1(96, {.kernel = 7, .stride = 2});
-  net.max_pool("maxpool1");
-  for (int64_t number = 2; const FireWidths& widths : fire_table(metaparameters)) {
-    const bool fits = net.channels() == widths.out();
-    net.fire("fire" + std::to_string(number), widths, fits ? Shortcut::identity : Shortcut::conv);
-    if (number == 4) net.max_pool("maxpool4");
-    if (number == 8) net.max_pool("maxpool8");
-    ++number;
+  net.conv1(stem.filters, {.kernel = stem.kernel, .stride = stem.stride, .padding = stem.padding});
+  for (int64_t layer = 1; layer <= kLastFire; ++layer) {
+    const std::string number = std::to_string(layer);
+    if (layer > 1) {
+      const FireWidths& widths = fires[static_cast<size_t>(layer - 2)];
+      const bool fits = net.channels() == widths.out();
+      net.fire("fire" + number, widths, fits ? Shortcut::identity : Shortcut::conv);
+    }
+    if (std::find(pools.begin(), pools.end(), layer) != pools.end()) net.max_pool("maxpool" + number);
   }
   net.dropout9();
-  net.conv10(1000, {.kernel = 1, .padding = conv10_padding(options.form), .relu = true});
+  const int64_t padding = options.form == Form::caffe ? stem.caffe_padding10 : 0;
+  net.conv10(stem.classes, {.kernel = 1, .padding = padding, .relu = stem.relu10});
   net.avgpool10();
-  return net.finish();
+  return net.finish(name, own);
+}
+
+// A pool of window 3 and stride 2 that rounds up makes n pixels of 2 n, and fewer of less.
+int64_t smallest_image(const std::string& name, const std::vector<int64_t>& pools) {
+  const Stem& stem = stem_of(name);
+  const int64_t behind_conv1 = int64_t{1} << pools_of(stem, pools).size();
+  return (behind_conv1 - 1) * stem.stride + stem.kernel - 2 * stem.padding;
 }
 
 }  // namespace kindling

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include <kindling/models/fire.h>
 #include <kindling/models/form.h>
@@ -47,21 +48,33 @@ SqueezeNet squeezenet1_1(const SqueezeNetOptions& options, Rng& rng);
 /// conv10's map is averaged without ReLU. Smallest image 8 pixels.
 SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng);
 
-/// Section 5.1: all Fire modules from five numbers. With i = 0 for fire2: e_i = base_e + incr_e
-/// floor(i / freq) expand filters, of which the share pct3x3 is 3x3, and SR e_i squeeze filters.
-/// The defaults are v1.0's.
+/// Sections 3 and 5.1: what the members of the family differ in. With i = 0 for fire2, a Fire module
+/// has e_i = base_e + incr_e floor(i / freq) expand filters, of which the share pct3x3 is 3x3, and
+/// SR e_i squeeze filters. The defaults are those of all three networks above.
 struct SqueezeNetMetaparameters {
-  int64_t base_e = 128;
-  int64_t incr_e = 128;
-  int64_t freq = 2;
-  double sr = 0.125;    ///< squeeze ratio, in (0, 1]
-  double pct3x3 = 0.5;  ///< in (0, 1)
+  int64_t base_e = 128;  ///< 1 to 1,000,000
+  int64_t incr_e = 128;  ///< 0 to 1,000,000
+  int64_t freq = 2;      ///< 1 or more
+  double sr = 0.125;     ///< squeeze ratio, in (0, 1]
+  double pct3x3 = 0.5;   ///< in (0, 1)
+  /// Layers with a max pool behind them, ascending: 1 is conv1, 2 to 9 are fire2 to fire9. Empty:
+  /// where the published network has them.
+  std::vector<int64_t> pools = {};
+  bool operator==(const SqueezeNetMetaparameters&) const = default;
 };
 /// fire2 ... fire9.
 using FireTable = std::array<FireWidths, 8>;
-/// 3x3 and squeeze counts are rounded to nearest. Throws ShapeError if a count is not positive.
+/// 3x3 and squeeze counts are rounded to nearest. Throws ShapeError if a number is out of its range
+/// or a layer would have no filters.
 FireTable fire_table(const SqueezeNetMetaparameters& metaparameters);
-/// v1.0 with these Fire modules.
-SqueezeNet squeezenet(const SqueezeNetMetaparameters& metaparameters, const SqueezeNetOptions& options, Rng& rng);
+
+/// The network `name` (squeezenet1_0, squeezenet1_1 or squeezenet_cifar) with these Fire modules and
+/// pools. A shortcut is an identity where the channels fit, else a convolution. Throws ShapeError as
+/// fire_table() does, if the pools are not ascending, and for another name.
+SqueezeNet squeezenet(const std::string& name, const SqueezeNetMetaparameters& metaparameters,
+                      const SqueezeNetOptions& options, Rng& rng);
+/// Height and width, in pixels, of the smallest image of which that network with these pools leaves
+/// a pixel. Throws ShapeError as squeezenet() does.
+int64_t smallest_image(const std::string& name, const std::vector<int64_t>& pools = {});
 
 }  // namespace kindling

@@ -313,3 +313,54 @@ TEST_CASE("info: a config.json without channels leaves those of the model") {
   REQUIRE(outcome.code == 0);
   CHECK(outcome.json()["input_shape"].back() == 3);
 }
+
+TEST_CASE("info: the family of the paper's Figure 3 has its parameters", "[model]") {
+  const auto parameters = [](const std::string& ratio, const std::string& share) {
+    const Outcome outcome = kindling_command(
+        {"info", "--model", "squeezenet1_0", "--squeeze-ratio", ratio, "--pct3x3", share, "--size", "21", "--json"});
+    INFO(outcome.err);
+    return outcome.json()["parameters"].get<int64_t>();
+  };
+  const std::map<std::string, int64_t> by_ratio{
+      {"0.125", 1'248'424}, {"0.25", 1'967'080}, {"0.5", 3'404'392}, {"0.75", 4'841'704}, {"1", 6'279'016}};
+  for (const auto& [ratio, count] : by_ratio) CHECK(parameters(ratio, "0.5") == count);
+  const std::map<std::string, int64_t> by_share{{"0.01", 1'478'248},  {"0.125", 1'929'832}, {"0.25", 2'421'352},
+                                                {"0.375", 2'912'872}, {"0.5", 3'404'392},   {"0.625", 3'895'912},
+                                                {"0.75", 4'387'432},  {"0.875", 4'878'952}, {"0.99", 5'330'536}};
+  for (const auto& [share, count] : by_share) CHECK(parameters("0.5", share) == count);
+}
+
+TEST_CASE("a member of the family goes through a run, a .kndz and other files, which say what it is", "[model]") {
+  const TemporaryFolder folder;
+  write_images(folder / "photos", {"blue", "green"}, 4);
+  const std::vector<std::string> family{"--squeeze-ratio", "0.25", "--pct3x3", "0.3", "--base-e", "20",
+                                        "--incr-e",        "8",    "--freq",   "3",   "--pools",  "1,3"};
+  const std::string data = "folder:" + folder / "photos";
+  const auto train = [&](const std::vector<std::string>& more) {
+    const Outcome outcome = kindling_command(with({"train", "--quiet", "--epochs", "1"}, more));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+  };
+  train(with(family, {"--model", "squeezenet_cifar", "--data", data, "--batch-size", "2", "--out", folder / "run"}));
+  const std::string checkpoint = folder / "run/last.ckpt";
+  const Outcome compressed = kindling_command({"compress", "--weights", checkpoint, "--method", "kmeans", "--data",
+                                               data, "--out", folder / "small.kndz", "--json"});
+  INFO(compressed.err);
+  REQUIRE(compressed.code == 0);
+  for (const char* file : {"alone.safetensors", "alone.pth", "alone.npz"})
+    REQUIRE(kindling_command({"convert", checkpoint, folder / file}).code == 0);
+
+  const json said =
+      kindling_command(with({"info", "--model", "squeezenet_cifar", "--classes", "2", "--json"}, family)).json();
+  for (const char* file : {"run/last.ckpt", "small.kndz", "alone.safetensors", "alone.pth", "alone.npz"}) {
+    const Outcome outcome = kindling_command({"info", "--weights", folder / file, "--size", "32", "--json"});
+    INFO(file << ": " << outcome.err);
+    REQUIRE(outcome.code == 0);
+    const json info = outcome.json();
+    CHECK(info["parameters"] == said["parameters"]);
+    CHECK(info["macs"] == said["macs"]);
+    CHECK(info["layers"] == said["layers"]);
+    CHECK(kindling_command({"eval", "--weights", folder / file, "--data", data}).code == 0);
+  }
+  train({"--resume", folder / "run", "--epochs", "2"});
+}

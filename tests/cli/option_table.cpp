@@ -177,6 +177,15 @@ void check_options(const std::string& command, const std::vector<OptionRow>& row
   }
 }
 
+std::vector<OptionRow> family_rows(const std::string& companions, Expect shapes, Expect pools) {
+  return {{"squeeze-ratio", "", "--squeeze-ratio 0.25", companions, shapes},
+          {"pct3x3", "", "--pct3x3 0.25", companions, shapes},
+          {"base-e", "", "--base-e 64", companions, shapes},
+          {"incr-e", "", "--incr-e 64", companions, shapes},
+          {"freq", "", "--freq 4", companions, shapes},
+          {"pools", "--pools 1,3,5", "--pools 1,5", companions, pools}};
+}
+
 std::set<std::string> options_in_help(const std::string& command) {
   std::istringstream words(command);
   std::vector<std::string> arguments;

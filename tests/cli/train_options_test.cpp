@@ -73,6 +73,8 @@ const Table kModel{
     {"conv", "--conv im2col", "--conv naive", kSqueezeNet},
 };
 
+const Table kFamily = family_rows(kSqueezeNet, other_weights, other_weights);
+
 const Table kData{
     {"data", "--data folder:@/split", "--data folder:@/flat"},
     {"labels", "", "--labels @/labels.txt"},
@@ -171,6 +173,7 @@ const Table kImages{
 
 TEST_CASE("options of train: those of the run") { check_options(kPlain, kRun, true); }
 TEST_CASE("options of train: the model's") { check_options(kPlain, kModel, true); }
+TEST_CASE("options of train: the family's") { check_options(kPlain, kFamily, true); }
 TEST_CASE("options of train: the data's") { check_options(kPlain, kData, true); }
 TEST_CASE("options of train: how it learns") { check_options(kPlain, kTraining, true); }
 TEST_CASE("options of train: the schedule's") { check_options(kPlain, kSchedule, true); }
@@ -189,7 +192,7 @@ TEST_CASE("train: one-cycle ends with a momentum half-way between --momentum and
 
 TEST_CASE("options of train: each has its row") {
   Table all;
-  for (const Table* table : {&kRun, &kModel, &kData, &kTraining, &kSchedule, &kImages})
+  for (const Table* table : {&kRun, &kModel, &kFamily, &kData, &kTraining, &kSchedule, &kImages})
     all.insert(all.end(), table->begin(), table->end());
   check_complete("train", all);
 }

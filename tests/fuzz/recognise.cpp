@@ -106,7 +106,12 @@ Module* model_of(Definition definition) {
   try {
     if (definition.model != "lenet") {
       const ModelOptions asked = options_of(definition);
-      definition = define(definition.model, {.classes = 2, .channels = 1, .bypass = asked.bypass, .norm = asked.norm});
+      SqueezeNetMetaparameters m = asked.metaparameters;
+      m.base_e = std::min<int64_t>(m.base_e, 128);
+      m.incr_e = std::min<int64_t>(m.incr_e, 128);
+      definition =
+          define(definition.model,
+                 {.classes = 2, .channels = 1, .bypass = asked.bypass, .norm = asked.norm, .metaparameters = m});
     }
     std::string key = definition.model;
     for (const auto& [name, value] : definition.options) key += " " + name + "=" + value;

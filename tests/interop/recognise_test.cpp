@@ -211,6 +211,14 @@ TEST_CASE("a description that asks for more than its file holds is refused befor
     CHECK_THROWS_WITH(WeightsFile(path), Catch::StartsWith(path + ": describes a model of " + value + " ") &&
                                              Catch::EndsWith("but holds only 20 numbers"));
   }
+  for (const std::map<std::string, std::string>& wide :
+       {std::map<std::string, std::string>{{"base_e", "5000"}},
+        {{"incr_e", "900000000"}, {"freq", "0"}},
+        {{"base_e", "1400"}, {"squeeze_ratio", "1"}, {"pct3x3", "0.9"}}}) {
+    write_safetensors(path, {{"x", Tensor::ones({20})}}, to_metadata({.model = {"squeezenet1_1", wide}}));
+    CHECK_THROWS_WITH(WeightsFile(path), Catch::Contains(": describes a model of ") &&
+                                             Catch::EndsWith(" filters in fire9, but holds only 20 numbers"));
+  }
   // Without its last layer a file is smaller than its model. ImageNet has up to 21,841 classes.
   write_safetensors(path, {{"x", Tensor::ones({20})}},
                     to_metadata({.model = {"squeezenet1_1", {{"classes", "21841"}}}}));

@@ -358,7 +358,7 @@ TEST_CASE("The defaults of the metaparameters are v1.0", "[model]") {
 TEST_CASE("Figure 3: parameters by squeeze ratio and by share of 3x3 filters", "[model]") {
   const auto count = [](const SqueezeNetMetaparameters& metaparameters) {
     Rng rng(1);
-    return squeezenet(metaparameters, {}, rng).parameter_count();
+    return squeezenet("squeezenet1_0", metaparameters, {}, rng).parameter_count();
   };
   CHECK(count({.sr = 0.125}) == 1'248'424);
   CHECK(count({.sr = 0.25}) == 1'967'080);
@@ -377,35 +377,91 @@ TEST_CASE("Figure 3: parameters by squeeze ratio and by share of 3x3 filters", "
   CHECK(count({.sr = 0.5, .pct3x3 = 0.99}) == 5'330'536);
 }
 
-TEST_CASE("Metaparameters that leave a layer without filters are refused", "[model]") {
-  CHECK_THROWS_WITH(fire_table({.pct3x3 = 1.0}),
+TEST_CASE("Metaparameters out of range, or that leave a layer without filters, are refused", "[model]") {
+  CHECK_THROWS_WITH(fire_table({.pct3x3 = 0.999}),
                     "squeezenet: fire2 would have 16 squeeze, 0 expand1x1 and 128 expand3x3 filters");
   CHECK_THROWS_WITH(fire_table({.sr = 0.001}),
                     "squeezenet: fire2 would have 0 squeeze, 64 expand1x1 and 64 expand3x3 filters");
-  CHECK_THROWS_WITH(fire_table({.freq = 0}), "squeezenet: freq must be positive, got 0");
+  CHECK_THROWS_WITH(fire_table({.freq = 0}), "squeezenet: freq must be at least 1, got 0");
+  CHECK_THROWS_WITH(fire_table({.base_e = 0}), "squeezenet: base_e must be from 1 to 1000000, got 0");
+  CHECK_THROWS_WITH(fire_table({.incr_e = -1}), "squeezenet: incr_e must be from 0 to 1000000, got -1");
+  CHECK_THROWS_WITH(fire_table({.incr_e = INT64_MAX}), Catch::Contains("incr_e must be from 0 to 1000000"));
+  CHECK_THROWS_WITH(fire_table({.sr = 1.5}), "squeezenet: squeeze_ratio must be above 0 and at most 1, got 1.5");
+  CHECK_THROWS_WITH(fire_table({.sr = NAN}), Catch::Contains("squeeze_ratio must be above 0 and at most 1"));
+  CHECK_THROWS_WITH(fire_table({.pct3x3 = 1}), "squeezenet: pct3x3 must be between 0 and 1, got 1");
+  CHECK_THROWS_WITH(fire_table({.pct3x3 = 0}), "squeezenet: pct3x3 must be between 0 and 1, got 0");
+}
+
+TEST_CASE("Pools that are not ascending layers are refused, and so is a network that is not there", "[model]") {
+  Rng rng(1);
+  const auto make = [&](const std::string& name, const std::vector<int64_t>& pools) {
+    return squeezenet(name, {.pools = pools}, {}, rng).size();
+  };
+  const std::string text = "squeezenet: pools must be layers from 1 (conv1) to 9 (fire9) in ascending order, got ";
+  CHECK_THROWS_WITH(make("squeezenet1_0", {0}), text + "0");
+  CHECK_THROWS_WITH(make("squeezenet1_0", {1, 10}), text + "10 after 1");
+  CHECK_THROWS_WITH(make("squeezenet1_1", {4, 4}), text + "4 after 4");
+  CHECK_THROWS_WITH(smallest_image("squeezenet_cifar", {3, 2}), text + "2 after 3");
+  CHECK_THROWS_WITH(make("lenet", {1}), "squeezenet: no network \"lenet\" to begin with");
 }
 
 TEST_CASE("A bypass that does not fit by identity is a convolution in every layout", "[model]") {
   Rng rng(1);
-  SqueezeNet net = squeezenet({.base_e = 16, .incr_e = 16, .freq = 1}, {.classes = 3, .bypass = Bypass::complex}, rng);
+  SqueezeNet net = squeezenet("squeezenet1_0", {.base_e = 16, .incr_e = 16, .freq = 1},
+                              {.classes = 3, .bypass = Bypass::complex}, rng);
   auto call = calls(net, Tensor::zeros({1, 40, 40, 3}));
   for (int64_t i = 2; i <= 9; ++i) CHECK(call.contains("fire" + std::to_string(i) + "/bypass"));
 }
 
-TEST_CASE("The network of the default metaparameters is v1.0, bit for bit", "[model]") {
-  const SqueezeNetOptions options{.classes = 10, .bypass = Bypass::complex};
-  Rng rng(42);
-  SqueezeNet family = squeezenet({}, options, rng), published = make(squeezenet1_0, options);
-  const auto a = family.named_parameters(), b = published.named_parameters();
-  REQUIRE(a.size() == b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    CHECK(a[i].name == b[i].name);
-    CHECK(bitwise_equal(a[i].value.value(), b[i].value.value()));
+TEST_CASE("A network of the default metaparameters is the published one, bit for bit", "[model]") {
+  const auto [name, published, classes] =
+      GENERATE(table<const char*, Make, int64_t>({{"squeezenet1_0", squeezenet1_0, 1000},
+                                                  {"squeezenet1_1", squeezenet1_1, 1000},
+                                                  {"squeezenet_cifar", squeezenet_cifar, 10}}));
+  CAPTURE(name);
+  for (const Form form : {Form::torchvision, Form::caffe}) {
+    const SqueezeNetOptions options{.bypass = Bypass::complex, .form = form, .conv10_bias = -0.01};
+    Rng rng(42);
+    SqueezeNet family = squeezenet(name, {}, options, rng), expected = make(published, options);
+    CHECK(family.definition() == expected.definition());
+    const auto a = family.named_parameters(), b = expected.named_parameters();
+    REQUIRE(a.size() == b.size());
+    for (size_t i = 0; i < a.size(); ++i) {
+      CHECK(a[i].name == b[i].name);
+      CHECK(bitwise_equal(a[i].value.value(), b[i].value.value()));
+    }
+    const Shape input{1, 40, 40, 3};
+    const Summary mine = summarize(family, input), theirs = summarize(expected, input);
+    CHECK(mine.macs == theirs.macs);
+    REQUIRE(mine.layers.size() == theirs.layers.size());
+    for (size_t i = 0; i < mine.layers.size(); ++i) {
+      CHECK(mine.layers[i].name == theirs.layers[i].name);
+      CHECK(mine.layers[i].output_shape == theirs.layers[i].output_shape);
+    }
+    const Tensor image = Tensor::uniform(input, -1, 1, rng);
+    family.eval();
+    expected.eval();
+    const Tensor logits = family(image).value();
+    CHECK(bitwise_equal(logits, expected(image).value()));
+    CHECK(logits.shape() == Shape{1, classes});
   }
-  const Tensor image = Tensor::uniform({1, 40, 40, 3}, -1, 1, rng);
-  family.eval();
-  published.eval();
-  CHECK(bitwise_equal(family(image).value(), published(image).value()));
+}
+
+TEST_CASE("Pools stand where they are asked for, and decide the smallest image", "[model]") {
+  Rng rng(1);
+  SqueezeNet net = squeezenet("squeezenet1_1", {.pools = {2, 9}}, {.classes = 3}, rng);
+  std::vector<std::string> names;
+  for (const LayerSummary& layer : summarize(net, {1, 40, 40, 3}, 1).layers) names.push_back(layer.name);
+  CHECK(names == std::vector<std::string>{"conv1", "fire2", "maxpool2", "fire3", "fire4", "fire5", "fire6", "fire7",
+                                          "fire8", "fire9", "maxpool9", "dropout9", "conv10", "avgpool10"});
+  const std::string name = GENERATE("squeezenet1_0", "squeezenet1_1", "squeezenet_cifar");
+  const std::vector<int64_t> pools = GENERATE(std::vector<int64_t>{}, std::vector<int64_t>{5},
+                                              std::vector<int64_t>{1, 2}, std::vector<int64_t>{1, 3, 5, 7, 8});
+  CAPTURE(name, pools);
+  const int64_t smallest = smallest_image(name, pools);
+  SqueezeNet narrow = squeezenet(name, {.base_e = 4, .incr_e = 0, .sr = 0.5, .pools = pools}, {.classes = 3}, rng);
+  CHECK(narrow(Tensor::zeros({1, smallest, smallest, 3})).shape() == Shape{1, 3});
+  CHECK_THROWS_AS(narrow(Tensor::zeros({1, smallest - 1, smallest - 1, 3})), ShapeError);
 }
 
 TEST_CASE("A layer of a Fire module can be replaced, and the changed model trains and is saved", "[model]") {
@@ -471,7 +527,7 @@ TEST_CASE("Gradients of a whole network with complex bypasses, by every paramete
   const Norm norm = GENERATE(Norm::none, Norm::batch);
   Rng rng(1);
   // v1.0 with narrow Fire modules; without dropout, whose masks would change from call to call.
-  SqueezeNet net = squeezenet({.base_e = 8, .incr_e = 4, .sr = 0.25},
+  SqueezeNet net = squeezenet("squeezenet1_0", {.base_e = 8, .incr_e = 4, .sr = 0.25},
                               {.classes = 3, .bypass = Bypass::complex, .norm = norm, .dropout = 0.0}, rng);
   net.to(DType::f64);
   Variables inputs = net.parameters();
