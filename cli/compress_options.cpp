@@ -10,7 +10,7 @@
 #include <kindling/cli/output.h>
 #include <kindling/cli/presets.h>
 #include <kindling/compress/fold_batch_norm.h>
-#include <kindling/data/pictures.h>
+#include <kindling/data/open.h>
 #include <kindling/train/gnuplot.h>
 
 namespace kindling::cli {
@@ -81,7 +81,7 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
   const std::string with = "with --method " + options.method;
   const bool retrains = options.epochs > 0;
   const bool prunes = !options.density.empty();
-  const bool can_retrain = options.method == "kmeans" || options.svd > 0 || prunes || !options.filters.empty();
+  const bool can_retrain = options.method == "kmeans" || options.factors() || prunes || !options.filters.empty();
   const std::string needs_pruning = "without --density, as nothing is pruned";
   const bool has_weights = !options.model.weights.empty();
   const bool has_density = std::any_of(options.density.begin(), options.density.end(), [](const std::string& word) {
@@ -103,9 +103,12 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
           {"lambda", trades, with},
           {"lambda", options.bytes == 0, "beside --bytes, which finds it"},
           {"svd", options.svd == 0 || options.method == "none" || options.method == "kmeans", with},
-          {"factor-layers", options.factor_layers.empty() || options.svd > 0, "without --svd"},
+          {"svd-weights", options.svd_weights == 0 || options.method == "none" || options.method == "kmeans", with},
+          {"factor-layers", options.factor_layers.empty() || options.factors(), "without --svd or --svd-weights"},
           {"epochs", !retrains || can_retrain,
            "as nothing is retrained: it follows --filters, --svd, --density and --method kmeans"},
+          {"train-images", options.data.train_images == 0 || retrains || !has_weights,
+           "without --epochs, as nothing is retrained"},
           {"lr", !options.lr || retrains, "without --epochs, as nothing is retrained"}};
 }
 
@@ -115,10 +118,14 @@ void apply_data_of_run(CompressCommand& options, Settings& settings) {
   const bool is_data_of_run = config.contains("data") && config["data"] == absolute_spec(options.data.data);
   if (settings.is_named("val-share") && is_data_of_run && config["val_share"] != settings.values()["val_share"])
     throw UsageError("--val-share: the run has held out its share already, and trained on the rest");
+  const bool calibrates_on_it = data::is_data_spec(options.calibrate) && config.contains("data") &&
+                                config["data"] == absolute_spec(options.calibrate);
   nlohmann::json values;
   for (const char* key : {"seed", "val_share", "labels", "data"})
-    if (config.contains(key) && options.uses_data()) values[key] = config[key];
+    if (config.contains(key) && (options.uses_data() || calibrates_on_it)) values[key] = config[key];
   settings.apply(values, options.model.weights, Layer::run);
+  if (values.contains("data") && config["data"] == absolute_spec(options.data.data))
+    settings.apply({{"train_images", config.value("train_images", 0)}}, options.model.weights, Layer::run);
   if (options.epochs > 0 && !settings.is_set("data"))
     throw UsageError("--epochs needs --data SPEC: what to retrain on");
 }
@@ -137,6 +144,8 @@ void check_choices(const CompressCommand& options) {
   const bool has_weights = !options.model.weights.empty();
   if (!options.out.ends_with(".kndz") && (!options.out.empty() || options.scan.empty() || !has_weights))
     throw UsageError("--out FILE.kndz is needed: the small file");
+  if (options.svd > 0 && options.svd_weights > 0)
+    throw UsageError("--svd and --svd-weights both say how small factored layers become: say one of them");
   if (options.regrow && options.epochs == 0)
     throw UsageError("--regrow needs --data SPEC and --epochs N: weights grow in training alone");
   if (!options.plot.empty() && !options.uses_data())
@@ -145,12 +154,13 @@ void check_choices(const CompressCommand& options) {
     throw UsageError(fmt::format("{} needs --data SPEC: what to measure the accuracy on",
                                  options.scan.empty() ? "--density auto" : "--scan"));
   if (options.method == "rate-distortion" && options.calibrate.empty())
-    throw UsageError("--method rate-distortion needs --calibrate FOLDER: some hundred pictures, which need no labels");
+    throw UsageError(
+        "--method rate-distortion needs --calibrate FOLDER (or SPEC): some hundred pictures, which need no labels");
   check_files(options);
   static_cast<void>(pruning_of(options));
   static_cast<void>(filters_of(options));
   static_cast<void>(sharing_of(options));
-  if (!options.calibrate.empty()) static_cast<void>(data::PictureFolder(options.calibrate));
+  if (!options.calibrate.empty()) static_cast<void>(open_calibration(options));
 }
 
 }  // namespace
@@ -169,8 +179,12 @@ void declare(CompressCommand& options, Settings& settings) {
       .add("svd", options.svd, "X",
            "Low-rank factorisation: layers become two thin ones, which keep this share of the energy; 0: none")
       ->check(in_range(0, 1));
+  settings
+      .add("svd-weights", options.svd_weights, "X",
+           "The same, where each layer keeps at most this share of its weights; 0: none")
+      ->check(in_range(0, 1));
   settings.add("factor-layers", options.factor_layers, "REGEX",
-               "Of --svd: which layers (default all that get smaller)");
+               "Of --svd and --svd-weights: which layers (default all that get smaller)");
   settings.add("density", options.density, "X",
                "Share of the weights to keep: 0.33 of every layer, PATTERN=0.33 of those whose path has the pattern in "
                "it; table1, the SqueezeNet paper's; or auto, for each layer what --most-loss allows. Several, "
@@ -200,7 +214,8 @@ void declare(CompressCommand& options, Settings& settings) {
       "Of kmeans and uniform: bits of a weight, 2 to 8 (default 8). Of kmeans also PATTERN=N, as in --density");
   settings.add("calibrate", options.calibrate, "FOLDER",
                "Pictures, which need no labels: rate-distortion rounds by them, and on them the model is compared "
-               "with what it was");
+               "with what it was. Or shapes, cifar10:PATH, mnist:PATH or folder:PATH: at most 1,500 of its training "
+               "images, drawn as by --train-images");
   settings.add("bytes", options.bytes, "N", "Of rate-distortion: the file has at most so many bytes; 0: by --lambda")
       ->check(at_least(0));
   settings.add("lambda", options.lambda, "X", "Of rate-distortion: nats of divergence that a bit is worth")
@@ -224,6 +239,7 @@ void declare(CompressCommand& options, Settings& settings) {
   settings.add("plot", options.plot, "FILE", "Draw size against accuracy after each step, as FILE.svg");
   options.model.declare(settings);
   options.data.declare(settings);
+  options.data.declare_for_training(settings);
   settings.group("Pixels");
   options.images.declare(settings);
 }
@@ -243,7 +259,7 @@ void apply_preset(CompressCommand& options, Settings& settings) {
   }
   if (!options.bits.empty() && !settings.is_set("method")) options.method = "kmeans";
   const bool does_something = options.method != "none" || !options.density.empty() || !options.filters.empty() ||
-                              options.svd > 0 || options.out.empty();
+                              options.factors() || options.out.empty();
   if (!does_something) say("note: nothing here makes the model smaller: see --method and --density\n");
   settings.check_effects(effects_of(options));
   if (settings.is_set("data")) settings.check_effects(options.data.effects());
@@ -259,6 +275,11 @@ RunFacts apply_weights(CompressCommand& options, Settings& settings) {
                      " does not say what its pixels must be: say it by --preprocess torchvision or caffe");
   apply_data_of_run(options, settings);
   return facts.value_or(RunFacts{});
+}
+
+data::DatasetPtr open_calibration(const CompressCommand& options) {
+  constexpr int64_t kMost = 1'500;
+  return data::open_pictures(options.calibrate, options.data.open_options(options.everywhere.seed), kMost);
 }
 
 ShareOptions sharing_of(const CompressCommand& options) {

@@ -27,7 +27,8 @@ struct CompressCommand {
   bool overall = false;              ///< one threshold for all layers
   bool gradual = false;              ///< weights are pruned while the model is retrained
   bool regrow = false;               ///< pruned weights may grow again, at last
-  double svd = 0;                    ///< share of the energy that factored layers keep; 0: none is factored
+  double svd = 0;                    ///< share of the energy that factored layers keep; 0: see svd_weights
+  double svd_weights = 0;            ///< share of their weights that they keep at most; 0: none is factored
   std::string factor_layers;         ///< pattern of their paths; empty: all
   std::string method = "none";       ///< what is done to the weights that are left
   std::vector<std::string> bits;     ///< of a weight, with kmeans and uniform: "8" or "PATTERN=5"
@@ -41,6 +42,7 @@ struct CompressCommand {
   bool measures = false;             ///< on --data, or on the data of the training that it begins with
   bool uses_data() const { return measures || epochs > 0; }
   bool counts_bits() const { return method == "kmeans" || method == "uniform"; }
+  bool factors() const { return svd > 0 || svd_weights > 0; }
   bool is_automatic() const;  ///< --density auto
   bool scans() const { return !scan.empty() || is_automatic(); }
 };
@@ -58,6 +60,9 @@ RunFacts apply_weights(CompressCommand& options, Settings& settings);
 PruneOptions pruning_of(const CompressCommand& options);
 FilterOptions filters_of(const CompressCommand& options);
 ShareOptions sharing_of(const CompressCommand& options);
+
+/// The pictures of --calibrate: of its folder, or some of those that its data set has to train on.
+data::DatasetPtr open_calibration(const CompressCommand& options);
 
 /// Throws Error, before anything is done, if a pattern among the options fits no layer of the
 /// model, or if the model cannot be rounded as they say.

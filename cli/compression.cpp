@@ -16,7 +16,6 @@
 #include <kindling/compress/prune.h>
 #include <kindling/compress/share.h>
 #include <kindling/compress/uniform.h>
-#include <kindling/data/pictures.h>
 #include <kindling/interop/weights.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/train/gnuplot.h>
@@ -34,7 +33,7 @@ Compression::Compression(const CompressCommand& options, std::unique_ptr<Module>
   check_fits(options_, *model_);
   if (options_.calibrate.empty()) return;
   original_ = fold_batch_norm(*model_);
-  pictures_ = std::make_shared<data::PictureFolder>(options_.calibrate, options_.data.open_options(0).decode);
+  pictures_ = open_calibration(options_);
   for (const std::string& note : pictures_->notes()) progress_.on_note(note);
 }
 
@@ -45,8 +44,8 @@ bool Compression::run() {
     prune_filters(*model_, filters_of(options_));
     if (!finish("narrowed")) return false;
   }
-  if (options_.svd > 0) {
-    factor(*model_, {.layers = options_.factor_layers, .energy = options_.svd});
+  if (options_.factors()) {
+    factor(*model_, {.layers = options_.factor_layers, .energy = options_.svd, .weights = options_.svd_weights});
     if (!finish("factored")) return false;
   }
   if (options_.scans())

@@ -18,9 +18,9 @@ namespace {
 
 /// The options that a training shares with what calls for it.
 constexpr const char* kShared[] = {
-    "model",      "bypass",        "norm",      "dropout", "form",       "classes", "size", "conv",    "data",
-    "labels",     "workers",       "val_share", "strict",  "max_pixels", "mean",    "std",  "threads", "seed",
-    "preprocess", "squeeze_ratio", "pct3x3",    "base_e",  "incr_e",     "freq",    "pools"};
+    "model",      "bypass",       "norm",          "dropout", "form",       "classes", "size", "conv",    "data",
+    "labels",     "workers",      "val_share",     "strict",  "max_pixels", "mean",    "std",  "threads", "seed",
+    "preprocess", "train_images", "squeeze_ratio", "pct3x3",  "base_e",     "incr_e",  "freq", "pools"};
 
 /// What the user has named of the options in common.
 nlohmann::json named_values(const Settings& given) {

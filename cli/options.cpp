@@ -50,7 +50,7 @@ std::string check_data(const std::string& spec) {
 /// a small image. Otherwise it is what the model was made for.
 int64_t choose_size(const ModelInfo& info, const data::InputInfo& input) {
   constexpr int64_t kSmallImage = 64;
-  if (!input.is_square()) return info.size;
+  if (!input.is_square() || info.smallest_size == info.size) return info.size;
   const int64_t size = input.size->h;
   return size >= info.smallest_size && size <= std::max(info.size, kSmallImage) ? size : info.size;
 }
@@ -154,7 +154,7 @@ void ModelChoice::declare_shapes(Settings& settings) {
 void ModelChoice::declare(Settings& settings) {
   declare_shapes(settings);
   settings.add("norm", norm, "KIND", "Of SqueezeNets: none, or batch normalisation")->check(one_of(norm_words()));
-  settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNet: share of activations left out (default 0.5)")
+  settings.add("dropout", dropout, "X", "Of SqueezeNets and AlexNets: share of activations left out (default 0.5)")
       ->check(in_range(0, 1));
   settings.add("weights", weights, "FILE",
                "Weights or checkpoint to load: safetensors, PyTorch, Caffe, .npz, .kndz, Deep Compression's .net");
@@ -259,6 +259,13 @@ void DataChoice::declare(Settings& settings) {
   settings.add("max-pixels", max_pixels, "N", "Larger images are refused as damaged")->check(at_least(1));
 }
 
+void DataChoice::declare_for_training(Settings& settings) {
+  settings
+      .add("train-images", train_images, "N",
+           "Train on so many images only, as many of each class as possible, the same ones with every --seed; 0: all")
+      ->check(at_least(0));
+}
+
 std::vector<Effect> DataChoice::effects() const {
   const std::optional<std::string> folder = data::path_of_folder(data);
   const bool has_val = folder && data::is_folder(fs::path(*folder) / "val");
@@ -268,7 +275,19 @@ std::vector<Effect> DataChoice::effects() const {
 }
 
 data::OpenOptions DataChoice::open_options(uint64_t seed) const {
-  return {.labels = labels, .val_share = val_share, .seed = seed, .decode = {.max_pixels = max_pixels}};
+  return {.labels = labels,
+          .val_share = val_share,
+          .seed = seed,
+          .decode = {.max_pixels = max_pixels},
+          .train_images = train_images};
+}
+
+data::Splits DataChoice::open(const data::OpenOptions& options) const {
+  try {
+    return data::open_dataset(data, options);
+  } catch (const ShapeError& error) {
+    throw UsageError(error.what());
+  }
 }
 
 std::string absolute_spec(const std::string& data) {

@@ -86,10 +86,15 @@ struct DataChoice {
   std::optional<double> val_share;  ///< nothing: each kind's own
   data::ReadOptions reading;
   int64_t max_pixels = data::DecodeOptions{}.max_pixels;
+  int64_t train_images = 0;  ///< 0: all
 
   void declare(Settings& settings);
+  /// What commands that train have besides.
+  void declare_for_training(Settings& settings);
   std::vector<Effect> effects() const;
   data::OpenOptions open_options(uint64_t seed) const;
+  /// Opens it to train on. Throws UsageError for options that the data cannot have.
+  data::Splits open(const data::OpenOptions& options) const;
   /// Makes paths absolute, so that a run can be resumed from another folder.
   void make_absolute();
 };

@@ -59,7 +59,7 @@ void Retraining::open_data() {
     data_.train = measured_;
     return;
   }
-  data_ = data::open_dataset(spec, options_.data.open_options(before ? before->seed : options_.everywhere.seed));
+  data_ = options_.data.open(options_.data.open_options(before ? before->seed : options_.everywhere.seed));
   measured_ = data_.test ? data_.test : data_.val;
   if (!measured_)
     throw UsageError(fmt::format("{} has no images to measure on: test/, val/ or a --val-share above 0", spec));

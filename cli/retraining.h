@@ -30,7 +30,7 @@ class Retraining {
     int64_t epochs = 0;   ///< 0: it is only measured
     std::optional<double> lr = {};
   };
-  /// Opens the data. Throws as complete() and data::open_dataset() do.
+  /// Opens the data. Throws as complete() and DataChoice::open() do.
   explicit Retraining(const Choice& choice);
 
   /// What is done otherwise than the recipe says.

@@ -149,6 +149,7 @@ void declare(TrainCommand& options, Settings& settings) {
            "Of SqueezeNets: where conv10's bias starts (default 0); 1 keeps its ReLU alive")
       ->check(finite());
   options.data.declare(settings);
+  options.data.declare_for_training(settings);
   options.recipe.declare(settings);
   options.images.declare(settings);
 }

@@ -117,7 +117,7 @@ Trained fit(TrainCommand& options, const Settings& settings, TerminalProgress& p
   if (before && before->folder && !how.labels.empty())
     how.classes = before->folder->classes;  // the file may have moved
   if (!options.resume.empty() && !options.moved) check_not_moved(options.data.data);
-  Trained trained{.data = data::open_dataset(options.data.data, how)};
+  Trained trained{.data = options.data.open(how)};
   const data::Splits& data = trained.data;
   const TrainedOn now = describe_data(options.data.data, how, *data.train);
   const std::string changed = check_same_data(options, before, now);

@@ -1,12 +1,17 @@
 #include <kindling/data/dataset.h>
 
+#include <algorithm>
 #include <cmath>
+#include <compare>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
 namespace kindling::data {
 
 std::string Dataset::describe(int64_t index) const { return std::string("#").append(std::to_string(index)); }
+
+int64_t Dataset::label(int64_t index) const { return get(index).target.item<int64_t>(); }
 
 nlohmann::json Dataset::about() const { return {}; }
 
@@ -30,11 +35,34 @@ Subset::Subset(DatasetPtr base, std::vector<int64_t> indices) : Wrapped(std::mov
 
 Sample Subset::get(int64_t index) const { return Wrapped::get(base_index(index)); }
 
+int64_t Subset::label(int64_t index) const { return Wrapped::label(base_index(index)); }
+
+int64_t Subset::origin(int64_t index) const { return Wrapped::origin(base_index(index)); }
+
 std::string Subset::describe(int64_t index) const { return Wrapped::describe(base_index(index)); }
 
 int64_t Subset::base_index(int64_t index) const {
   check(index >= 0 && index < size(), "Subset", "sample ", index, " of ", size());
   return indices_[static_cast<size_t>(index)];
+}
+
+DatasetPtr draw(const DatasetPtr& dataset, int64_t count) {
+  check(count >= 0 && count <= dataset->size(), "draw", count, " samples of ", dataset->size());
+  struct Turn {
+    uint64_t order;
+    int64_t index;
+    auto operator<=>(const Turn&) const = default;
+  };
+  std::map<int64_t, std::vector<Turn>> classes;
+  for (int64_t i = 0; i < dataset->size(); ++i)
+    classes[dataset->label(i)].push_back({Rng().bits(static_cast<uint64_t>(dataset->origin(i))), i});
+  for (auto& [label, turns] : classes) std::sort(turns.begin(), turns.end());
+  std::vector<int64_t> drawn;
+  for (size_t round = 0; std::ssize(drawn) < count; ++round)
+    for (const auto& [label, turns] : classes)
+      if (round < turns.size() && std::ssize(drawn) < count) drawn.push_back(turns[round].index);
+  std::sort(drawn.begin(), drawn.end());
+  return std::make_shared<Subset>(dataset, std::move(drawn));
 }
 
 Splits split(const DatasetPtr& dataset, const HoldOut& hold_out) {

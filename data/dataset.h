@@ -26,6 +26,11 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;
   virtual Sample get(int64_t index) const = 0;
+  /// The class of sample `index`, where targets are class numbers. Derived classes that know it
+  /// without reading the sample say so; by default it is read.
+  virtual int64_t label(int64_t index) const;
+  /// The number that sample `index` has in the data set that it was taken from: see Subset.
+  virtual int64_t origin(int64_t index) const { return index; }
   /// Where sample `index` comes from, for messages: a file's path, or "#17".
   virtual std::string describe(int64_t index) const;
   /// Names of the classes, in the order of their numbers; empty if there are none.
@@ -46,6 +51,8 @@ class Wrapped : public Dataset {
   explicit Wrapped(DatasetPtr base) : base_(std::move(base)) {}
   int64_t size() const override { return base_->size(); }
   Sample get(int64_t index) const override { return base_->get(index); }
+  int64_t label(int64_t index) const override { return base_->label(index); }
+  int64_t origin(int64_t index) const override { return base_->origin(index); }
   std::string describe(int64_t index) const override { return base_->describe(index); }
   std::vector<std::string> classes() const override { return base_->classes(); }
   std::vector<std::string> notes() const override { return base_->notes(); }
@@ -76,6 +83,8 @@ class Subset : public Wrapped {
   Subset(DatasetPtr base, std::vector<int64_t> indices);
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override;
+  int64_t origin(int64_t index) const override;
   std::string describe(int64_t index) const override;
 
  private:
@@ -83,6 +92,13 @@ class Subset : public Wrapped {
 
   std::vector<int64_t> indices_;
 };
+
+/// `count` of the samples, as many of each class as possible, in the order of `dataset`. Classes take
+/// turns, in the order of their numbers; one whose samples are used up is passed over. Each class
+/// gives its samples in a fixed random order of their origin(). So no seed has a part in it: the
+/// same samples come out however the others were held out, fewer samples are among more of them,
+/// and only what was held out is replaced. Throws ShapeError unless 0 <= count <= size.
+DatasetPtr draw(const DatasetPtr& dataset, int64_t count);
 
 /// The parts of one data set. `val` is null if nothing is held out, `test` if there is none.
 struct Splits {

@@ -216,15 +216,17 @@ void ImageFolder::add_class(int64_t label, OtherFormats& other_formats) {
 }
 
 Sample ImageFolder::get(int64_t index) const {
-  const std::string path = describe(index);
-  const int64_t label = files_[static_cast<size_t>(index)].label;
-  return {decode_image(path, decode_), Tensor::scalar(static_cast<double>(label), DType::i64)};
+  return {decode_image(describe(index), decode_), Tensor::scalar(static_cast<double>(label(index)), DType::i64)};
+}
+
+const ImageFolder::File& ImageFolder::file(int64_t index) const {
+  check(index >= 0 && index < size(), "ImageFolder", "sample ", index, " of ", size());
+  return files_[static_cast<size_t>(index)];
 }
 
 std::string ImageFolder::describe(int64_t index) const {
-  check(index >= 0 && index < size(), "ImageFolder", "sample ", index, " of ", size());
-  const File& file = files_[static_cast<size_t>(index)];
-  return (fs::path(root_) / classes_.folders[static_cast<size_t>(file.label)] / file.name).string();
+  const File& of = file(index);
+  return (fs::path(root_) / classes_.folders[static_cast<size_t>(of.label)] / of.name).string();
 }
 
 Splits folder(const std::string& path, const FolderOptions& options) {

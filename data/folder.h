@@ -49,6 +49,7 @@ class ImageFolder : public Dataset {
   ImageFolder(const std::string& path, ClassList classes, DecodeOptions decode = {});
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override { return file(index).label; }
   std::string describe(int64_t index) const override;
   std::vector<std::string> classes() const override { return classes_.names; }
   std::vector<std::string> notes() const override { return notes_; }
@@ -58,6 +59,7 @@ class ImageFolder : public Dataset {
     std::string name;
     int64_t label;
   };
+  const File& file(int64_t index) const;
   void add_class(int64_t label, OtherFormats& other_formats);
 
   std::string root_;

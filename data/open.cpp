@@ -6,6 +6,7 @@
 #include <kindling/data/cifar.h>
 #include <kindling/data/folder.h>
 #include <kindling/data/mnist.h>
+#include <kindling/data/pictures.h>
 #include <kindling/data/shapes.h>
 
 namespace kindling::data {
@@ -29,14 +30,37 @@ HoldOut hold_out(const OpenOptions& options) {
   return {.share = options.val_share.value_or(HoldOut{}.share), .seed = options.seed};
 }
 
-}  // namespace
-
-Splits open_dataset(const std::string& spec, const OpenOptions& options) {
+Splits open_whole(const std::string& spec, const OpenOptions& options) {
   const auto [kind, path] = parse(spec);
   if (kind == "cifar10") return cifar10(path, hold_out(options));
   if (kind == "mnist") return mnist(path, hold_out(options));
   if (kind == "folder") return folder(path, folder_options(options));
   return shapes({.seed = options.seed});
+}
+
+}  // namespace
+
+Splits open_dataset(const std::string& spec, const OpenOptions& options) {
+  Splits splits = open_whole(spec, options);
+  const int64_t wanted = options.train_images, there_are = splits.train->size();
+  if (wanted == 0) return splits;
+  const int64_t classes = std::ssize(splits.train->classes());
+  check(wanted <= there_are, "train-images", wanted, " is more than the ", there_are, " images to train on in ", spec);
+  check(wanted >= classes, "train-images", wanted, " is fewer than the ", classes, " classes of ", spec);
+  splits.train = draw(splits.train, wanted);
+  return splits;
+}
+
+bool is_data_spec(const std::string& text) {
+  const size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  return text == "shapes" || (colon != std::string::npos && (kind == "cifar10" || kind == "mnist" || kind == "folder"));
+}
+
+DatasetPtr open_pictures(const std::string& folder_or_spec, const OpenOptions& options, int64_t most) {
+  if (!is_data_spec(folder_or_spec)) return std::make_shared<PictureFolder>(folder_or_spec, options.decode);
+  const DatasetPtr all = open_whole(folder_or_spec, options).train;
+  return draw(all, std::min(most, all->size()));
 }
 
 EvalSet open_for_eval(const std::string& spec, const OpenOptions& options) {

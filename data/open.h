@@ -16,15 +16,22 @@ struct OpenOptions {
   uint64_t seed = 0;                  ///< of the held-out share, and of what `shapes` draws
   DecodeOptions decode{};             ///< for folder
   ClassList classes{};                ///< for folder: if not empty, instead of `labels`
+  int64_t train_images = 0;           ///< draw() so many of those to train on; 0: all
 };
 
 /// Opens "shapes", "cifar10:PATH", "mnist:PATH" or "folder:PATH". Throws ShapeError for another
-/// `spec`, and FileError as the kinds do (see folder.h, cifar.h, mnist.h, shapes.h).
+/// `spec`, if there are fewer than train_images images to train on, and if those are fewer than the
+/// classes; and FileError as the kinds do (see folder.h, cifar.h, mnist.h, shapes.h).
 Splits open_dataset(const std::string& spec, const OpenOptions& options = {});
+/// Pictures whose labels do not matter: of a folder, at any depth, or of a `spec` as above at most
+/// `most` of those to train on, draw()n. Throws as open_dataset() and PictureFolder do.
+DatasetPtr open_pictures(const std::string& folder_or_spec, const OpenOptions& options, int64_t most);
 /// The data of `spec` to measure a trained model on: the test part of cifar10 and mnist, the
 /// validation part of shapes, and for a folder what folder_for_eval() says.
 EvalSet open_for_eval(const std::string& spec, const OpenOptions& options = {});
 
+/// Whether it is "shapes" or begins as one of the other data sets does.
+bool is_data_spec(const std::string& text);
 /// The path of "folder:PATH"; nothing for another data set.
 std::optional<std::string> path_of_folder(const std::string& spec);
 FolderOptions folder_options(const OpenOptions& options);

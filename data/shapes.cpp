@@ -11,11 +11,15 @@ Shapes::Shapes(int64_t count, uint64_t seed) : count_(count), seed_(seed) {
 }
 
 Sample Shapes::get(int64_t index) const {
-  check(index >= 0 && index < count_, "Shapes", "sample ", index, " of ", count_);
-  const int64_t label = index % kClasses;
+  const int64_t label = this->label(index);
   Tensor image = Tensor::empty({kShapesSide, kShapesSide, 3}, DType::u8);
   draw_figure(static_cast<int>(label), Rng(seed_).fork(static_cast<uint64_t>(index)), image.data<uint8_t>());
   return {image, Tensor::scalar(static_cast<double>(label), DType::i64)};
+}
+
+int64_t Shapes::label(int64_t index) const {
+  check(index >= 0 && index < count_, "Shapes", "sample ", index, " of ", count_);
+  return index % kClasses;
 }
 
 std::vector<std::string> Shapes::classes() const { return {kFigures.begin(), kFigures.end()}; }

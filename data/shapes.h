@@ -15,6 +15,7 @@ class Shapes : public Dataset {
   Shapes(int64_t count, uint64_t seed);
   int64_t size() const override { return count_; }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override;
   std::vector<std::string> classes() const override;
 
  private:

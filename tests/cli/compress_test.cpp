@@ -296,6 +296,9 @@ TEST_CASE("compress: what is wrong is said before anything begins") {
   check(lenet + "--overall --density fc1=0.5", "--overall has no effect without a density for all layers");
   check(lenet + "--method kmeans --bits 9", "--bits 9: a weight has 2 to 8 bits");
   check(lenet + "--density 0.5 --coder huffman", "--coder has no effect with --method none");
+  check(lenet + "--svd 0.5 --svd-weights 0.5", "--svd and --svd-weights both say how small factored layers become");
+  check(lenet + "--svd-weights 0.5 --method uniform", "--svd-weights has no effect with --method uniform");
+  check(lenet + "--factor-layers fc1", "--factor-layers has no effect without --svd or --svd-weights");
   check("--out @/s.kndz --method kmeans", "--weights FILE is needed, or --data SPEC");
   check(lenet + "--train shapes", "--train has no effect beside --weights");
   check("--weights @/lenet.safetensors", "--out FILE.kndz is needed");
@@ -324,6 +327,44 @@ TEST_CASE("compress: a folder or gnuplot that is not there is missed before the 
   CHECK_FALSE(std::filesystem::exists(data / "s.kndz"));
 }
 
+TEST_CASE("compress: --svd-weights leaves at most that share of a layer's weights") {
+  const OptionData data;
+  const Outcome outcome = kindling_command(data.words(
+      "compress --weights @/shapes.safetensors --svd-weights 0.25 --factor-layers fc1 --out @/s.kndz --json"));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json result = outcome.json();
+  int64_t factored = 0;
+  for (const json& tensor : result["tensors"])
+    if (tensor["name"] == "fc1/0/weight" || tensor["name"] == "fc1/1/weight")
+      factored += tensor["elements"].get<int64_t>();
+  const int64_t dense = 500 * 1250;
+  CHECK(factored <= dense / 4);
+  CHECK(factored > dense / 4 - (500 + 1250));  // of the next rank
+}
+
+TEST_CASE("compress: --calibrate takes training images of a data set, and not those that the run held out") {
+  const OptionData data;
+  const auto pictures = [&](const std::string& words) {
+    const Outcome outcome =
+        kindling_command(data.words("compress --density 0.5 --out @/s.kndz --json --calibrate " + words));
+    INFO(words << ": " << outcome.err);
+    REQUIRE(outcome.code == 0);
+    return outcome.json()["agreement"]["images"].get<int64_t>();
+  };
+  const std::string weights = " --preprocess torchvision --size 32 --weights @/shapes.safetensors";
+  CHECK(pictures("shapes" + weights) == 1'500);        // of 10,000
+  CHECK(pictures("cifar10:@/cifar" + weights) == 19);  // of 20, of which one is held out
+  CHECK(pictures("folder:@/split" + weights) == 12);   // of train/ alone
+  CHECK(pictures("folder:@/flat" + weights + " --val-share 0.5") == 12);
+  CHECK(pictures("@/flat" + weights) == 24);  // a folder of pictures
+  const Outcome run = kindling_command(data.words(
+      "train --data folder:@/flat --val-share 0.75 --model lenet --batch-size 2 --epochs 1 --quiet --out @/run"));
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(pictures("folder:@/flat --weights @/run/last.ckpt") == 6);
+}
+
 TEST_CASE("options of compress: each has its effect and its row") {
   using enum Expect;
   const std::string command =
@@ -345,7 +386,10 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"out", "", "", "compress_test", elsewhere},
       {"svd", "", "--svd 0.5", "", other_figures},
       {"factor-layers", "--factor-layers fc1", "--factor-layers fc2", "--svd 0.5", other_figures},
+      {"factor-layers", "--factor-layers fc1", "--factor-layers fc2", "--svd-weights 0.5", other_figures},
       {"factor-layers", "", "--factor-layers fc1", "", refused},
+      {"svd-weights", "--svd-weights 0.25", "--svd-weights 0.5", "", other_figures},
+      {"svd-weights", "", "--svd-weights 0", "", same},
       {"density", "--density 0.5", "--density 0.5,fc2=0.2", "", other_figures},
       {"overall", "--no-overall", "--overall", "--density 0.5", other_figures},
       {"overall", "", "--overall", "", refused},
@@ -362,6 +406,7 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"bits", "", "--bits 6", "", other_figures},
       {"bits", "", "--bits 6", "--method none", refused},
       {"calibrate", "--calibrate @/flat", "--calibrate @/damaged", trade, other_figures},
+      {"calibrate", "--calibrate @/flat", "--calibrate folder:@/flat", trade, other_figures},
       {"bytes", "--bytes 90000", "--bytes 60000", trade, other_figures},
       {"lambda", "--lambda 1e-6", "--lambda 1e-4", trade, other_figures},
       {"lambda", "", "--lambda 1e-4", trade + "--bytes 60000", refused},
@@ -387,6 +432,8 @@ TEST_CASE("options of compress: each has its effect and its row") {
       {"data", "", "--data folder:@/flat", "", other_figures},
       {"labels", "", "--labels @/labels.txt", "--data folder:@/flat", other_figures},
       {"val-share", "--val-share 0.2", "--val-share 0.5", retrain + "--data folder:@/unsplit", other_figures},
+      {"train-images", "--train-images 6", "--train-images 12", retrain, other_figures},
+      {"train-images", "", "--train-images 6", "--data folder:@/flat --density 0.5", refused},
       {"workers", "--workers 0", "--workers 3", retrain, same},
       {"strict", "", "--strict", "--data folder:@/damaged", refused},
       {"max-pixels", "--max-pixels 256", "--max-pixels 255", "--data folder:@/flat", refused},

@@ -85,6 +85,11 @@ const Table kData{
     {"val-share", "--val-share 0.2", "--val-share 0.5", "--data mnist:@/mnist"},
     {"val-share", "", "--val-share 0.05", "--data mnist:@/mnist", same},
     {"val-share", "", "--val-share 0.2", "--data folder:@/split", refused},
+    {"train-images", "--train-images 6", "--train-images 9"},
+    {"train-images", "", "--train-images 12", "", same},  // all there are
+    {"train-images", "", "--train-images 0", "", same},
+    {"train-images", "", "--train-images 13", "", refused},
+    {"train-images", "", "--train-images 2", "--batch-size 2", refused},  // of three classes
     {"strict", "", "--strict", "--data folder:@/damaged --batch-size 20", refused},
     {"max-pixels", "--max-pixels 256", "--max-pixels 255", "", refused},  // all images have 16 x 16
 };

@@ -462,3 +462,50 @@ TEST_CASE("eval: weights without a run need to be explained, and classes must be
   CHECK(other.code == 1);
   CHECK_THAT(other.err, Contains("are not those of the run (green red yellow here, blue green red there)"));
 }
+
+TEST_CASE("train: on so many images, which the run remembers; what is held out stays so") {
+  const TemporaryFolder folder;
+  write_images(folder / "photos", {"blue", "green"}, 10);
+  const std::string data = "folder:" + folder / "photos";
+  const auto train = [&](const std::vector<std::string>& more) {
+    return kindling_command(with({"train", "--json", "--threads", "1"}, more));
+  };
+  const std::vector<std::string> few{"--data", data,         "--model",  "lenet",          "--batch-size",
+                                     "2",      "--schedule", "constant", "--train-images", "6"};
+  const Outcome first = train(with(few, {"--epochs", "1", "--out", folder / "run"}));
+  INFO(first.err);
+  REQUIRE(first.code == 0);
+  CHECK(first.json()["steps"] == 3);
+  CHECK_THAT(first.err, Contains("6 images of 2 classes, 4 for validation"));
+  CHECK(json::parse(contents(folder / "run/config.json"))["train_images"] == 6);
+
+  const Outcome second = train({"--resume", folder / "run", "--epochs", "2"});
+  INFO(second.err);
+  REQUIRE(second.code == 0);
+  CHECK(second.json()["steps"] == 6);
+  REQUIRE(train(with(few, {"--epochs", "2", "--out", folder / "whole"})).code == 0);
+  CHECK(contents(folder / "run/last.ckpt") == contents(folder / "whole/last.ckpt"));
+
+  const Outcome measured = kindling_command({"eval", "--weights", folder / "run/last.ckpt", "--data", data, "--json"});
+  INFO(measured.err);
+  REQUIRE(measured.code == 0);
+  CHECK(measured.json()["images"] == 4);
+  const auto retrained = [&](const std::vector<std::string>& more) {
+    const Outcome outcome =
+        kindling_command(with({"compress", "--weights", folder / "run/last.ckpt", "--density", "0.5", "--epochs", "1",
+                               "--data", data, "--out", folder / "small.kndz", "--json", "--threads", "1"},
+                              more));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return outcome.json()["steps"];
+  };
+  CHECK(retrained({}) == retrained({"--train-images", "6"}));  // as the run
+  CHECK(retrained({}) != retrained({"--train-images", "0"}));
+
+  const Outcome too_many = train({"--data", data, "--train-images", "17", "--out", folder / "none"});
+  CHECK(too_many.code == 2);
+  CHECK_THAT(too_many.err, Contains("train-images: 17 is more than the 16 images to train on in " + data));
+  const Outcome too_few = train({"--data", data, "--train-images", "1", "--out", folder / "none"});
+  CHECK(too_few.code == 2);
+  CHECK_THAT(too_few.err, Contains("train-images: 1 is fewer than the 2 classes of " + data));
+}

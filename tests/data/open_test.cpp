@@ -57,6 +57,47 @@ TEST_CASE("open_dataset: folder, with its options") {
   CHECK_THROWS_AS(open_dataset(spec, {.decode = {.max_pixels = 10}}).train->get(0), FileError);
 }
 
+TEST_CASE("open_dataset: so many images to train on, and all the others as they are") {
+  const TempFolder root;
+  for (const std::string name : {"a", "b"})
+    for (int i = 0; i < 10; ++i)
+      root.write("photos/" + name + "/" + std::to_string(i) + ".png", std::string("damaged"));
+  const std::string spec = "folder:" + (root.path() / "photos").string();
+  const Splits all = open_dataset(spec, {.seed = 1}), some = open_dataset(spec, {.seed = 1, .train_images = 6});
+  CHECK(some.train->size() == 6);  // no file was read
+  CHECK(some.val->size() == all.val->size());
+  int64_t of_a = 0;
+  for (int64_t i = 0; i < 6; ++i) of_a += some.train->label(i) == 0 ? 1 : 0;
+  CHECK(of_a == 3);
+  CHECK(some.train->about() == all.train->about());  // by which the held-out ones are found
+  CHECK(open_dataset(spec, {.seed = 1, .train_images = 16}).train->size() == 16);
+  CHECK_THROWS_WITH(open_dataset(spec, {.train_images = 17}),
+                    "train-images: 17 is more than the 16 images to train on in " + spec);
+  CHECK_THROWS_WITH(open_dataset(spec, {.train_images = 1}), "train-images: 1 is fewer than the 2 classes of " + spec);
+  const Splits shapes = open_dataset("shapes", {.train_images = 25});
+  CHECK(shapes.train->size() == 25);
+  CHECK(shapes.val->size() == 2'000);
+  for (int64_t i = 0; i < 25; ++i) CHECK(shapes.train->label(i) == shapes.train->get(i).target.item<int64_t>());
+}
+
+TEST_CASE("open_pictures: a folder of any depth, or images of a data set to train on") {
+  const TempFolder root;
+  for (const std::string name : {"train/a/1", "train/a/2", "train/b/1", "train/b/2", "val/a/1", "val/b/1"})
+    root.write(name + ".png", make_png(numbered_image(4, 5)));
+  const std::string path = root.path().string();
+  CHECK(open_pictures(path, {}, 2)->size() == 6);
+  const DatasetPtr drawn = open_pictures("folder:" + path, {}, 2);
+  REQUIRE(drawn->size() == 2);
+  CHECK_THAT(drawn->describe(0), Catch::StartsWith(path + "/train/a/"));
+  CHECK_THAT(drawn->describe(1), Catch::StartsWith(path + "/train/b/"));
+  CHECK(open_pictures("folder:" + path, {}, 100)->size() == 4);
+  CHECK(open_pictures("shapes", {}, 1'500)->size() == 1'500);
+  CHECK_THROWS_AS(open_pictures(path + "/nothing", {}, 2), FileError);
+  CHECK(is_data_spec("mnist:x"));
+  CHECK_FALSE(is_data_spec("mnist"));
+  CHECK_FALSE(is_data_spec("./shapes"));
+}
+
 TEST_CASE("path_of_folder: of a folder alone") {
   CHECK(path_of_folder("folder:a:b") == "a:b");
   CHECK(path_of_folder("cifar10:a") == std::nullopt);
