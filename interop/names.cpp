@@ -37,7 +37,7 @@ constexpr Row kLeNet[] = {
 std::span<const Row> layers_of(std::string_view model) {
   if (model == "squeezenet1_0") return kSqueezeNet1_0;
   if (model == "squeezenet1_1" || model == "squeezenet_cifar") return kSqueezeNet1_1;
-  if (model == "alexnet") return kAlexNet;
+  if (model == "alexnet" || model == "alexnet_cifar") return kAlexNet;
   if (model == "lenet") return kLeNet;
   return {};
 }

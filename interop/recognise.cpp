@@ -37,7 +37,8 @@ struct FirstLayer {
 };
 constexpr FirstLayer kFirstLayers[] = {
     {"squeezenet1_0", 96, 7, {}},           {"squeezenet1_1", 64, 3, {}},  // and squeezenet_cifar
-    {"alexnet", 64, 11, Form::torchvision}, {"alexnet", 96, 11, Form::caffe}, {"lenet", 20, 5, {}},
+    {"alexnet", 64, 11, Form::torchvision}, {"alexnet", 96, 11, Form::caffe},
+    {"alexnet_cifar", 64, 5, {}},           {"lenet", 20, 5, {}},
 };
 
 bool is_bypass(const std::string& layer) { return layer.ends_with("/bypass"); }
@@ -102,7 +103,7 @@ class View {
   bool takes_all_channels(const Shape& weight) const {
     const Shape s = from_foreign(weight, naming_);
     if (model_.starts_with("squeezenet")) return s.rank() == 4 && s[1] == 1 && s[2] == 1 && s[3] == fire9_channels();
-    return s.rank() == 2 && s[1] == (model_ == "alexnet" ? 4096 : 500);
+    return s.rank() == 2 && s[1] == (model_.starts_with("alexnet") ? 4096 : 500);
   }
   int64_t fire9_channels() const {
     const StoredTensor *a = index_.find(foreign_name(model_, "fire9/expand1x1/weight", naming_)),
@@ -145,7 +146,7 @@ void check_room(const TensorFile& file, const Definition& definition) {
   } catch (const Error&) {
     return;  // whoever makes the model says what is wrong
   }
-  const bool is_lenet = definition.model == "lenet", is_alexnet = definition.model == "alexnet";
+  const bool is_lenet = definition.model == "lenet", is_alexnet = definition.model.starts_with("alexnet");
   const SqueezeNetMetaparameters& m = options.metaparameters;
   const double fire9 =  // channels, 512 of the published networks; see fire_table()
       static_cast<double>(m.base_e) +

@@ -14,8 +14,8 @@
 namespace kindling {
 namespace {
 
-// Windows overlap (section 3.4 of the paper). Both forms come out at 6 pixels after pool5, so rounding does not matter.
-MaxPool2d max_pool() { return MaxPool2d({.kernel = 3, .stride = 2}); }
+// Windows overlap (section 3.4 of the paper). Rounding up matters to images of 32 pixels alone.
+MaxPool2d max_pool() { return MaxPool2d({.kernel = 3, .stride = 2, .ceil_mode = true}); }
 
 // torchvision's AlexNet leaves PyTorch's initialisation: weights and biases from U(-b, b), b = 1 / sqrt(fan_in).
 Conv2d pytorch_conv(int64_t in, int64_t out, ConvOptions options, Rng& rng) {
@@ -32,8 +32,25 @@ Linear pytorch_linear(int64_t in, int64_t out, LinearOptions options, Rng& rng) 
   return Linear(in, out, options, rng);
 }
 
-Definition define_alexnet(const AlexNetOptions& options, Form form) {
-  return define("alexnet", {.classes = options.classes, .form = form, .dropout = options.dropout});
+int64_t classes_of(const AlexNetOptions& options, int64_t of_data) {
+  return options.classes > 0 ? options.classes : of_data;
+}
+
+// What is behind conv1 in torchvision's AlexNet and in its form for CIFAR; `pixels` are left behind pool5.
+void add_torchvision_rows(Sequential& net, int64_t pixels, int64_t classes, double dropout, Rng& rng) {
+  net.add("pool1", max_pool());  // of 224 pixels: 55 -> 27; of 32: 32 -> 16
+  net.add("conv2", pytorch_conv(64, 192, {.kernel = 5, .padding = 2, .relu = true}, rng));
+  net.add("pool2", max_pool());  // 27 -> 13; 16 -> 8
+  net.add("conv3", pytorch_conv(192, 384, {.kernel = 3, .padding = 1, .relu = true}, rng));
+  net.add("conv4", pytorch_conv(384, 256, {.kernel = 3, .padding = 1, .relu = true}, rng));
+  net.add("conv5", pytorch_conv(256, 256, {.kernel = 3, .padding = 1, .relu = true}, rng));
+  net.add("pool5", max_pool());  // 13 -> 6; 8 -> 4
+  net.add("flatten", Flatten());
+  net.add("dropout5", Dropout(dropout, rng));  // before fully connected layers, not after as in Caffe
+  net.add("fc6", pytorch_linear(pixels * pixels * 256, 4096, {.relu = true}, rng));
+  net.add("dropout6", Dropout(dropout, rng));
+  net.add("fc7", pytorch_linear(4096, 4096, {.relu = true}, rng));
+  net.add("fc8", pytorch_linear(4096, classes, {}, rng));
 }
 
 }  // namespace
@@ -66,29 +83,28 @@ Sequential alexnet_caffe(const AlexNetOptions& options, Rng& rng) {
   net.add("dropout6", Dropout(options.dropout, rng));
   net.add("fc7", Linear(4096, 4096, {.relu = true, .init = fc_init, .bias_init = tenth}, rng));
   net.add("dropout7", Dropout(options.dropout, rng));
-  net.add("fc8", Linear(4096, options.classes, {.init = init::normal(0.0, 0.01)}, rng));
-  net.set_definition(define_alexnet(options, Form::caffe));
+  const int64_t classes = classes_of(options, 1000);
+  net.add("fc8", Linear(4096, classes, {.init = init::normal(0.0, 0.01)}, rng));
+  net.set_definition(define("alexnet", {.classes = classes, .form = Form::caffe, .dropout = options.dropout}));
   return net;
 }
 
+// torchvision/models/alexnet.py; its adaptive pool to 6x6 does nothing to images of 224 pixels and is left out.
 Sequential alexnet_torchvision(const AlexNetOptions& options, Rng& rng) {
-  // torchvision/models/alexnet.py; its adaptive pool to 6x6 does nothing to images of 224 pixels and is left out.
-  Sequential net;                                                                                       // pixels
+  const int64_t classes = classes_of(options, 1000);
+  Sequential net;
   net.add("conv1", pytorch_conv(3, 64, {.kernel = 11, .stride = 4, .padding = 2, .relu = true}, rng));  // 224 -> 55
-  net.add("pool1", max_pool());                                                                         // 55 -> 27
-  net.add("conv2", pytorch_conv(64, 192, {.kernel = 5, .padding = 2, .relu = true}, rng));
-  net.add("pool2", max_pool());  // 27 -> 13
-  net.add("conv3", pytorch_conv(192, 384, {.kernel = 3, .padding = 1, .relu = true}, rng));
-  net.add("conv4", pytorch_conv(384, 256, {.kernel = 3, .padding = 1, .relu = true}, rng));
-  net.add("conv5", pytorch_conv(256, 256, {.kernel = 3, .padding = 1, .relu = true}, rng));
-  net.add("pool5", max_pool());  // 13 -> 6
-  net.add("flatten", Flatten());
-  net.add("dropout5", Dropout(options.dropout, rng));  // before fully connected layers, not after as in Caffe
-  net.add("fc6", pytorch_linear(6 * 6 * 256, 4096, {.relu = true}, rng));
-  net.add("dropout6", Dropout(options.dropout, rng));
-  net.add("fc7", pytorch_linear(4096, 4096, {.relu = true}, rng));
-  net.add("fc8", pytorch_linear(4096, options.classes, {}, rng));
-  net.set_definition(define_alexnet(options, Form::torchvision));
+  add_torchvision_rows(net, 6, classes, options.dropout, rng);
+  net.set_definition(define("alexnet", {.classes = classes, .form = Form::torchvision, .dropout = options.dropout}));
+  return net;
+}
+
+Sequential alexnet_cifar(const AlexNetOptions& options, Rng& rng) {
+  const int64_t classes = classes_of(options, 10);
+  Sequential net;
+  net.add("conv1", pytorch_conv(3, 64, {.kernel = 5, .padding = 2, .relu = true}, rng));  // 32 -> 32
+  add_torchvision_rows(net, 4, classes, options.dropout, rng);
+  net.set_definition(define("alexnet_cifar", {.classes = classes, .form = options.form, .dropout = options.dropout}));
   return net;
 }
 

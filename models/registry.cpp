@@ -45,15 +45,16 @@ std::unique_ptr<Module> make_lenet(const std::string& name, const ModelOptions& 
   return boxed(lenet({.classes = options.classes, .channels = options.channels, .size = options.size}, rng));
 }
 
+template <Sequential (*AlexNet)(const AlexNetOptions&, Rng&)>
 std::unique_ptr<Module> make_alexnet(const std::string& name, const ModelOptions& options, Rng& rng) {
   refuse_squeezenet_options(name, options);
-  const ModelInfo info = model_info("alexnet", options.form);
+  const ModelInfo info = model_info(name, options.form);
   if (options.size != info.size || options.channels != info.channels)
-    throw Error("model 'alexnet' takes images of " + std::to_string(info.size) +
+    throw Error("model '" + name + "' takes images of " + std::to_string(info.size) +
                 " pixels and 3 channels in this form, not " + std::to_string(options.size) + " pixels and " +
                 std::to_string(options.channels) + " channels");
   return boxed(
-      alexnet(with_dropout(AlexNetOptions{.classes = options.classes, .form = options.form}, options.dropout), rng));
+      AlexNet(with_dropout(AlexNetOptions{.classes = options.classes, .form = options.form}, options.dropout), rng));
 }
 
 template <SqueezeNet (*Published)(const SqueezeNetOptions&, Rng&)>
@@ -73,7 +74,8 @@ std::unique_ptr<Module> make_squeezenet(const std::string& name, const ModelOpti
 constexpr Entry kModels[] = {
     // name, {classes, channels, size, smallest size, any size} of torchvision's form and of Caffe's
     {"lenet", {10, 1, 28, 13, false}, {10, 1, 28, 13, false}, make_lenet},
-    {"alexnet", {1000, 3, 224, 224, false}, {1000, 3, 227, 227, false}, make_alexnet},
+    {"alexnet", {1000, 3, 224, 224, false}, {1000, 3, 227, 227, false}, make_alexnet<alexnet>},
+    {"alexnet_cifar", {10, 3, 32, 32, false}, {10, 3, 32, 32, false}, make_alexnet<alexnet_cifar>},
     {"squeezenet1_0", {1000, 3, 224, 21, true}, {1000, 3, 227, 21, true}, make_squeezenet<squeezenet1_0>},
     {"squeezenet1_1", {1000, 3, 224, 17, true}, {1000, 3, 227, 17, true}, make_squeezenet<squeezenet1_1>},
     {"squeezenet_cifar", {10, 3, 32, 8, true}, {10, 3, 32, 8, true}, make_squeezenet<squeezenet_cifar>},

@@ -29,11 +29,11 @@ struct ModelInfo {
   int64_t classes;
   int64_t channels;
   int64_t size;           ///< pixels, of the input it was published with
-  int64_t smallest_size;  ///< pixels
+  int64_t smallest_size;  ///< pixels; `size` if it can be made for no other
   bool any_size;          ///< once made, it takes images of all sizes from that on
 };
 
-/// "lenet", "alexnet", "squeezenet1_0", "squeezenet1_1", "squeezenet_cifar".
+/// "lenet", "alexnet", "alexnet_cifar", "squeezenet1_0", "squeezenet1_1", "squeezenet_cifar".
 const std::vector<std::string>& model_names();
 
 /// Throws Error, listing the names, for an unknown one.

@@ -104,8 +104,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
       {{"train", "--epochs", "many"},
        "kindling train: --epochs: \"many\" is not a number; it must be at least 1\nTry 'kindling train --help'.\n"},
       {{"info", "--model", "resnet"},
-       "kindling info: --model: there is no \"resnet\"; choose one of lenet, alexnet, squeezenet1_0, squeezenet1_1, "
-       "squeezenet_cifar\nTry 'kindling info --help'.\n"},
+       "kindling info: --model: there is no \"resnet\"; choose one of lenet, alexnet, alexnet_cifar, squeezenet1_0, "
+       "squeezenet1_1, squeezenet_cifar\nTry 'kindling info --help'.\n"},
       {{"train", "--preset", "imagenet"},
        "kindling train: --preset: there is no \"imagenet\"; choose one of shapes, cifar, cifar-best, photos, "
        "finetune\nTry "

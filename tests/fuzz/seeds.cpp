@@ -160,7 +160,7 @@ Seeds recognise_seeds() {
         .model = define(model, options), .classes = {"a", "b"}, .preprocessing = data::caffe_preprocessing()};
     return "\xff" + to_metadata(description).at("description");
   };
-  const std::string lenet{0, 0}, caffe_lenet{0, 2}, squeezenet1_1{3, 1};
+  const std::string lenet{0, 0}, caffe_lenet{0, 2}, squeezenet1_1{4, 1};
   seeds.push_back(lenet + "\6\x42\2\x0b");      // fc2 as other/fc2, [2, 500]
   seeds.push_back(caffe_lenet + "\4\2\2\x0b");  // fc1 of [2, 500]: of 50 channels of 10 pixels each
   seeds.push_back(lenet + described({.classes = 2, .channels = 1, .size = 16}, "lenet"));

@@ -1,9 +1,10 @@
-// Both AlexNets.
+// The AlexNets.
 #include <kindling/models/alexnet.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include <kindling/models/registry.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/linear.h>
 #include <kindling/nn/summary.h>
@@ -121,4 +122,35 @@ TEST_CASE("AlexNet in torchvision's form", "[model]") {
       CHECK(largest(x) > bound * 0.9);          // of 64 draws one is there with probability 0.999
     }
   }
+}
+
+TEST_CASE("AlexNet for images of 32 pixels", "[model]") {
+  Rng rng(1);
+  Sequential net = alexnet_cifar({}, rng);
+  // 5 5 3 64 + 64, 5 5 64 192 + 192, 9 192 384 + 384, 9 384 256 + 256, 9 256 256 + 256, twice 4096^2 + 4096, 4096 10 +
+  // 10
+  CHECK(net.parameter_count() == 36'054'858);
+  check_relu(net);
+  const Summary summary = summarize(net, {1, 32, 32, 3});
+  check_rows(summary, {{"conv1", {1, 32, 32, 64}},
+                       {"pool1", {1, 16, 16, 64}},
+                       {"conv2", {1, 16, 16, 192}},
+                       {"pool2", {1, 8, 8, 192}},
+                       {"conv3", {1, 8, 8, 384}},
+                       {"conv4", {1, 8, 8, 256}},
+                       {"conv5", {1, 8, 8, 256}},
+                       {"pool5", {1, 4, 4, 256}},
+                       {"flatten", {1, 4096}},
+                       {"dropout5", {1, 4096}},
+                       {"fc6", {1, 4096}},
+                       {"dropout6", {1, 4096}},
+                       {"fc7", {1, 4096}},
+                       {"fc8", {1, 10}}});
+  // 32^2 64 75 + 16^2 192 1600 + 8^2 (384 1728 + 256 3456 + 256 2304) + 2 4096^2 + 4096 10
+  CHECK(summary.macs == 253'992'960);
+  CHECK(net.definition().model == "alexnet_cifar");
+  CHECK(net.definition().options.at("classes") == "10");
+  CHECK_THROWS_WITH(make_model("alexnet_cifar", {.size = 64}, rng),
+                    "model 'alexnet_cifar' takes images of 32 pixels and 3 channels in this form, not 64 pixels and 3 "
+                    "channels");
 }
