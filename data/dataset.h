@@ -93,11 +93,11 @@ class Subset : public Wrapped {
   std::vector<int64_t> indices_;
 };
 
-/// `count` of the samples, as many of each class as possible, in the order of `dataset`. Classes take
-/// turns, in the order of their numbers; one whose samples are used up is passed over. Each class
-/// gives its samples in a fixed random order of their origin(). So no seed has a part in it: the
-/// same samples come out however the others were held out, fewer samples are among more of them,
-/// and only what was held out is replaced. Throws ShapeError unless 0 <= count <= size.
+/// `count` of the samples, as many of each class as possible, in the order of `dataset`. Classes
+/// take turns, in the order of their numbers; one whose samples are used up is passed over. Each
+/// class gives its samples in a fixed random order of their origin(). So no seed has a part in it:
+/// the same samples come out however the others were held out, fewer samples are among more of
+/// them, and only what was held out is replaced. Throws ShapeError unless 0 <= count <= size.
 DatasetPtr draw(const DatasetPtr& dataset, int64_t count);
 
 /// The parts of one data set. `val` is null if nothing is held out, `test` if there is none.

@@ -12,9 +12,9 @@ struct AlexNetOptions {
   double dropout = 0.5;  ///< before or after fc6 and fc7
 };
 
-/// AlexNet (Krizhevsky et al., NIPS 2012), one of the first two below. Images -> logits [N,classes].
-/// Parts: conv1 ... conv5, fc6 ... fc8 and what is between them. The fully connected layers fix the
-/// input's size.
+/// AlexNet (Krizhevsky et al., NIPS 2012), one of the first two below. Images -> logits
+/// [N,classes]. Parts: conv1 ... conv5, fc6 ... fc8 and what is between them. The fully connected
+/// layers fix the input's size.
 Sequential alexnet(const AlexNetOptions& options, Rng& rng);
 
 /// With two groups of channels and local response normalisation; images [N,227,227,3]; 60,965,224

@@ -16,8 +16,8 @@ const std::vector<std::string>& form_words();
 /// "none", "batch".
 const std::vector<std::string>& norm_words();
 
-/// `options` under the names of the command line ("classes", "bypass", "squeeze_ratio", ...). Numbers
-/// that are 0 are left out, metaparameters that are those of the published networks, and
+/// `options` under the names of the command line ("classes", "bypass", "squeeze_ratio", ...).
+/// Numbers that are 0 are left out, metaparameters that are those of the published networks, and
 /// conv10_bias, which matters at the start alone.
 Definition define(const std::string& model, const ModelOptions& options);
 

@@ -48,9 +48,9 @@ SqueezeNet squeezenet1_1(const SqueezeNetOptions& options, Rng& rng);
 /// conv10's map is averaged without ReLU. Smallest image 8 pixels.
 SqueezeNet squeezenet_cifar(const SqueezeNetOptions& options, Rng& rng);
 
-/// Sections 3 and 5.1: what the members of the family differ in. With i = 0 for fire2, a Fire module
-/// has e_i = base_e + incr_e floor(i / freq) expand filters, of which the share pct3x3 is 3x3, and
-/// SR e_i squeeze filters. The defaults are those of all three networks above.
+/// Sections 3 and 5.1: what the members of the family differ in. With i = 0 for fire2, a Fire
+/// module has e_i = base_e + incr_e floor(i / freq) expand filters, of which the share pct3x3 is
+/// 3x3, and SR e_i squeeze filters. The defaults are those of all three networks above.
 struct SqueezeNetMetaparameters {
   int64_t base_e = 128;  ///< 1 to 1,000,000
   int64_t incr_e = 128;  ///< 0 to 1,000,000
@@ -68,9 +68,9 @@ using FireTable = std::array<FireWidths, 8>;
 /// or a layer would have no filters.
 FireTable fire_table(const SqueezeNetMetaparameters& metaparameters);
 
-/// The network `name` (squeezenet1_0, squeezenet1_1 or squeezenet_cifar) with these Fire modules and
-/// pools. A shortcut is an identity where the channels fit, else a convolution. Throws ShapeError as
-/// fire_table() does, if the pools are not ascending, and for another name.
+/// The network `name` (squeezenet1_0, squeezenet1_1 or squeezenet_cifar) with these Fire modules
+/// and pools. A shortcut is an identity where the channels fit, else a convolution. Throws
+/// ShapeError as fire_table() does, if the pools are not ascending, and for another name.
 SqueezeNet squeezenet(const std::string& name, const SqueezeNetMetaparameters& metaparameters,
                       const SqueezeNetOptions& options, Rng& rng);
 /// Height and width, in pixels, of the smallest image of which that network with these pools leaves

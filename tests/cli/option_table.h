@@ -55,8 +55,8 @@ struct OptionResult {
 /// --out.
 void check_options(const std::string& command, const std::vector<OptionRow>& rows, bool writes_run = false);
 
-/// One row for each of the options --squeeze-ratio, --pct3x3, --base-e, --incr-e, --freq, which change
-/// the shapes of the layers, and --pools, which does not.
+/// One row for each of the options --squeeze-ratio, --pct3x3, --base-e, --incr-e, --freq, which
+/// change the shapes of the layers, and --pools, which does not.
 std::vector<OptionRow> family_rows(const std::string& companions, Expect shapes, Expect pools);
 
 /// Names of the options that the help of a command ("bench train") lists, without dashes.

@@ -463,7 +463,7 @@ TEST_CASE("eval: weights without a run need to be explained, and classes must be
   CHECK_THAT(other.err, Contains("are not those of the run (green red yellow here, blue green red there)"));
 }
 
-TEST_CASE("train: on so many images, which the run remembers; what is held out stays so") {
+TEST_CASE("train: on so many images, which the run remembers, and what is held out stays so") {
   const TemporaryFolder folder;
   write_images(folder / "photos", {"blue", "green"}, 10);
   const std::string data = "folder:" + folder / "photos";

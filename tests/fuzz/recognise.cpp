@@ -45,6 +45,7 @@ Shape conv1_shape(const std::string& model, Naming naming) {
   const bool is_caffe = naming == Naming::caffe;
   const auto [filters, pixels] = model == "lenet"           ? std::pair<int64_t, int64_t>(20, 5)
                                  : model == "alexnet"       ? std::pair<int64_t, int64_t>(is_caffe ? 96 : 64, 11)
+                                 : model == "alexnet_cifar" ? std::pair<int64_t, int64_t>(64, 5)
                                  : model == "squeezenet1_0" ? std::pair<int64_t, int64_t>(96, 7)
                                                             : std::pair<int64_t, int64_t>(64, 3);
   return naming == Naming::kindling ? Shape{filters, pixels, pixels, 1} : Shape{filters, 1, pixels, pixels};
