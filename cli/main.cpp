@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   if (spins || blas) start_again(argv);
   Program program;
   add_train(program);
+  add_sweep(program);
   add_eval(program);
   add_classify(program);
   add_compress(program);

@@ -78,6 +78,7 @@ void add_eval(Program& program);
 void add_gradcheck(Program& program);
 void add_graph(Program& program);
 void add_info(Program& program);
+void add_sweep(Program& program);
 void add_train(Program& program);
 
 }  // namespace kindling::cli

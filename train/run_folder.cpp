@@ -1,7 +1,6 @@
 #include <kindling/train/run_folder.h>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -78,7 +77,7 @@ RunFolder::RunFolder(std::string path, Open mode) : path_(std::move(path)) {
   metrics_ = ::open(metrics_path().c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (metrics_ < 0) throw FileError(metrics_path() + ": cannot be opened: " + reason());
   try {
-    lock();
+    lock_.emplace(metrics_path(), path_);
     if (mode == Open::create) refuse_run();
     for (const std::string& file : {config_path(), path_ + "/curves.svg", last_checkpoint(), best_checkpoint()})
       remove_temporary_files(file);
@@ -86,13 +85,6 @@ RunFolder::RunFolder(std::string path, Open mode) : path_(std::move(path)) {
     ::close(metrics_);
     throw;
   }
-}
-
-// The lock goes with the descriptor, however the process
-// ends. A file system without locks gives no protection.
-void RunFolder::lock() const {
-  if (::flock(metrics_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    throw FileError(path_ + ": is in use by another process");
 }
 
 bool RunFolder::holds_run(const std::string& run) {

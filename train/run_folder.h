@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <kindling/io/file_lock.h>
 #include <kindling/tensor/check.h>
 
 namespace kindling {
@@ -67,11 +68,11 @@ class RunFolder {
   void sync_metrics() const;
 
  private:
-  void lock() const;
   void refuse_run() const;
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
 
   std::string path_;
+  std::optional<FileLock> lock_;  ///< on metrics.jsonl
   int metrics_ = -1;
   int64_t lines_ = 0;
   std::string waiting_;  ///< lines that could not be written yet

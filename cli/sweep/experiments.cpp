@@ -1,0 +1,34 @@
+#include <kindling/cli/sweep/experiments.h>
+
+#include <algorithm>
+
+namespace kindling::cli {
+
+const std::vector<Experiment>& experiments() {
+  static const std::vector<Experiment> all{
+      {"table2",
+       "Table 2: SqueezeNet beside AlexNet, and both made small",
+       {.ratio = true, .log_bytes = true},
+       plan_table2,
+       claims_of_table2},
+      {"table3", "Table 3: bypasses", {.macs = true}, plan_table3, claims_of_table3},
+      {"figure3a",
+       "Figure 3 (a): the squeeze ratio",
+       {.of_imagenet = true, .line = true},
+       plan_figure3a,
+       claims_of_figure3a},
+      {"figure3b",
+       "Figure 3 (b): the share of 3x3 filters",
+       {.of_imagenet = true, .line = true},
+       plan_figure3b,
+       claims_of_figure3b},
+      {"strategies", "Section 3.1: the three strategies", {.macs = true}, plan_strategies, claims_of_strategies},
+  };
+  return all;
+}
+
+const Experiment& find_experiment(const std::string& name) {
+  return *std::find_if(experiments().begin(), experiments().end(), [&](const Experiment& e) { return e.name == name; });
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,58 @@
+// The paper's experiments (Iandola et al., arXiv:1602.07360), as commands of kindling.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kindling/cli/sweep/plan.h>
+#include <kindling/cli/sweep/results.h>
+
+namespace kindling::cli {
+
+enum class Verdict : uint8_t { holds, in_part, does_not };
+
+/// What the paper says, and what has come out here.
+struct Claim {
+  std::string text;
+  Verdict verdict;
+  std::string evidence;
+};
+
+/// How the results are shown.
+struct Look {
+  bool macs = false;   ///< columns of the table
+  bool ratio = false;  ///< to the first point's bytes
+  bool of_imagenet = false;
+  bool line = false;       ///< the points of the plot are joined
+  bool log_bytes = false;  ///< axis of the plot
+};
+
+struct Experiment {
+  std::string name, title;
+  Look look;
+  Plan (*plan)(const Scale& scale);
+  std::vector<Claim> (*claims)(const std::vector<PointResult>& points);
+};
+
+/// table2, table3, figure3a, figure3b, strategies.
+const std::vector<Experiment>& experiments();
+/// `name` is that of one of them.
+const Experiment& find_experiment(const std::string& name);
+
+/// AlexNet, factored, pruned, pruned and shared; SqueezeNet at 32, 8 and 6 bits, and rounded by rate
+/// and distortion.
+Plan plan_table2(const Scale& scale);
+std::vector<Claim> claims_of_table2(const std::vector<PointResult>& points);
+/// No bypass, simple, complex.
+Plan plan_table3(const Scale& scale);
+std::vector<Claim> claims_of_table3(const std::vector<PointResult>& points);
+/// (a) the squeeze ratio, (b) the share of 3x3 filters.
+Plan plan_figure3a(const Scale& scale);
+std::vector<Claim> claims_of_figure3a(const std::vector<PointResult>& points);
+Plan plan_figure3b(const Scale& scale);
+std::vector<Claim> claims_of_figure3b(const std::vector<PointResult>& points);
+/// Section 3.1, one strategy at a time.
+Plan plan_strategies(const Scale& scale);
+std::vector<Claim> claims_of_strategies(const std::vector<PointResult>& points);
+
+}  // namespace kindling::cli

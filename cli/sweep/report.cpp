@@ -1,0 +1,279 @@
+#include <kindling/cli/sweep/report.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <kindling/cli/output.h>
+#include <kindling/cli/sweep/runner.h>
+#include <kindling/cli/sweep/tasks.h>
+#include <kindling/io/atomic_file.h>
+#include <kindling/train/gnuplot.h>
+
+namespace kindling::cli {
+namespace {
+
+using Row = std::vector<std::string>;
+
+std::string markdown_row(const Row& cells) { return fmt::format("| {} |\n", fmt::join(cells, " | ")); }
+
+/// The first column is text, the others numbers.
+std::string markdown(const Row& headings, const std::vector<Row>& rows) {
+  std::string text = markdown_row(headings) + "|---|";
+  for (size_t i = 1; i < headings.size(); ++i) text += "---:|";
+  text += "\n";
+  for (const Row& row : rows) text += markdown_row(row);
+  return text;
+}
+
+/// RFC 4180.
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string csv(const std::vector<Row>& rows) {
+  std::string text;
+  for (const Row& row : rows) {
+    Row cells;
+    for (const std::string& cell : row) cells.push_back(csv_cell(cell));
+    text += fmt::format("{}\n", fmt::join(cells, ","));
+  }
+  return text;
+}
+
+std::string number_or_nothing(const std::optional<double>& number) { return number ? fmt::format("{}", *number) : ""; }
+
+template <class T>
+std::string text_or_nothing(const std::optional<T>& number) {
+  return number ? fmt::format("{}", *number) : "";
+}
+
+Row mean_cells(const std::optional<Mean>& mean) {
+  if (!mean) return {"", ""};
+  return {fmt::format("{}", mean->value), number_or_nothing(mean->error)};
+}
+
+std::string points_csv(const Plan& plan, const std::vector<PointResult>& points) {
+  Row headings{"point",      "runs", "parameters", "parameters_1000_classes", "macs", "bytes", "ratio", "top1",
+               "top1_error", "top5", "top5_error"};
+  for (const std::string& heading : plan.paper_headings) headings.push_back(heading);
+  std::vector<Row> rows{headings};
+  for (const PointResult& point : points) {
+    Row row{point.point->name,
+            fmt::format("{}", fmt::join(point.point->runs, " ")),
+            fmt::format("{}", point.parameters),
+            text_or_nothing(point.of_imagenet),
+            text_or_nothing(point.macs),
+            fmt::format("{}", point.bytes.value),
+            fmt::format("{}", points.front().bytes.value / point.bytes.value)};
+    for (const Row& cells : {mean_cells(point.top1), mean_cells(point.top5), point.point->paper})
+      row.insert(row.end(), cells.begin(), cells.end());
+    rows.push_back(row);
+  }
+  return csv(rows);
+}
+
+std::string claims_md(const std::vector<Claim>& claims) {
+  std::vector<Row> rows;
+  for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
+  return markdown({"claim", "here it", "evidence"}, rows);
+}
+
+/// Every command of the first run of each point; the other seeds have the same.
+std::string commands_md(const Plan& plan) {
+  std::string text = "```sh\n", seeds;
+  for (const RunPlan& run : plan.runs) {
+    const bool is_first = run.alone || run.seed == plan.runs.front().seed;
+    for (const Task& task : run.tasks)
+      if (is_first) text += command_line(task) + "\n";
+  }
+  return text + "```\n";
+}
+
+/// Of all tasks, in the order of the plan.
+struct Done {
+  const RunPlan& run;
+  const Task& task;
+  TaskResult result;
+};
+
+std::vector<Done> load_all(const std::string& folder, const Plan& plan) {
+  std::vector<Done> all;
+  for (const RunPlan& run : plan.runs)
+    for (const Task& task : run.tasks) all.push_back({run, task, *load_result(result_path(folder, run, task))});
+  return all;
+}
+
+std::string cell_of(const nlohmann::json& result, std::initializer_list<const char*> keys) {
+  for (const char* key : keys)
+    if (result.contains(key) && result[key].is_number()) return result[key].dump();
+  return "";
+}
+
+std::string runs_csv(const std::vector<Done>& all) {
+  std::vector<Row> rows{{"run", "task", "seed", "top1", "top5", "bytes", "parameters", "command"}};
+  for (const auto& [run, task, done] : all) {
+    if (run.alone) continue;
+    const nlohmann::json& result = done.result;
+    const bool is_compressed = result.contains("steps") && result["steps"].is_array();
+    const nlohmann::json& measured = is_compressed ? result["steps"].back() : result;
+    rows.push_back({run.name, task.name, fmt::format("{}", run.seed),
+                    cell_of(measured, {"top1", "test_top1", "val_top1"}),
+                    cell_of(measured, {"top5", "test_top5", "val_top5"}), cell_of(result, {"bytes"}),
+                    cell_of(result, {"parameters"}), done.command});
+  }
+  return csv(rows);
+}
+
+/// Seconds in which at least one task ran.
+double wall_seconds(const std::vector<Done>& all) {
+  std::vector<std::pair<double, double>> spans;
+  for (const Done& done : all) spans.emplace_back(done.result.began, done.result.ended);
+  std::sort(spans.begin(), spans.end());
+  double total = 0, until = 0;
+  for (const auto& [began, ended] : spans) {
+    total += std::max(0.0, ended - std::max(began, until));
+    until = std::max(until, ended);
+  }
+  return total;
+}
+
+std::string times_csv(const std::vector<Done>& all) {
+  std::vector<Row> rows{{"run", "task", "threads", "seconds", "processor_seconds", "peak_mb"}};
+  for (const auto& [run, task, done] : all)
+    rows.push_back({run.name, task.name, fmt::format("{}", done.threads),
+                    fmt::format("{:.1f}", done.ended - done.began), fmt::format("{:.1f}", done.cpu_seconds),
+                    fmt::format("{:.0f}", done.peak_rss_mb)});
+  return csv(rows);
+}
+
+std::string times_md(const std::vector<Done>& all) {
+  double processor = 0, peak = 0;
+  for (const Done& done : all) {
+    processor += done.result.cpu_seconds;
+    peak = std::max(peak, done.result.peak_rss_mb);
+  }
+  return fmt::format(
+      "{} commands took {:.0f} minutes, and {:.0f} minutes of processor time. The largest had {:.0f} MB.\n", all.size(),
+      wall_seconds(all) / 60, processor / 60, peak);
+}
+
+/// Of experiments with a run "speed": pictures in a second, by the names of its tasks.
+std::string speed_md(const std::vector<Done>& all, const std::vector<PointResult>& points) {
+  const auto speed_of = [&](const std::string& task) -> std::optional<double> {
+    for (const Done& done : all)
+      if (done.run.alone && done.task.name == task) return done.result.result["images_per_second"].get<double>();
+    return std::nullopt;
+  };
+  std::vector<Row> rows;
+  for (const PointResult& point : points) {
+    const std::string& run = point.point->runs.front();
+    const std::string name = run.substr(0, run.rfind('-'));
+    const std::optional<double> train = speed_of(name + "-train"), infer = speed_of(name + "-infer");
+    if (train && infer)
+      rows.push_back({point.point->name, fmt::format("{:.0f}", *train), fmt::format("{:.0f}", *infer)});
+  }
+  return rows.empty() ? "" : markdown({"network", "training, pictures/s", "inference, pictures/s"}, rows);
+}
+
+/// A text between quotes of gnuplot, which doubles them.
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) result += c == '"' ? "'" : std::string(1, c);
+  return result + "\"";
+}
+
+std::string plot_script(const Experiment& experiment, const std::vector<PointResult>& points,
+                        const std::string& terminal) {
+  std::ostringstream script;
+  script << "$points << EOD\n";
+  for (const PointResult& point : points)
+    if (point.top1)
+      script << fmt::format("{} {} {} {}\n", point.bytes.value / 1e6, point.top1->value, two_errors(*point.top1),
+                            quoted(point.point->name));
+  script << "EOD\nset terminal " << terminal << kPlotStyle
+         << "unset key\nset xlabel 'file, MB'\nset ylabel 'top-1, per cent'\n"
+         << "set offsets graph 0.12, graph 0.12, graph 0.1, graph 0.1\nset bars small\n"
+         << (experiment.look.log_bytes ? "set logscale x\n" : "")
+         << fmt::format("set title {} noenhanced textcolor rgb '#404040'\n", quoted(experiment.title)) << "plot "
+         << (experiment.look.line ? "$points using 1:2 with lines ls 1, " : "")
+         << "$points using 1:2:3 with yerrorbars ls 2 ps 0.6, "
+         << "$points every 2 using 1:($2+$3):4 with labels offset 0,0.7 noenhanced, "
+         << "$points every 2::1 using 1:($2-$3):4 with labels offset 0,-0.7 noenhanced\n";
+  return script.str();
+}
+
+void draw(const std::string& folder, const Experiment& experiment, const std::vector<PointResult>& points) {
+  write_file(folder + "/plot.svg",
+             run_gnuplot(plot_script(experiment, points, "svg size 760,500 font 'Helvetica,13' background '#ffffff'")));
+  write_file(folder + "/plot.png",
+             run_gnuplot(plot_script(experiment, points, "pngcairo size 1140,750 font 'Helvetica,18'")));
+}
+
+}  // namespace
+
+const char* word_of(Verdict verdict) {
+  constexpr const char* kWords[] = {"holds", "holds in part", "does not hold"};
+  return kWords[static_cast<int>(verdict)];
+}
+
+Row headings_of(const Experiment& experiment, const Plan& plan) {
+  const Look& look = experiment.look;
+  Row headings{"network", "parameters"};
+  if (look.macs) headings.emplace_back("MACs");
+  headings.emplace_back("bytes");
+  if (look.ratio) headings.emplace_back("ratio");
+  headings.emplace_back("top-1");
+  headings.emplace_back("top-5");
+  if (look.of_imagenet) {
+    headings.emplace_back("1000 classes: parameters");
+    headings.emplace_back("MiB");
+  }
+  headings.insert(headings.end(), plan.paper_headings.begin(), plan.paper_headings.end());
+  return headings;
+}
+
+std::vector<Row> rows_of(const Experiment& experiment, const std::vector<PointResult>& points) {
+  constexpr double kBytesOfFloat = 4, kMebi = 1 << 20;
+  const Look& look = experiment.look;
+  const auto accuracy = [](const std::optional<Mean>& mean) { return mean ? percent_text(*mean) : "-"; };
+  std::vector<Row> rows;
+  for (const PointResult& point : points) {
+    Row row{point.point->name, with_commas(point.parameters)};
+    if (look.macs) row.push_back(point.macs ? with_unit(static_cast<double>(*point.macs), "") : "-");
+    row.push_back(with_commas(static_cast<int64_t>(point.bytes.value + 0.5)));
+    if (look.ratio) row.push_back(fmt::format("{:.1f}", points.front().bytes.value / point.bytes.value));
+    row.push_back(accuracy(point.top1));
+    row.push_back(accuracy(point.top5));
+    if (look.of_imagenet) {
+      const double parameters = static_cast<double>(point.of_imagenet.value_or(0));
+      row.push_back(with_commas(point.of_imagenet.value_or(0)));
+      row.push_back(fmt::format("{:.2f}", parameters * kBytesOfFloat / kMebi));
+    }
+    for (const std::string& text : point.point->paper) row.push_back(text.empty() ? "-" : text);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+void write_report(const std::string& folder, const Experiment& experiment, const Plan& plan) {
+  const std::vector<PointResult> points = collect(folder, plan);
+  const std::vector<Done> all = load_all(folder, plan);
+  const auto write = [&](const char* name, const std::string& text) { write_file(folder + "/" + name, text); };
+  write("table.md", markdown(headings_of(experiment, plan), rows_of(experiment, points)));
+  write("points.csv", points_csv(plan, points));
+  write("claims.md", claims_md(experiment.claims(points)));
+  write("commands.md", commands_md(plan));
+  write("runs.csv", runs_csv(all));
+  write("times.md", times_md(all));
+  write("times.csv", times_csv(all));
+  if (const std::string speed = speed_md(all, points); !speed.empty()) write("speed.md", speed);
+  draw(folder, experiment, points);
+}
+
+}  // namespace kindling::cli

@@ -1,0 +1,87 @@
+// Table 2 of the paper: SqueezeNet beside AlexNet, and both made small.
+#include <fmt/format.h>
+
+#include <kindling/cli/sweep/experiments.h>
+#include <kindling/cli/sweep/tasks.h>
+
+namespace kindling::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// In the order of the table.
+enum Row : size_t { kAlexNet, kSvd, kPruned, kDeep, kSqueezeNet, kDeep8, kDeep6, kModern };
+
+void add_points(Plan& plan, const std::vector<RunPlan>& runs,
+                const std::vector<std::pair<std::string, std::vector<std::string>>>& rows,
+                const std::vector<std::string>& tasks) {
+  for (size_t i = 0; i < rows.size(); ++i)
+    plan.points.push_back({.name = rows[i].first, .runs = names_of(runs), .task = tasks[i], .paper = rows[i].second});
+  plan.runs.insert(plan.runs.end(), runs.begin(), runs.end());
+}
+
+double ratio(const PointResult& large, const PointResult& small) { return large.bytes.value / small.bytes.value; }
+
+/// "SMALL is TIMES smaller than LARGE, and loses at most so many points". Holds if it does not
+/// clearly lose more.
+Claim smaller(const std::string& text, const PointResult& large, const PointResult& small, double times,
+              double points = 0) {
+  const Mean loss = difference(*large.top1, *small.top1);
+  const bool is_small = ratio(large, small) >= times, is_good = !is_clear({loss.value - points, loss.error});
+  const Verdict verdict = is_small && is_good   ? Verdict::holds
+                          : is_small || is_good ? Verdict::in_part
+                                                : Verdict::does_not;
+  return {
+      text, verdict,
+      fmt::format("{:.1f} times smaller, {} of top-1", ratio(large, small), points_text({-loss.value, loss.error}))};
+}
+
+}  // namespace
+
+Plan plan_table2(const Scale& scale) {
+  Plan plan{.paper_headings = {"paper: size", "paper: ratio", "paper: top-1 / top-5"}};
+  std::vector<RunPlan> alexnet = trainings(scale, "alexnet", {{"model", "alexnet_cifar"}, {"init", "lsuv"}});
+  add_compression(alexnet, scale, "svd", "last.ckpt", {{"svd_weights", 0.2}});
+  add_compression(alexnet, scale, "pruned", "last.ckpt", {{"density", 0.11}});
+  add_compression(alexnet, scale, "deep", "pruned.kndz",
+                  {{"method", "kmeans"}, {"bits", {"8", "fc=5"}}, {"coder", "huffman"}});
+  add_points(plan, alexnet,
+             {{"AlexNet, 32 bits", {"240 MB", "1", "57.2 / 80.3 %"}},
+              {"AlexNet, SVD", {"48 MB", "5", "56.0 / 79.4 %"}},
+              {"AlexNet, pruned", {"27 MB", "9", "57.2 / 80.3 %"}},
+              {"AlexNet, Deep Compression", {"6.9 MB", "35", "57.2 / 80.3 %"}}},
+             {"train", "svd", "pruned", "deep"});
+  std::vector<RunPlan> squeezenet =
+      trainings(scale, "squeezenet", {{"model", "squeezenet_cifar"}, {"bypass", "complex"}, {"norm", "batch"}});
+  add_compression(squeezenet, scale, "pruned", "last.ckpt", {{"density", 0.33}});
+  for (const int bits : {8, 6})
+    add_compression(squeezenet, scale, fmt::format("deep{}", bits), "pruned.kndz",
+                    {{"method", "kmeans"}, {"bits", bits}, {"coder", "huffman"}});
+  add_compression(squeezenet, scale, "modern", "last.ckpt",
+                  {{"method", "rate-distortion"}, {"calibrate", scale.data}, {"lambda", 2e-7}});
+  add_points(plan, squeezenet,
+             {{"SqueezeNet, 32 bits", {"4.8 MB", "50", "57.5 / 80.3 %"}},
+              {"SqueezeNet, Deep Compression, 8 bits", {"0.66 MB", "363", "57.5 / 80.3 %"}},
+              {"SqueezeNet, Deep Compression, 6 bits", {"0.47 MB", "510", "57.5 / 80.3 %"}},
+              {"SqueezeNet, rate and distortion", {"", "", ""}}},
+             {"train", "deep8", "deep6", "modern"});
+  return plan;
+}
+
+std::vector<Claim> claims_of_table2(const std::vector<PointResult>& points) {
+  const PointResult& alexnet = points[kAlexNet];
+  const auto claim = [&](const std::string& text, Row row, double times, double lost = 0) {
+    return smaller(text, alexnet, points[row], times, lost);
+  };
+  return {claim("SqueezeNet has AlexNet's accuracy and is 50 times smaller.", kSqueezeNet, 50),
+          claim("With Deep Compression at 8 bits it is 363 times smaller.", kDeep8, 363),
+          claim("With 6 bits it is 510 times smaller.", kDeep6, 510),
+          claim("(Not in the paper.) With 6 bits it is 300 times smaller, for at most 2 points.", kDeep6, 300, 2),
+          smaller("Deep Compression at 6 bits makes SqueezeNet 10 times smaller without loss.", points[kSqueezeNet],
+                  points[kDeep6], 10),
+          claim("SVD makes AlexNet 5 times smaller for 1.2 points.", kSvd, 5, 1.2),
+          claim("Pruning makes AlexNet 9 times smaller without loss.", kPruned, 9),
+          claim("Deep Compression makes AlexNet 35 times smaller without loss.", kDeep, 35)};
+}
+
+}  // namespace kindling::cli
