@@ -40,7 +40,7 @@ Claim smaller(const std::string& text, const PointResult& large, const PointResu
 
 Plan plan_table2(const Scale& scale) {
   Plan plan{.paper_headings = {"paper: size", "paper: ratio", "paper: top-1 / top-5"}};
-  std::vector<RunPlan> alexnet = trainings(scale, "alexnet", {{"model", "alexnet_cifar"}, {"init", "lsuv"}});
+  std::vector<RunPlan> alexnet = trainings(scale, "alexnet", {{"model", "alexnet_cifar"}}, {{"init", "lsuv"}});
   add_compression(alexnet, scale, "svd", "last.ckpt", {{"svd_weights", 0.2}});
   add_compression(alexnet, scale, "pruned", "last.ckpt", {{"density", 0.11}});
   add_compression(alexnet, scale, "deep", "pruned.kndz",

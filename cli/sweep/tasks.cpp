@@ -36,9 +36,10 @@ double work_of(const Scale& scale, double macs, int64_t epochs) {
   return 3 * macs * static_cast<double>(images * epochs);
 }
 
-Task train_task(const Scale& scale, const std::string& run, uint64_t seed, const Json& model) {
+Task train_task(const Scale& scale, const std::string& run, uint64_t seed, const Json& model, const Json& recipe) {
   Json options{{"preset", "cifar"}, {"data", scale.data}};
   options.update(model);
+  options.update(recipe);
   options["size"] = kPixels;
   options["epochs"] = scale.epochs;
   if (scale.train_images > 0) options["train_images"] = scale.train_images;
@@ -74,7 +75,7 @@ double macs_of(const Json& model) {
   return static_cast<double>(summarize(*choice.make(rng), {1, kPixels, kPixels, 3}).macs);
 }
 
-std::vector<RunPlan> trainings(const Scale& scale, const std::string& name, const Json& model) {
+std::vector<RunPlan> trainings(const Scale& scale, const std::string& name, const Json& model, const Json& recipe) {
   std::vector<RunPlan> runs;
   for (const uint64_t seed : scale.seeds) {
     const std::string run = fmt::format("{}-{}", name, seed);
@@ -82,7 +83,7 @@ std::vector<RunPlan> trainings(const Scale& scale, const std::string& name, cons
     shapes.update(model);
     runs.push_back({.name = run,
                     .seed = seed,
-                    .tasks = {train_task(scale, run, seed, model),
+                    .tasks = {train_task(scale, run, seed, model, recipe),
                               {.name = "file", .words = {"convert", run + "/last.ckpt", run + "/fp32.safetensors"}},
                               {.name = "info", .words = join({"info"}, words_of(shapes))}}});
   }

@@ -17,8 +17,9 @@ Words words_of(const nlohmann::ordered_json& options);
 double macs_of(const nlohmann::ordered_json& model);
 
 /// One training by preset cifar for each seed, "NAME-1", "NAME-2", ..., with the tasks train, file
-/// (the weights in fp32) and info.
-std::vector<RunPlan> trainings(const Scale& scale, const std::string& name, const nlohmann::ordered_json& model);
+/// (the weights in fp32) and info. `recipe` has what is not as in the preset.
+std::vector<RunPlan> trainings(const Scale& scale, const std::string& name, const nlohmann::ordered_json& model,
+                               const nlohmann::ordered_json& recipe = nlohmann::ordered_json::object());
 /// The names of these runs.
 Words names_of(const std::vector<RunPlan>& runs);
 
