@@ -23,6 +23,7 @@ const std::vector<Preset>& presets_of_compress() {
        "Deep Compression (arXiv:1510.00149) as the SqueezeNet paper uses it: a third of the weights is kept, they "
        "share 2^8 - 1 values in each layer, and Huffman's codes hold them",
        {{"density", {"0.33"}},
+        {"overall", true},
         {"method", "kmeans"},
         {"bits", {"8"}},
         {"coder", "huffman"},
@@ -190,7 +191,8 @@ void declare(CompressCommand& options, Settings& settings) {
                "it; table1, the SqueezeNet paper's; or auto, for each layer what --most-loss allows. Several, "
                "separated by commas; the first that fits counts");
   settings.add_switch("overall", options.overall,
-                      "Of --density: one threshold for all layers together, so that each keeps what it needs");
+                      "Of --density: the share of all layers together, of which each keeps what it needs "
+                      "(arXiv:2010.07611)");
   settings.add_switch("gradual", options.gradual,
                       "Prune in ten steps during the first half of the retraining (arXiv:1710.01878)");
   settings.add_switch("regrow", options.regrow,

@@ -24,7 +24,7 @@ struct CompressCommand {
   std::vector<std::string> filters;  ///< "0.75" or "PATTERN=0.5"
   std::vector<std::string> density;  ///< "0.33", "PATTERN=0.2", "table1" or "auto"
   double most_loss = 1;              ///< of density auto: per cent of top-1 that each layer alone may cost
-  bool overall = false;              ///< one threshold for all layers
+  bool overall = false;              ///< each layer keeps what it needs of a common density
   bool gradual = false;              ///< weights are pruned while the model is retrained
   bool regrow = false;               ///< pruned weights may grow again, at last
   double svd = 0;                    ///< share of the energy that factored layers keep; 0: see svd_weights

@@ -28,8 +28,8 @@ using Json = nlohmann::ordered_json;
 
 struct SweepCommand {
   Everywhere everywhere;
-  std::string experiment, data = "shapes", out, resume;
-  std::string data_here;  ///< `data` with its path made absolute
+  std::string experiment, data = "shapes", released, out, resume;
+  std::string data_here, released_here;  ///< with their paths made absolute
   int64_t seeds = 3;
   std::optional<int64_t> epochs, train_images;
   int64_t retraining = 3;
@@ -47,6 +47,8 @@ void declare(SweepCommand& options, Settings& settings) {
   settings.group("Sweep");
   settings.add("experiment", options.experiment, "NAME", list)->check(one_of(names));
   settings.add("data", options.data, "SPEC", "Pictures, as for kindling train; the paper's place is taken by CIFAR-10");
+  settings.add("released", options.released, "FILE",
+               "Of table2: the authors' compressed network, which is coded again for its size at 1000 classes");
   settings.add("seeds", options.seeds, "N", "Trainings of each network, from --seed on")->check(at_least(1));
   settings.add("epochs", options.epochs, "N", "Of each training (default 8; with --full 12)")->check(at_least(1));
   settings.add("retraining", options.retraining, "N", "Of table2: epochs after each step of a compression")
@@ -76,15 +78,16 @@ void apply_sweep_to_resume(SweepCommand& options, Settings& settings) {
   if (!config.contains("experiment") || !config.contains("data_here"))
     throw FileError(path + ": is not of a sweep; kindling train --resume goes on with a training");
   options.data_here = config["data_here"].get<std::string>();
+  options.released_here = config.value("released_here", "");
   if (config.value("version", "") != version())
     say(fmt::format("note: {} was begun by version {}, this is {}\n", options.resume, config.value("version", "?"),
                     version()));
-  for (const char* key : {"data_here", "version", "machine"}) config.erase(key);
+  for (const char* key : {"data_here", "released_here", "version", "machine"}) config.erase(key);
   settings.apply(config, path, Layer::run);
   options.out = options.resume;
 }
 
-void begin_sweep(SweepCommand& options) {
+void begin_sweep(SweepCommand& options, const Settings& settings) {
   if (options.experiment.empty()) throw UsageError("--experiment NAME is needed; --help lists them");
   if (options.out.empty()) options.out = "runs/" + options.experiment;
   if (fs::exists(config_path(options.out)))
@@ -92,13 +95,19 @@ void begin_sweep(SweepCommand& options) {
         fmt::format("{}: holds a sweep or a run already: go on with a sweep by --resume {}, or name another "
                     "folder by --out",
                     options.out, shell_word(options.out)));
+  const bool compresses = options.experiment == "table2";
+  const std::string why = "with --experiment " + options.experiment + ": it is of table2";
+  settings.check_effects({{"released", compresses, why}, {"retraining", compresses, why}});
+  if (!options.released.empty()) static_cast<void>(open_weights(options.released));
   options.data_here = absolute_spec(options.data);
+  options.released_here = absolute_path(options.released);
 }
 
 void write_config(const SweepCommand& options, const Settings& settings) {
   nlohmann::json config = settings.values();
   for (const char* key : {"resume", "out", "jobs", "threads", "json", "quiet"}) config.erase(key);
   config["data_here"] = options.data_here;
+  config["released_here"] = options.released_here;
   config["version"] = version();
   config["machine"] = describe_machine();
   write_file(config_path(options.out), config.dump(2) + "\n");
@@ -112,7 +121,8 @@ Scale scale_of(const SweepCommand& options) {
               .has_test = data.test != nullptr,
               .full = options.full,
               .epochs = options.epochs.value_or(options.full ? kEpochsInFull : kEpochs),
-              .retraining = options.retraining};
+              .retraining = options.retraining,
+              .released = options.released};
   const bool takes_all = options.full || data.train->size() <= kImages;
   scale.train_images = options.train_images.value_or(takes_all ? 0 : kImages);
   for (int64_t i = 0; i < options.seeds; ++i) scale.seeds.push_back(options.everywhere.seed + static_cast<uint64_t>(i));
@@ -170,7 +180,7 @@ void print_result(const SweepCommand& options, const Experiment& experiment, con
 
 int run(SweepCommand& options, Settings& settings) {
   if (options.resume.empty())
-    begin_sweep(options);
+    begin_sweep(options, settings);
   else
     apply_sweep_to_resume(options, settings);
   run_gnuplot("");  // it is needed in the end
@@ -182,8 +192,7 @@ int run(SweepCommand& options, Settings& settings) {
   const Interrupt interrupt;
   Runner runner(plan,
                 {.folder = options.out,
-                 .data = options.data,
-                 .data_here = options.data_here,
+                 .places = {{options.data, options.data_here}, {options.released, options.released_here}},
                  .jobs = jobs_of(options),
                  .threads = num_threads(),
                  .quiet = options.everywhere.quiet},

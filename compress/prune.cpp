@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 namespace kindling {
 namespace {
@@ -37,29 +38,55 @@ std::vector<Group> groups_of(const std::vector<WeightLayer>& layers, const Prune
   return groups;
 }
 
-/// For each weight of the group a mask: 1 for the `kept` largest magnitudes, of equal ones the
-/// first.
+template <class T>
+std::vector<T> magnitudes(const Tensor& weight) {
+  std::vector<T> result(static_cast<size_t>(weight.numel()));
+  std::transform(weight.data<T>(), weight.data<T>() + weight.numel(), result.begin(), [](T x) { return std::fabs(x); });
+  return result;
+}
+
+/// The scores s_i of prune().
+template <class T>
+std::vector<T> relative_squares(const Tensor& weight) {
+  std::vector<T> scores = magnitudes<T>(weight);
+  std::vector<int64_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+  });
+  double sum = 0;
+  for (const int64_t i : order) {  // from the largest
+    T& score = scores[static_cast<size_t>(i)];
+    const double square = static_cast<double>(score) * static_cast<double>(score);
+    sum += square;
+    score = square > 0 ? static_cast<T>(square / sum) : T(0);
+  }
+  return scores;
+}
+
+/// For each weight of the group a mask: 1 for the `kept` largest scores, of equal ones the first.
 template <class T>
 std::vector<Tensor> masks_of(const std::vector<const Tensor*>& weights, int64_t kept) {
-  std::vector<T> sizes;
-  for (const Tensor* weight : weights)
-    for (int64_t i = 0; i < weight->numel(); ++i) sizes.push_back(std::fabs(weight->data<T>()[i]));
+  std::vector<T> scores;
+  for (const Tensor* weight : weights) {
+    const std::vector<T> own = weights.size() > 1 ? relative_squares<T>(*weight) : magnitudes<T>(*weight);
+    scores.insert(scores.end(), own.begin(), own.end());
+  }
   // All above `least` are kept, and of those that equal it so many as are missing.
   T least = INFINITY;
   int64_t missing = 0;
   if (kept > 0) {
-    const auto last = sizes.begin() + (kept - 1);
-    std::nth_element(sizes.begin(), last, sizes.end(), std::greater<>());
+    std::vector<T> sorted = scores;
+    const auto last = sorted.begin() + (kept - 1);
+    std::nth_element(sorted.begin(), last, sorted.end(), std::greater<>());
     least = *last;
-    missing = kept - std::count_if(sizes.begin(), last, [&](T size) { return size > least; });
+    missing = kept - std::count_if(sorted.begin(), last, [&](T score) { return score > least; });
   }
   std::vector<Tensor> masks;
-  for (const Tensor* weight : weights) {
+  for (auto score = scores.begin(); const Tensor* weight : weights) {
     Tensor& mask = masks.emplace_back(Tensor::empty(weight->shape(), DType::u8));
-    for (int64_t i = 0; i < weight->numel(); ++i) {
-      const T size = std::fabs(weight->data<T>()[i]);
-      mask.data<uint8_t>()[i] = size > least || (size == least && missing-- > 0);
-    }
+    for (int64_t i = 0; i < weight->numel(); ++i, ++score)
+      mask.data<uint8_t>()[i] = *score > least || (*score == least && missing-- > 0);
   }
   return masks;
 }

@@ -31,6 +31,7 @@ struct Point {
   std::string name;                     ///< "simple bypass"
   std::vector<std::string> runs;        ///< one for each seed
   std::string task;                     ///< whose result has the accuracy and the bytes
+  std::string ratio_to = {};            ///< name of the point whose bytes are 1; "": the first
   std::vector<std::string> paper = {};  ///< what the paper has: one text for each heading of the plan
 };
 
@@ -49,6 +50,7 @@ struct Scale {
   int64_t epochs = 0;        ///< of each training
   int64_t retraining = 0;    ///< epochs after each step of a compression
   int64_t train_images = 0;  ///< 0: all
+  std::string released;      ///< file of the authors' compressed network; "": none
   std::vector<uint64_t> seeds = {};
 };
 

@@ -70,7 +70,7 @@ std::string points_csv(const Plan& plan, const std::vector<PointResult>& points)
             text_or_nothing(point.of_imagenet),
             text_or_nothing(point.macs),
             fmt::format("{}", point.bytes.value),
-            fmt::format("{}", points.front().bytes.value / point.bytes.value)};
+            fmt::format("{}", point.ratio)};
     for (const Row& cells : {mean_cells(point.top1), mean_cells(point.top5), point.point->paper})
       row.insert(row.end(), cells.begin(), cells.end());
     rows.push_back(row);
@@ -247,7 +247,7 @@ std::vector<Row> rows_of(const Experiment& experiment, const std::vector<PointRe
     Row row{point.point->name, with_commas(point.parameters)};
     if (look.macs) row.push_back(point.macs ? with_unit(static_cast<double>(*point.macs), "") : "-");
     row.push_back(with_commas(static_cast<int64_t>(point.bytes.value + 0.5)));
-    if (look.ratio) row.push_back(fmt::format("{:.1f}", points.front().bytes.value / point.bytes.value));
+    if (look.ratio) row.push_back(fmt::format("{:.1f}", point.ratio));
     row.push_back(accuracy(point.top1));
     row.push_back(accuracy(point.top5));
     if (look.of_imagenet) {

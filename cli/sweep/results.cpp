@@ -39,13 +39,15 @@ std::optional<double> number(const Json& document, const char* key) {
   return found != document.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
 }
 
+bool is_compression(const Json& result) { return result.contains("steps") && result["steps"].is_array(); }
+
 struct Accuracy {
   std::optional<double> top1, top5;
 };
 
 /// Of a compression: on the file read back. Of a training: on test/, or else on what is held out.
 Accuracy accuracy_of(const Json& result) {
-  if (result.contains("steps") && result["steps"].is_array()) {
+  if (is_compression(result)) {
     const Json& last = result["steps"].back();
     return {number(last, "top1"), number(last, "top5")};
   }
@@ -68,11 +70,10 @@ PointResult collect(const std::string& folder, const Plan& plan, const Point& po
     const Accuracy accuracy = accuracy_of(measured);
     if (accuracy.top1) top1.push_back(*accuracy.top1);
     if (accuracy.top5) top5.push_back(*accuracy.top5);
-    const bool is_compressed = measured.contains("tensors");
-    const Json size = is_compressed ? measured : run.of("file");
+    const Json size = measured.contains("bytes") ? measured : run.of("file");
     bytes.push_back(size["bytes"].get<double>());
     if (name != point.runs.front()) continue;
-    result.parameters = is_compressed ? kept_in(measured) : size["parameters"].get<int64_t>();
+    result.parameters = is_compression(measured) ? kept_in(measured) : size["parameters"].get<int64_t>();
     if (run.find("info")) result.macs = run.of("info")["macs"].get<int64_t>();
     if (run.find("imagenet")) result.of_imagenet = run.of("imagenet")["parameters"].get<int64_t>();
   }
@@ -131,6 +132,11 @@ Mean difference(const Mean& a, const Mean& b) {
 std::vector<PointResult> collect(const std::string& folder, const Plan& plan) {
   std::vector<PointResult> results;
   for (const Point& point : plan.points) results.push_back(collect(folder, plan, point));
+  for (PointResult& result : results) {
+    const auto is_base = [&](const PointResult& other) { return other.point->name == result.point->ratio_to; };
+    const auto base = std::find_if(results.begin(), results.end(), is_base);
+    result.ratio = (base == results.end() ? results.front() : *base).bytes.value / result.bytes.value;
+  }
   return results;
 }
 

@@ -41,6 +41,7 @@ struct PointResult {
   int64_t parameters = 0;                    ///< that are not pruned; of the first seed
   std::optional<int64_t> macs = {};          ///< of one picture
   std::optional<int64_t> of_imagenet = {};   ///< parameters of such a network of v1.0's form and 1000 classes
+  double ratio = 1;                          ///< how often the file fits into another point's
   Mean bytes = {};                           ///< of the file
   std::optional<Mean> top1 = {}, top5 = {};  ///< per cent; nothing if it is not measured
 

@@ -117,7 +117,7 @@ void Runner::start(Progress& progress) {
   Words words = task.words;
   const bool goes_on = task.words.front() == "train" && RunFolder::holds_run(path_of(run, ""));
   if (goes_on) words = {"train", "--resume", run.name};
-  std::replace(words.begin(), words.end(), options_.data, options_.data_here);
+  for (const auto& [word, place] : options_.places) std::replace(words.begin(), words.end(), word, place);
   for (const std::string& word : {std::string("--json"), std::string("--threads"), std::to_string(threads)})
     words.push_back(word);
   progress.job.reset(new Job{.task = task,

@@ -15,10 +15,11 @@
 namespace kindling::cli {
 
 struct RunnerOptions {
-  std::string folder;           ///< of the sweep; each run has a folder in it
-  std::string data, data_here;  ///< --data as the plan has it, and with its path made absolute
-  int64_t jobs = 1;             ///< runs side by side
-  int threads = 1;              ///< shared by them
+  std::string folder;  ///< of the sweep; each run has a folder in it
+  /// Words of the plan and what stands in their place here: paths made absolute.
+  std::vector<std::pair<std::string, std::string>> places;
+  int64_t jobs = 1;  ///< runs side by side
+  int threads = 1;   ///< shared by them
   bool quiet = false;
 };
 

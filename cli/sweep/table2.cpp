@@ -20,6 +20,37 @@ void add_points(Plan& plan, const std::vector<RunPlan>& runs,
   plan.runs.insert(plan.runs.end(), runs.begin(), runs.end());
 }
 
+/// The sizes at 1000 classes, which need no training: AlexNet in Caffe's form, as the paper has it,
+/// and the authors' network coded again.
+void add_released(Plan& plan, const std::string& file) {
+  RunPlan run{.name = "released",
+              .tasks = {{.name = "alexnet", .words = {"info", "--model", "alexnet", "--form", "caffe"}}}};
+  const std::string alexnet = "1000 classes: AlexNet, 32 bits";
+  plan.points.push_back(
+      {.name = alexnet, .runs = {run.name}, .task = "alexnet", .ratio_to = alexnet, .paper = {"240 MB", "1", ""}});
+  struct Row {
+    const char *name, *bits, *coder, *size, *ratio;
+  };
+  for (const Row& row :
+       {Row{"8 bits, Huffman", "8", "huffman", "0.66 MB", "363"},
+        Row{"6 bits, Huffman", "6", "huffman", "0.47 MB", "510"}, Row{"8 bits, range coder", "8", "range", "", ""}}) {
+    const std::string name = fmt::format("{}-{}", row.coder, row.bits);
+    Words words{"compress"};
+    for (const std::string& word : words_of({{"weights", file},
+                                             {"bits", row.bits},
+                                             {"coder", row.coder},
+                                             {"out", fmt::format("{}/{}.kndz", run.name, name)}}))
+      words.push_back(word);
+    run.tasks.push_back({.name = name, .words = words});
+    plan.points.push_back({.name = fmt::format("1000 classes: SqueezeNet, released, {}", row.name),
+                           .runs = {run.name},
+                           .task = name,
+                           .ratio_to = alexnet,
+                           .paper = {row.size, row.ratio, ""}});
+  }
+  plan.runs.push_back(run);
+}
+
 double ratio(const PointResult& large, const PointResult& small) { return large.bytes.value / small.bytes.value; }
 
 /// "SMALL is TIMES smaller than LARGE, and loses at most so many points". Holds if it does not
@@ -65,6 +96,7 @@ Plan plan_table2(const Scale& scale) {
               {"SqueezeNet, Deep Compression, 6 bits", {"0.47 MB", "510", "57.5 / 80.3 %"}},
               {"SqueezeNet, rate and distortion", {"", "", ""}}},
              {"train", "deep8", "deep6", "modern"});
+  if (!scale.released.empty()) add_released(plan, scale.released);
   return plan;
 }
 

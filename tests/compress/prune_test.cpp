@@ -57,11 +57,18 @@ TEST_CASE("prune: each layer keeps its largest magnitudes, rounded up, of equal 
   CHECK(kept(prune(net, {.density = 0})) == std::vector<int64_t>{0, 0});
 }
 
-TEST_CASE("prune: one threshold over all layers") {
+TEST_CASE("prune: overall, by the share of each weight in those of its layer that are as large") {
+  // Scores of a: 1/47, 25/25, 4/38, 4/42, 9/34, 4/46; of b: 16/52, 4/56, 1/57, 36/36.
+  for (const float scale : {1.0F, 100.0F}) {  // the scale of a layer does not matter
+    Sequential net = two_layers({1, -5, 2, -2, 3, 2}, {scale * 4, scale * 2, scale * 1, scale * 6});
+    CHECK(kept(prune(net, {.density = 0.5, .overall = true})) == std::vector<int64_t>{3, 2});
+    CHECK(weight(net, "a") == Floats{0, -5, 2, 0, 3, 0});  // of the equal ones the first
+    CHECK(weight(net, "b") == Floats{scale * 4, 0, 0, scale * 6});
+  }
   Sequential net = two_layers({1, -5, 2, -2, 3, 2}, {4, 2, 1, 6});
-  CHECK(kept(prune(net, {.density = 0.5, .overall = true})) == std::vector<int64_t>{3, 2});
-  CHECK(weight(net, "a") == Floats{0, -5, 2, 0, 3, 0});  // of the equal ones the first layer's first
-  CHECK(weight(net, "b") == Floats{4, 0, 0, 6});
+  CHECK(kept(prune(net, {.density = 0.8, .overall = true})) == std::vector<int64_t>{5, 3});
+  CHECK(kept(prune(net, {.density = 0.2, .overall = true})) == std::vector<int64_t>{1, 1});
+  CHECK(kept(prune(net, {.density = 0.9, .overall = true})) == std::vector<int64_t>{1, 1});  // 0 stays 0
 }
 
 TEST_CASE("prune: layers with a density of their own have no part in the overall threshold") {
