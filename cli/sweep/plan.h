@@ -43,14 +43,14 @@ struct Plan {
 
 /// What the experiments are made for.
 struct Scale {
-  std::string data;          ///< as --data takes it
-  int64_t classes = 0;       ///< of it
-  bool has_test = false;     ///< a part to measure on; else it is what training holds out
-  bool full = false;         ///< the paper's widths and all pictures
-  int64_t epochs = 0;        ///< of each training
-  int64_t retraining = 0;    ///< epochs after each step of a compression
-  int64_t train_images = 0;  ///< 0: all
-  std::string released;      ///< file of the authors' compressed network; "": none
+  std::string data;           ///< as --data takes it
+  int64_t classes = 0;        ///< of it
+  bool has_test = false;      ///< a part to measure on; else it is what training holds out
+  bool full = false;          ///< the paper's widths and all pictures
+  int64_t epochs = 0;         ///< of each training
+  int64_t retraining = 0;     ///< epochs after each step of a compression
+  int64_t train_images = 0;   ///< 0: all
+  std::string released = {};  ///< file of the authors' compressed network; "": none
   std::vector<uint64_t> seeds = {};
 };
 

@@ -73,23 +73,22 @@ Plan plan_table2(const Scale& scale) {
   Plan plan{.paper_headings = {"paper: size", "paper: ratio", "paper: top-1 / top-5"}};
   std::vector<RunPlan> alexnet = trainings(scale, "alexnet", {{"model", "alexnet_cifar"}}, {{"init", "lsuv"}});
   add_compression(alexnet, scale, "svd", "last.ckpt", {{"svd_weights", 0.2}});
-  add_compression(alexnet, scale, "pruned", "last.ckpt", {{"density", 0.11}});
+  add_compression(alexnet, scale, "pruned", "last.ckpt", {{"density", 0.11}, {"overall", true}});
   add_compression(alexnet, scale, "deep", "pruned.kndz",
-                  {{"method", "kmeans"}, {"bits", {"8", "fc=5"}}, {"coder", "huffman"}});
+                  {{"method", "kmeans"}, {"bits", {"8", "fc=5"}}, {"coder", "huffman"}, {"others", "f16"}});
   add_points(plan, alexnet,
              {{"AlexNet, 32 bits", {"240 MB", "1", "57.2 / 80.3 %"}},
               {"AlexNet, SVD", {"48 MB", "5", "56.0 / 79.4 %"}},
               {"AlexNet, pruned", {"27 MB", "9", "57.2 / 80.3 %"}},
               {"AlexNet, Deep Compression", {"6.9 MB", "35", "57.2 / 80.3 %"}}},
              {"train", "svd", "pruned", "deep"});
-  std::vector<RunPlan> squeezenet =
-      trainings(scale, "squeezenet", {{"model", "squeezenet_cifar"}, {"bypass", "complex"}, {"norm", "batch"}});
-  add_compression(squeezenet, scale, "pruned", "last.ckpt", {{"density", 0.33}});
+  std::vector<RunPlan> squeezenet = trainings(scale, "squeezenet", {{"model", "squeezenet_cifar"}, {"norm", "batch"}});
+  add_compression(squeezenet, scale, "pruned", "last.ckpt", {{"density", 0.33}, {"overall", true}});
   for (const int bits : {8, 6})
     add_compression(squeezenet, scale, fmt::format("deep{}", bits), "pruned.kndz",
-                    {{"method", "kmeans"}, {"bits", bits}, {"coder", "huffman"}});
+                    {{"method", "kmeans"}, {"bits", bits}, {"coder", "huffman"}, {"others", "f16"}});
   add_compression(squeezenet, scale, "modern", "last.ckpt",
-                  {{"method", "rate-distortion"}, {"calibrate", scale.data}, {"lambda", 2e-7}});
+                  {{"method", "rate-distortion"}, {"calibrate", scale.data}, {"data", scale.data}});
   add_points(plan, squeezenet,
              {{"SqueezeNet, 32 bits", {"4.8 MB", "50", "57.5 / 80.3 %"}},
               {"SqueezeNet, Deep Compression, 8 bits", {"0.66 MB", "363", "57.5 / 80.3 %"}},
