@@ -38,17 +38,18 @@ struct PrunedLayer {
   int64_t biases = 0;  ///< all are kept
 };
 
-/// Keeps the ceil(density x weights) weights of largest magnitude in each layer, and sets the others
-/// to 0. Of equal magnitudes the first are kept, in the order of the layers and of memory. Overall,
-/// it keeps the weights of the largest score
+/// Keeps the ceil(density x weights) weights of largest magnitude in each layer, and sets the
+/// others to 0. Of equal magnitudes the first are kept, in the order of the layers and of memory.
+/// Overall, it keeps the weights of the largest score
 ///   s_i = w_i^2 / sum of w_j^2 over all j of the layer with |w_j| >= |w_i|,
-/// of equal magnitudes w_j again those before i (LAMP; Lee et al., arXiv:2010.07611). Within a layer
-/// the order is that of the magnitudes. Between layers, s_i is the share of the layer's output that
-/// is lost with w_i after all smaller weights, so that the scale of a layer does not matter, and
-/// layers of few weights keep more of them. Biases and normalisations stay. A Constraint holds what is pruned at 0 in all later
-/// training (optim/optimizer.h), and what was pruned before, until release_weights(). Weights that
-/// were shared move by themselves from then on. Throws ShapeError if a density is not in [0, 1],
-/// Error as values_for() does. The model is unchanged then.
+/// of equal magnitudes w_j again those before i (LAMP; Lee et al., arXiv:2010.07611). Within a
+/// layer the order is that of the magnitudes. Between layers, s_i is the share of the layer's
+/// output that is lost with w_i after all smaller weights, so that the scale of a layer does not
+/// matter, and layers of few weights keep more of them. Biases and normalisations stay. A
+/// Constraint holds what is pruned at 0 in all later training (optim/optimizer.h), and what was
+/// pruned before, until release_weights(). Weights that were shared move by themselves from then
+/// on. Throws ShapeError if a density is not in [0, 1], Error as values_for() does. The model is
+/// unchanged then.
 std::vector<PrunedLayer> prune(Module& model, const PruneOptions& options);
 
 /// One layer of a model: as prune() does it.

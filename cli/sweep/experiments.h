@@ -39,8 +39,8 @@ const std::vector<Experiment>& experiments();
 /// `name` is that of one of them.
 const Experiment& find_experiment(const std::string& name);
 
-/// AlexNet, factored, pruned, pruned and shared; SqueezeNet at 32, 8 and 6 bits, and rounded by rate
-/// and distortion.
+/// AlexNet, factored, pruned, pruned and shared; SqueezeNet at 32, 8 and 6 bits, and rounded by
+/// rate and distortion.
 Plan plan_table2(const Scale& scale);
 std::vector<Claim> claims_of_table2(const std::vector<PointResult>& points);
 /// No bypass, simple, complex.

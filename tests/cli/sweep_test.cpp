@@ -83,7 +83,7 @@ TEST_CASE("each experiment trains each of its networks with each seed") {
   }
 }
 
-TEST_CASE("a curve that rises and then stays is what the paper says; a difference within the noise is not") {
+TEST_CASE("a curve that rises and then stays is what the paper says, and a difference within the noise is not") {
   const Plan plan = plan_figure3a(kScale);
   using enum Verdict;
   const auto of = [&](const std::vector<double>& top1, double error) {
