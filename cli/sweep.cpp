@@ -24,6 +24,7 @@ namespace kindling::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace nlohmann::literals;
 using Json = nlohmann::ordered_json;
 
 struct SweepCommand {
@@ -82,6 +83,10 @@ void apply_sweep_to_resume(SweepCommand& options, Settings& settings) {
   if (config.value("version", "") != version())
     say(fmt::format("note: {} was begun by version {}, this is {}\n", options.resume, config.value("version", "?"),
                     version()));
+  if (const std::string begun = config.value("/machine/isa"_json_pointer, ""), here = describe_machine()["isa"];
+      begun != here)
+    say(fmt::format("note: {} was begun with {}, this is {}: the same seed gives other bits\n", options.resume, begun,
+                    here));
   for (const char* key : {"data_here", "released_here", "version", "machine"}) config.erase(key);
   settings.apply(config, path, Layer::run);
   options.out = options.resume;

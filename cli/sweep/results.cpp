@@ -133,6 +133,8 @@ std::vector<PointResult> collect(const std::string& folder, const Plan& plan) {
   std::vector<PointResult> results;
   for (const Point& point : plan.points) results.push_back(collect(folder, plan, point));
   for (PointResult& result : results) {
+    if (!result.top1 && result.point->ratio_to.empty())
+      throw Error(fmt::format("\"{}\": there are no pictures to measure on in this data", result.point->name));
     const auto is_base = [&](const PointResult& other) { return other.point->name == result.point->ratio_to; };
     const auto base = std::find_if(results.begin(), results.end(), is_base);
     result.ratio = (base == results.end() ? results.front() : *base).bytes.value / result.bytes.value;

@@ -47,7 +47,7 @@ struct PointResult {
 
   double mebibytes() const { return bytes.value / (1 << 20); }
 };
-/// All tasks of the plan are done.
+/// All tasks of the plan are done. Throws Error for a trained network whose accuracy is not known.
 std::vector<PointResult> collect(const std::string& folder, const Plan& plan);
 
 }  // namespace kindling::cli

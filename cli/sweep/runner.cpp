@@ -157,10 +157,15 @@ bool Runner::reap(Progress& progress) {
 }
 
 void Runner::stop_all() {
+  constexpr double kPatience = 60;  // seconds for a checkpoint; what takes longer is killed, and begins anew
   for (Progress& progress : runs_)
     if (progress.job) progress.job->child.interrupt();
-  for (Progress& progress : runs_)
-    while (progress.job && !progress.job->child.poll()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const double until = now() + kPatience;
+  for (Progress& progress : runs_) {
+    while (progress.job && !progress.job->child.poll() && now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    progress.job.reset();
+  }
 }
 
 double Runner::work_done() const {
