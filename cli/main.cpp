@@ -53,12 +53,12 @@ int main(int argc, char** argv) {
   if (spins || blas) start_again(argv);
   Program program;
   add_train(program);
-  add_sweep(program);
   add_eval(program);
   add_classify(program);
   add_compress(program);
   add_convert(program);
   add_info(program);
+  add_sweep(program);
   add_gradcheck(program);
   add_bench(program);
   add_doctor(program);

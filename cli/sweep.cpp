@@ -180,6 +180,7 @@ void print_result(const SweepCommand& options, const Experiment& experiment, con
   print("{}\n", table.text(style));
   for (const Claim& claim : experiment.claims(results))
     print("{}: {} ({})\n", style.bold(word_of(claim.verdict)), claim.text, claim.evidence);
+  if (has_one_seed(results)) print("{}\n", kOneSeed);
   print("\nthe tables, commands and the plot are in {}\n", printable(options.out));
 }
 

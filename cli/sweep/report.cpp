@@ -78,10 +78,11 @@ std::string points_csv(const Plan& plan, const std::vector<PointResult>& points)
   return csv(rows);
 }
 
-std::string claims_md(const std::vector<Claim>& claims) {
+std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
-  return markdown({"claim", "here it", "evidence"}, rows);
+  const std::string table = markdown({"claim", "here it", "evidence"}, rows);
+  return one_seed ? table + "\n" + kOneSeed + "\n" : table;
 }
 
 /// Every command of the first run of each point; the other seeds have the same.
@@ -217,6 +218,10 @@ void draw(const std::string& folder, const Experiment& experiment, const std::ve
 
 }  // namespace
 
+const char kOneSeed[] = "One seed tells nothing of chance: take --seeds 3 before you believe it.";
+
+bool has_one_seed(const std::vector<PointResult>& points) { return points.front().point->runs.size() == 1; }
+
 const char* word_of(Verdict verdict) {
   constexpr const char* kWords[] = {"holds", "holds in part", "does not hold"};
   return kWords[static_cast<int>(verdict)];
@@ -267,7 +272,7 @@ void write_report(const std::string& folder, const Experiment& experiment, const
   const auto write = [&](const char* name, const std::string& text) { write_file(folder + "/" + name, text); };
   write("table.md", markdown(headings_of(experiment, plan), rows_of(experiment, points)));
   write("points.csv", points_csv(plan, points));
-  write("claims.md", claims_md(experiment.claims(points)));
+  write("claims.md", claims_md(experiment.claims(points), has_one_seed(points)));
   write("commands.md", commands_md(plan));
   write("runs.csv", runs_csv(all));
   write("times.md", times_md(all));

@@ -24,6 +24,10 @@ void write_report(const std::string& folder, const Experiment& experiment, const
 std::vector<std::string> headings_of(const Experiment& experiment, const Plan& plan);
 std::vector<std::vector<std::string>> rows_of(const Experiment& experiment, const std::vector<PointResult>& points);
 
+/// What stands below claims that rest on one seed.
+extern const char kOneSeed[];
+bool has_one_seed(const std::vector<PointResult>& points);
+
 /// "holds", "holds in part", "does not hold".
 const char* word_of(Verdict verdict);
 

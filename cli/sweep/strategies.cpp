@@ -27,7 +27,7 @@ Plan plan_strategies(const Scale& scale) {
   RunPlan speed{.name = "speed", .alone = true};
   for (const Row& row : rows) {
     Json model{{"model", "squeezenet_cifar"}};
-    if (!scale.full) model["base_e"] = model["incr_e"] = 64;
+    if (!scale.full) model.update(Json{{"base_e", 64}, {"incr_e", 64}});
     model.update(row.options);
     const std::vector<RunPlan> runs = trainings(scale, row.run, model);
     plan.points.push_back({.name = row.name, .runs = names_of(runs), .task = "train", .paper = {row.paper}});

@@ -83,6 +83,28 @@ TEST_CASE("each experiment trains each of its networks with each seed") {
   }
 }
 
+TEST_CASE("what the scale says stands in the commands") {
+  const auto train = [](const Scale& scale) {
+    const Words& words = plan_figure3a(scale).runs.front().tasks.front().words;
+    std::string line;
+    for (const std::string& word : words) line += word + " ";
+    return line;
+  };
+  Scale scale = kScale;
+  CHECK_THAT(train(scale), Contains("--data shapes ") && Contains("--base-e 64 --incr-e 64 ") &&
+                               Contains("--epochs 2 ") && Contains("--seed 3 "));
+  CHECK_THAT(train(scale), !Contains("--train-images") && !Contains("--val-share"));
+  scale.full = scale.has_test = true;
+  scale.train_images = 500;
+  CHECK_THAT(train(scale),
+             Contains("--base-e 128 --incr-e 128 ") && Contains("--train-images 500 ") && Contains("--val-share 0 "));
+  CHECK(plan_table2(scale).points.size() == 8);
+  scale.released = "authors.net";
+  const Plan with_released = plan_table2(scale);
+  REQUIRE(with_released.points.size() == 12);
+  CHECK(with_released.points.back().ratio_to == with_released.points[8].name);
+}
+
 TEST_CASE("a curve that rises and then stays is what the paper says, and a difference within the noise is not") {
   const Plan plan = plan_figure3a(kScale);
   using enum Verdict;

@@ -86,7 +86,8 @@ TEST_CASE("wrong usage ends with exit code 2 and says what would do") {
   };
   const std::vector<Mistake> mistakes{
       {{},
-       "kindling: a command is needed: train, eval, classify, compress, convert, info, gradcheck, bench, doctor, "
+       "kindling: a command is needed: train, eval, classify, compress, convert, info, sweep, gradcheck, bench, "
+       "doctor, "
        "graph\nTry "
        "'kindling "
        "--help'.\n"},
