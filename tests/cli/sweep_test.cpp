@@ -85,9 +85,9 @@ TEST_CASE("each experiment trains each of its networks with each seed") {
 
 TEST_CASE("what the scale says stands in the commands") {
   const auto train = [](const Scale& scale) {
-    const Words& words = plan_figure3a(scale).runs.front().tasks.front().words;
+    const Plan plan = plan_figure3a(scale);
     std::string line;
-    for (const std::string& word : words) line += word + " ";
+    for (const std::string& word : plan.runs.front().tasks.front().words) line += word + " ";
     return line;
   };
   Scale scale = kScale;
