@@ -12,6 +12,7 @@
 #include <kindling/cli/sweep/experiments.h>
 #include <kindling/cli/sweep/report.h>
 #include <kindling/cli/sweep/runner.h>
+#include <kindling/data/files.h>
 #include <kindling/data/open.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/file_lock.h>
@@ -47,18 +48,21 @@ void declare(SweepCommand& options, Settings& settings) {
   }
   settings.group("Sweep");
   settings.add("experiment", options.experiment, "NAME", list)->check(one_of(names));
-  settings.add("data", options.data, "SPEC", "Pictures, as for kindling train; the paper's place is taken by CIFAR-10");
+  settings.add("data", options.data, "SPEC",
+               "Images, as for kindling train. The paper has ImageNet; CIFAR-10 can stand in for it");
   settings.add("released", options.released, "FILE",
                "Of table2: the authors' compressed network, which is coded again for its size at 1000 classes");
-  settings.add("seeds", options.seeds, "N", "Trainings of each network, from --seed on")->check(at_least(1));
-  settings.add("epochs", options.epochs, "N", "Of each training (default 8; with --full 12)")->check(at_least(1));
+  settings.add("seeds", options.seeds, "N", "Trainings of each network, with --seed and the seeds after it")
+      ->check(at_least(1));
+  settings.add("epochs", options.epochs, "N", "Epochs of each training (default 8; with --full 12)")
+      ->check(at_least(1));
   settings.add("retraining", options.retraining, "N", "Of table2: epochs after each step of a compression")
       ->check(at_least(1));
   settings
       .add("train-images", options.train_images, "N",
            "Pictures to train on; 0: all (default 20000, or all if there are fewer; with --full all)")
       ->check(at_least(0));
-  settings.add_switch("full", options.full, "All pictures, 12 epochs, and the widths of the paper");
+  settings.add_switch("full", options.full, "All images, 12 epochs, and the widths of the paper's Figure 3");
   settings.add("jobs", options.jobs, "N", "Trainings side by side; 0: one per thread, as far as memory allows")
       ->check(at_least(0));
   settings.add("out", options.out, "DIR", "Folder of the sweep (default runs/EXPERIMENT)");
@@ -67,12 +71,12 @@ void declare(SweepCommand& options, Settings& settings) {
 
 std::string config_path(const std::string& folder) { return folder + "/config.json"; }
 
-/// Takes every option from the folder. Only --jobs and --threads may be given beside it.
+/// Takes every option from the folder. Only those that repeat nothing may be given beside it.
 void apply_sweep_to_resume(SweepCommand& options, Settings& settings) {
   for (const std::string& name : settings.names_set())
-    if (name != "resume" && name != "jobs" && name != "threads")
+    if (name != "resume" && name != "jobs" && name != "threads" && name != "seeds")
       throw UsageError(
-          fmt::format("--{} cannot be changed when a sweep is resumed; only --jobs and --threads can", name));
+          fmt::format("--{} cannot be changed when a sweep is resumed; only --seeds, --jobs and --threads can", name));
   const std::string path = config_path(options.resume);
   if (!fs::exists(path)) throw FileError(options.resume + ": holds no sweep: it has no config.json");
   nlohmann::json config = RunFolder::read_config(options.resume);
@@ -121,9 +125,13 @@ void write_config(const SweepCommand& options, const Settings& settings) {
 Scale scale_of(const SweepCommand& options) {
   constexpr int64_t kEpochs = 8, kEpochsInFull = 12, kImages = 20'000;
   const data::Splits data = data::open_dataset(options.data_here, {.seed = options.everywhere.seed});
+  if (!data.test && !data.val)
+    throw UsageError(options.data + " has no images to measure on: test/, val/ or enough of them to hold some out");
+  const std::optional<std::string> folder = data::path_of_folder(options.data_here);
   Scale scale{.data = options.data,
               .classes = std::ssize(data.train->classes()),
               .has_test = data.test != nullptr,
+              .has_val = folder && data::is_folder(fs::path(*folder) / "val"),
               .full = options.full,
               .epochs = options.epochs.value_or(options.full ? kEpochsInFull : kEpochs),
               .retraining = options.retraining,
@@ -162,12 +170,12 @@ Json to_json(const SweepCommand& options, const Experiment& experiment, const st
                       {"bytes", point.bytes.value},
                       {"top1", json_of(point.top1)},
                       {"top5", json_of(point.top5)},
-                      {"top1_error", error_of(point.top1)},
-                      {"top5_error", error_of(point.top5)},
+                      {"top1_standard_error", error_of(point.top1)},
+                      {"top5_standard_error", error_of(point.top5)},
                       {"macs", point.macs ? Json(*point.macs) : Json()},
                       {"parameters_1000_classes", point.of_imagenet ? Json(*point.of_imagenet) : Json()},
                       {"runs", point.point->runs}});
-  for (const Claim& claim : experiment.claims(results))
+  for (const Claim& claim : claims_of(experiment, results))
     claims.push_back({{"claim", claim.text}, {"verdict", word_of(claim.verdict)}, {"evidence", claim.evidence}});
   return {{"experiment", experiment.name}, {"out", options.out}, {"points", points}, {"claims", claims}};
 }
@@ -178,7 +186,7 @@ void print_result(const SweepCommand& options, const Experiment& experiment, con
   Table table(headings_of(experiment, plan));
   for (const std::vector<std::string>& row : rows_of(experiment, results)) table.add(row);
   print("{}\n", table.text(style));
-  for (const Claim& claim : experiment.claims(results))
+  for (const Claim& claim : claims_of(experiment, results))
     print("{}: {} ({})\n", style.bold(word_of(claim.verdict)), claim.text, claim.evidence);
   if (has_one_seed(results)) print("{}\n", kOneSeed);
   print("\nthe tables, commands and the plot are in {}\n", printable(options.out));
@@ -193,13 +201,15 @@ int run(SweepCommand& options, Settings& settings) {
   const Experiment& experiment = find_experiment(options.experiment);
   const Plan plan = experiment.plan(scale_of(options));
   fs::create_directories(options.out);
-  const FileLock lock(options.out + "/lock", options.out);
-  if (options.resume.empty()) write_config(options, settings);
+  constexpr double kPatience = 10;  // seconds, in which the commands of a killed sweep end
+  const FileLock lock(options.out + "/lock", options.out, kPatience);
+  write_config(options, settings);
   const Interrupt interrupt;
   Runner runner(plan,
                 {.folder = options.out,
                  .places = {{options.data, options.data_here}, {options.released, options.released_here}},
                  .jobs = jobs_of(options),
+                 .lock = lock.descriptor(),
                  .threads = num_threads(),
                  .quiet = options.everywhere.quiet},
                 interrupt.requested());

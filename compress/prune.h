@@ -43,9 +43,9 @@ struct PrunedLayer {
 /// Overall, it keeps the weights of the largest score
 ///   s_i = w_i^2 / sum of w_j^2 over all j of the layer with |w_j| >= |w_i|,
 /// of equal magnitudes w_j again those before i (LAMP; Lee et al., arXiv:2010.07611). Within a
-/// layer the order is that of the magnitudes. Between layers, s_i is the share of the layer's
-/// output that is lost with w_i after all smaller weights, so that the scale of a layer does not
-/// matter, and layers of few weights keep more of them. Biases and normalisations stay. A
+/// layer the order is that of the magnitudes. s_i is the share of w_i^2 in the squares that are
+/// left when all smaller weights of the layer are pruned. So the scale of a layer does not matter,
+/// and the largest weight of each layer has the score 1. Biases and normalisations stay. A
 /// Constraint holds what is pruned at 0 in all later training (optim/optimizer.h), and what was
 /// pruned before, until release_weights(). Weights that were shared move by themselves from then
 /// on. Throws ShapeError if a density is not in [0, 1], Error as values_for() does. The model is

@@ -25,12 +25,15 @@ int open_file(const std::string& path, int flags) {
 
 /// In the new process, where only calls that are safe in a signal handler are allowed. A process
 /// group of its own keeps Ctrl-C away: this program passes it on.
-[[noreturn]] void become(char* const* words, const char* folder, int out, int log, pid_t parent) {
+[[noreturn]] void become(char* const* words, const Child::Where& where, int out, int log, pid_t parent) {
   constexpr int kCannotRun = 127;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_DFL);
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kCannotRun);  // it had died before
-  if (::chdir(folder) != 0 || ::dup2(out, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0) ::_exit(kCannotRun);
+  if (where.shared >= 0) ::fcntl(where.shared, F_SETFD, 0);
+  if (::chdir(where.folder.c_str()) != 0 || ::dup2(out, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0)
+    ::_exit(kCannotRun);
   ::execv("/proc/self/exe", words);
   ::_exit(kCannotRun);
 }
@@ -63,7 +66,7 @@ Child::Child(const std::vector<std::string>& words, const Where& where) {
   }
   const pid_t parent = ::getpid();
   process_ = ::fork();
-  if (process_ == 0) become(arguments.data(), where.folder.c_str(), out, log, parent);
+  if (process_ == 0) become(arguments.data(), where, out, log, parent);
   const int error = errno;
   ::close(out);
   ::close(log);
@@ -79,7 +82,7 @@ Child::~Child() {
 }
 
 void Child::interrupt() const {
-  if (!end_) ::kill(process_, SIGINT);
+  if (!end_) ::kill(process_, SIGTERM);
 }
 
 std::optional<ChildEnd> Child::poll() {

@@ -15,12 +15,14 @@ struct ChildEnd {
   double cpu_seconds = 0, peak_rss_mb = 0;
 };
 
-/// A process of this same program. If this process dies, even by SIGKILL, the child does too.
+/// A process of this same program. If this process dies, even by SIGKILL, the child does too. It
+/// holds the descriptor `shared` open until it has ended: a lock that says that all of them have.
 class Child {
  public:
   struct Where {
     std::string folder;    ///< to run in
     std::string out, log;  ///< files for its standard output, written anew, and its errors, appended
+    int shared = -1;
   };
   /// Throws FileError if it cannot be started or a file cannot be opened.
   Child(const std::vector<std::string>& words, const Where& where);
@@ -29,7 +31,7 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Asks it to stop, as Ctrl-C does.
+  /// Asks it to stop (SIGTERM).
   void interrupt() const;
   /// Nothing while it runs.
   std::optional<ChildEnd> poll();

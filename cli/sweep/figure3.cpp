@@ -1,4 +1,6 @@
 // Figure 3 of the paper: accuracy against size, (a) by the squeeze ratio, (b) by the share of 3x3 filters.
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include <kindling/cli/sweep/experiments.h>
@@ -53,7 +55,7 @@ std::vector<Claim> rise_and_plateau(const std::vector<PointResult>& points, cons
   const Mean rise = difference(*knee.top1, *first.top1), rest = difference(*last.top1, *knee.top1);
   const Verdict rises = is_clear(rise) ? Verdict::holds : rise.value > 0 ? Verdict::in_part : Verdict::does_not;
   const bool goes_on = is_clear(rest), falls = is_clear({-rest.value, rest.error});
-  const bool less_steep = rest.value < rise.value / 2;
+  const bool less_steep = std::abs(rest.value) < std::abs(rise.value) / 2;
   const Verdict stays = !goes_on && !falls ? Verdict::holds : less_steep ? Verdict::in_part : Verdict::does_not;
   return {{fmt::format("Accuracy rises with the {} from {} to {}.", what, from, to), rises,
            fmt::format("{} of top-1, for {:.1f} times the parameters", points_text(rise),

@@ -46,6 +46,7 @@ struct Scale {
   std::string data;           ///< as --data takes it
   int64_t classes = 0;        ///< of it
   bool has_test = false;      ///< a part to measure on; else it is what training holds out
+  bool has_val = false;       ///< a part of its own to validate on, which nothing here uses
   bool full = false;          ///< the paper's widths and all pictures
   int64_t epochs = 0;         ///< of each training
   int64_t retraining = 0;     ///< epochs after each step of a compression

@@ -59,8 +59,17 @@ Row mean_cells(const std::optional<Mean>& mean) {
 }
 
 std::string points_csv(const Plan& plan, const std::vector<PointResult>& points) {
-  Row headings{"point",      "runs", "parameters", "parameters_1000_classes", "macs", "bytes", "ratio", "top1",
-               "top1_error", "top5", "top5_error"};
+  Row headings{"point",
+               "runs",
+               "parameters",
+               "parameters_1000_classes",
+               "macs",
+               "bytes",
+               "ratio",
+               "top1",
+               "top1_standard_error",
+               "top5",
+               "top5_standard_error"};
   for (const std::string& heading : plan.paper_headings) headings.push_back(heading);
   std::vector<Row> rows{headings};
   for (const PointResult& point : points) {
@@ -78,18 +87,28 @@ std::string points_csv(const Plan& plan, const std::vector<PointResult>& points)
   return csv(rows);
 }
 
+/// What stands below the table.
+std::string settings_of(const Plan& plan) {
+  std::vector<std::string> seeds;
+  for (const RunPlan& run : plan.runs)
+    if (run.name.substr(0, run.name.rfind('-')) == plan.runs.front().name.substr(0, plan.runs.front().name.rfind('-')))
+      seeds.push_back(std::to_string(run.seed));
+  return fmt::format("Seeds {}; ± is the standard error of the mean. The first row is of\n\n    {}\n",
+                     fmt::join(seeds, ", "), command_line(plan.runs.front().tasks.front()));
+}
+
 std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
-  const std::string table = markdown({"claim", "here it", "evidence"}, rows);
-  return one_seed ? table + "\n" + kOneSeed + "\n" : table;
+  return markdown({"claim", "here it", "evidence"}, rows) + "\n" +
+         (one_seed ? kOneSeed : "± is two standard errors of the difference.") + "\n";
 }
 
 /// Every command of the first run of each point; the other seeds have the same.
 std::string commands_md(const Plan& plan) {
-  std::string text = "```sh\n", seeds;
+  std::string text = "```sh\n";
   for (const RunPlan& run : plan.runs) {
-    const bool is_first = run.alone || run.seed == plan.runs.front().seed;
+    const bool is_first = run.seed == plan.runs.front().seed || run.name == "released" || run.alone;
     for (const Task& task : run.tasks)
       if (is_first) text += command_line(task) + "\n";
   }
@@ -160,8 +179,9 @@ std::string times_md(const std::vector<Done>& all) {
     peak = std::max(peak, done.result.peak_rss_mb);
   }
   return fmt::format(
-      "{} commands took {:.0f} minutes, and {:.0f} minutes of processor time. The largest had {:.0f} MB.\n", all.size(),
-      wall_seconds(all) / 60, processor / 60, peak);
+      "{} commands took {:.0f} minutes, and {:.0f} minutes of processor time. The largest had {:.0f} MB. What was "
+      "killed and repeated does not count.\n",
+      all.size(), wall_seconds(all) / 60, processor / 60, peak);
 }
 
 /// Of experiments with a run "speed": pictures in a second, by the names of its tasks.
@@ -182,7 +202,7 @@ std::string speed_md(const std::vector<Done>& all, const std::vector<PointResult
   return rows.empty() ? "" : markdown({"network", "training, pictures/s", "inference, pictures/s"}, rows);
 }
 
-/// A text between quotes of gnuplot, which doubles them.
+/// A text between quotes of gnuplot, without such quotes in it.
 std::string quoted(const std::string& text) {
   std::string result = "\"";
   for (const char c : text) result += c == '"' ? "'" : std::string(1, c);
@@ -218,7 +238,14 @@ void draw(const std::string& folder, const Experiment& experiment, const std::ve
 
 }  // namespace
 
-const char kOneSeed[] = "One seed tells nothing of chance: take --seeds 3 before you believe it.";
+const char kOneSeed[] = "One seed says nothing about chance: kindling sweep --resume DIR --seeds 3 adds two.";
+
+std::vector<Claim> claims_of(const Experiment& experiment, const std::vector<PointResult>& points) {
+  std::vector<Claim> claims = experiment.claims(points);
+  for (Claim& claim : claims)
+    if (has_one_seed(points) && claim.verdict == Verdict::holds) claim.verdict = Verdict::in_part;
+  return claims;
+}
 
 bool has_one_seed(const std::vector<PointResult>& points) { return points.front().point->runs.size() == 1; }
 
@@ -270,9 +297,9 @@ void write_report(const std::string& folder, const Experiment& experiment, const
   const std::vector<PointResult> points = collect(folder, plan);
   const std::vector<Done> all = load_all(folder, plan);
   const auto write = [&](const char* name, const std::string& text) { write_file(folder + "/" + name, text); };
-  write("table.md", markdown(headings_of(experiment, plan), rows_of(experiment, points)));
+  write("table.md", markdown(headings_of(experiment, plan), rows_of(experiment, points)) + "\n" + settings_of(plan));
   write("points.csv", points_csv(plan, points));
-  write("claims.md", claims_md(experiment.claims(points), has_one_seed(points)));
+  write("claims.md", claims_md(claims_of(experiment, points), has_one_seed(points)));
   write("commands.md", commands_md(plan));
   write("runs.csv", runs_csv(all));
   write("times.md", times_md(all));

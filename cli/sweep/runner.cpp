@@ -36,7 +36,21 @@ std::string last_words(const std::string& log) {
   const std::string text = read_file(log);
   const size_t error = text.rfind("kindling ");
   const std::string words = error == std::string::npos ? last_line(log) : text.substr(error);
-  return words.size() > kMost ? words.substr(0, kMost) + "..." : words;
+  std::string indented = "  ";
+  for (const char c : words.substr(0, words.find_last_not_of('\n') + 1).substr(0, kMost))
+    indented += c == '\n' ? "\n  " : std::string(1, c);
+  return indented;
+}
+
+/// Remembers by which command a run begins. Throws Error if it goes on and began by another.
+void check_begun(const std::string& path, const std::string& command, bool goes_on) {
+  if (!goes_on) return write_file(path, command + "\n");
+  const std::string begun = fs::exists(path) ? read_file(path) : "one that is not known\n";
+  if (begun != command + "\n")
+    throw Error(
+        fmt::format("{}: this training began by another command:\n  {}  now it would be\n  {}\n  Begin anew in "
+                    "another folder.",
+                    path, begun, command));
 }
 
 /// Of the epochs of a training, those that its last line of metrics tells.
@@ -80,7 +94,7 @@ Runner::Runner(const Plan& plan, const RunnerOptions& options, const std::atomic
       if (!result || progress.next < static_cast<size_t>(&task - run.tasks.data())) continue;
       if (result->command != command_line(task))
         throw Error(
-            fmt::format("{}: is the result of another command:\n  {}\nnow it would be\n  {}\nBegin anew in "
+            fmt::format("{}: is the result of another command:\n  {}\n  now it would be\n  {}\n  Begin anew in "
                         "another folder.",
                         result_path(options.folder, run, task), result->command, command_line(task)));
       ++progress.next;
@@ -116,6 +130,7 @@ void Runner::start(Progress& progress) {
   const int threads = std::max(1, options_.threads / side_by_side);
   Words words = task.words;
   const bool goes_on = task.words.front() == "train" && RunFolder::holds_run(path_of(run, ""));
+  if (task.words.front() == "train") check_begun(path_of(run, task.name + ".command"), command_line(task), goes_on);
   if (goes_on) words = {"train", "--resume", run.name};
   for (const auto& [word, place] : options_.places) std::replace(words.begin(), words.end(), word, place);
   for (const std::string& word : {std::string("--json"), std::string("--threads"), std::to_string(threads)})
@@ -126,7 +141,8 @@ void Runner::start(Progress& progress) {
                              .child = {words,
                                        {.folder = options_.folder,
                                         .out = path_of(run, task.name + ".out"),
-                                        .log = path_of(run, task.name + ".log")}}});
+                                        .log = path_of(run, task.name + ".log"),
+                                        .shared = options_.lock}}});
 }
 
 bool Runner::reap(Progress& progress) {
@@ -172,8 +188,8 @@ double Runner::work_done() const {
   double done = 0;
   for (const Progress& progress : runs_) {
     for (size_t i = 0; i < progress.next; ++i) done += progress.run->tasks[i].work;
-    if (!progress.job || progress.job->task.epochs == 0) continue;
-    const Task& task = progress.job->task;
+    if (progress.next == progress.run->tasks.size() || progress.run->tasks[progress.next].epochs == 0) continue;
+    const Task& task = progress.run->tasks[progress.next];
     done += task.work * static_cast<double>(epochs_told(path_of(*progress.run, "metrics.jsonl"))) /
             static_cast<double>(task.epochs);
   }

@@ -19,6 +19,7 @@ struct RunnerOptions {
   /// Words of the plan and what stands in their place here: paths made absolute.
   std::vector<std::pair<std::string, std::string>> places;
   int64_t jobs = 1;  ///< runs side by side
+  int lock = -1;     ///< descriptor that all commands hold
   int threads = 1;   ///< shared by them
   bool quiet = false;
 };

@@ -43,7 +43,7 @@ Task train_task(const Scale& scale, const std::string& run, uint64_t seed, const
   options["size"] = kPixels;
   options["epochs"] = scale.epochs;
   if (scale.train_images > 0) options["train_images"] = scale.train_images;
-  if (scale.has_test) options["val_share"] = 0;  // nothing is chosen by it
+  if (scale.has_test && !scale.has_val) options["val_share"] = 0;  // nothing is chosen by it
   options["seed"] = seed;
   options["out"] = run;
   return {.name = "train",

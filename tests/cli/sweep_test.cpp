@@ -115,6 +115,7 @@ TEST_CASE("a curve that rises and then stays is what the paper says, and a diffe
   CHECK(of({60, 60, 60, 60.5, 60.4}, 0.5) == std::vector{in_part, holds});  // 0.5 +- 1.4 points
   CHECK(of({60, 59, 58, 57, 57}, 0.2) == std::vector{does_not, holds});
   CHECK(of({60, 63, 66, 68, 71}, 0.2) == std::vector{holds, in_part});   // goes on, but less steeply
+  CHECK(of({60, 63, 66, 68, 48}, 0.2) == std::vector{holds, does_not});  // falls
   CHECK(of({60, 63, 66, 68, 75}, 0.2) == std::vector{holds, does_not});  // rises as before
 }
 
@@ -151,7 +152,8 @@ TEST_CASE("tables are the same whatever --jobs, and after kill -9 ten times") {
   REQUIRE(whole.code == 0);
   const json points = whole.json()["points"];
   REQUIRE(points.size() == 3);
-  for (const char* key : {"name", "parameters", "bytes", "top1", "top5", "top1_error"}) CHECK(points[0].contains(key));
+  for (const char* key : {"name", "parameters", "bytes", "top1", "top5", "top1_standard_error"})
+    CHECK(points[0].contains(key));
   CHECK(points[0]["parameters"] == points[1]["parameters"]);
 
   std::mt19937 random(1);
@@ -173,6 +175,33 @@ TEST_CASE("tables are the same whatever --jobs, and after kill -9 ten times") {
   }
   for (const char* file : {"plot.svg", "plot.png", "times.md", "times.csv"})
     CHECK_FALSE(contents(folder / ("whole/" + std::string(file))).empty());
+}
+
+TEST_CASE("a sweep measures on test/ of a folder that has train/, val/ and test/") {
+  const TemporaryFolder folder;
+  for (const char* part : {"train", "val", "test"})
+    write_images(folder / (std::string("data/") + part), {"blue", "green"}, part == std::string("train") ? 40 : 7, 32);
+  const Outcome outcome = kindling_command({"sweep", "--experiment", "table3", "--data", "folder:" + (folder / "data"),
+                                            "--seeds", "1", "--epochs", "1", "--json", "--out", folder / "sweep"});
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json train = json::parse(contents(folder / "sweep/none-0/train.json"))["result"];
+  CHECK(outcome.json()["points"][0]["top1"] == train["test_top1"]);
+  CHECK_FALSE(train["test_top1"].is_null());
+}
+
+TEST_CASE("a training in the folder of a sweep that began otherwise is refused") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 40, 32);
+  const std::string data = "folder:" + (folder / "data");
+  fs::create_directories(folder / "sweep");
+  REQUIRE(kindling_command(
+              {"train", "--preset", "cifar", "--data", data, "--epochs", "1", "--out", folder / "sweep/none-0"})
+              .code == 0);
+  const Outcome outcome = kindling_command({"sweep", "--experiment", "table3", "--data", data, "--seeds", "1",
+                                            "--epochs", "1", "--jobs", "1", "--out", folder / "sweep"});
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Contains("this training began by another command"));
 }
 
 TEST_CASE("Ctrl-C stops the trainings of a sweep, which then goes on") {
