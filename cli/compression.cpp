@@ -194,8 +194,9 @@ void draw_steps(const std::vector<CompressionStep>& steps, const std::string& pa
   script << "$steps << EOD\n";
   for (const CompressionStep& step : steps)
     script << static_cast<double>(step.bytes) / 1e6 << ' ' << step.top1.value_or(0) << " \"" << step.name << "\"\n";
-  script << "EOD\nset terminal svg size 720,480 font 'Helvetica,13' background '#ffffff'\n"
-         << kPlotStyle << "set logscale x\nset xlabel 'size of the file, MB'\nset ylabel 'top-1, per cent'\nunset key\n"
+  script << "EOD\n"
+         << svg_head(720, 480)
+         << "set logscale x\nset xlabel 'size of the file, MB'\nset ylabel 'top-1, per cent'\nunset key\n"
          << "set offsets graph 0.1, graph 0.1, 1, 1\n"
          << "plot $steps using 1:2 with linespoints ls 2, "
          << "$steps every 2 using 1:2:3 with labels offset 0,1 noenhanced, "

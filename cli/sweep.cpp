@@ -70,15 +70,13 @@ void declare(SweepCommand& options, Settings& settings) {
   settings.add("resume", options.resume, "DIR", "Go on with a sweep; what is finished is kept");
 }
 
-std::string config_path(const std::string& folder) { return folder + "/config.json"; }
-
 /// Takes every option from the folder. Only those that repeat nothing may be given beside it.
 void apply_sweep_to_resume(SweepCommand& options, Settings& settings) {
   for (const std::string& name : settings.names_set())
     if (name != "resume" && name != "jobs" && name != "threads" && name != "seeds")
       throw UsageError(
           fmt::format("--{} cannot be changed when a sweep is resumed; only --seeds, --jobs and --threads can", name));
-  const std::string path = config_path(options.resume);
+  const std::string path = RunFolder::config_path(options.resume);
   if (!fs::exists(path)) throw FileError(options.resume + ": holds no sweep: it has no config.json");
   nlohmann::json config = RunFolder::read_config(options.resume);
   if (!config.contains("experiment") || !config.contains("data_here"))
@@ -100,7 +98,7 @@ void apply_sweep_to_resume(SweepCommand& options, Settings& settings) {
 void begin_sweep(SweepCommand& options, const Settings& settings) {
   if (options.experiment.empty()) throw UsageError("--experiment NAME is needed; --help lists them");
   if (options.out.empty()) options.out = "runs/" + options.experiment;
-  if (fs::exists(config_path(options.out)))
+  if (fs::exists(RunFolder::config_path(options.out)))
     throw FileError(
         fmt::format("{}: holds a sweep or a run already: go on with a sweep by --resume {}, or name another "
                     "folder by --out",
@@ -118,9 +116,7 @@ void write_config(const SweepCommand& options, const Settings& settings) {
   for (const char* key : {"resume", "out", "jobs", "threads", "json", "quiet"}) config.erase(key);
   config["data_here"] = options.data_here;
   config["released_here"] = options.released_here;
-  config["version"] = version();
-  config["machine"] = describe_machine();
-  write_file(config_path(options.out), config.dump(2) + "\n");
+  RunFolder::write_config(options.out, config, describe_machine());
 }
 
 Scale scale_of(const SweepCommand& options) {
@@ -221,8 +217,8 @@ int run(SweepCommand& options, Settings& settings) {
     say(fmt::format("stopped; go on with: kindling sweep --resume {}\n", printable(shell_word(options.out))));
     return Interrupt::exit_code();
   }
-  write_report(options.out, experiment, plan);
   const std::vector<PointResult> results = collect(options.out, plan);
+  write_report(options.out, experiment, plan, results);
   if (options.everywhere.json)
     print_json(to_json(options, experiment, results));
   else

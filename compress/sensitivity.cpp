@@ -96,11 +96,10 @@ void draw_sensitivity(const Sensitivity& sensitivity, const std::string& path) {
       script << sensitivity.densities[d] << ' ' << sensitivity.layers[l].scores[d] << '\n';
     script << "EOD\n";
   }
-  constexpr size_t kLeast = 560, kAround = 90, kLine = 17;  // pixels: all layers stand in one column of the key
-  const size_t height = std::max(kLeast, kAround + kLine * sensitivity.layers.size());
-  script << "set terminal svg size 900," << height << " font 'Helvetica,13' background '#ffffff'\n"
-         << kPlotStyle << "set key at graph 1.02, 1 left top Left reverse vertical maxcols 1 maxrows "
-         << sensitivity.layers.size() << " samplen 1.5 font ',10'\n"
+  constexpr int64_t kLeast = 560, kAround = 90, kLine = 17;  // pixels: all layers stand in one column of the key
+  script << svg_head(900, std::max(kLeast, kAround + kLine * std::ssize(sensitivity.layers)))
+         << "set key at graph 1.02, 1 left top Left reverse vertical maxcols 1 maxrows " << sensitivity.layers.size()
+         << " samplen 1.5 font ',10'\n"
          << "set rmargin 22\nset tmargin 2.5\nset xlabel 'density of the layer'\nset xrange [1:0]\n"
          << "set label 1 'accuracy, per cent, with one layer pruned' at graph 0, 1.04\n";
   const char* separator = "plot ";

@@ -81,8 +81,7 @@ std::string make_script(const std::vector<Json>& lines) {
   const bool classes = data.has("val_top1") || data.has("train_top1");
   std::ostringstream script;
   data.write(script);
-  script << "set terminal svg size " << (classes ? 1040 : 540) << ",430 font 'Helvetica,13' background '#ffffff'\n"
-         << kPlotStyle << "set xlabel 'epoch'\nset xrange [0:" << data.epochs() << "]\n"
+  script << svg_head(classes ? 1040 : 540, 430) << "set xlabel 'epoch'\nset xrange [0:" << data.epochs() << "]\n"
          << "set multiplot layout 1," << (classes ? 2 : 1) << " margins " << (classes ? 0.05 : 0.1)
          << ",0.985,0.15,0.83 spacing 0.07\n"
          << "set label 1 'loss' at graph 0, 1.17\n"

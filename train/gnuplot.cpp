@@ -46,6 +46,11 @@ set style line 3 lc rgb '#d9541e' lw 2 pt 7 ps 0.35
 set style line 4 lc rgb '#2f8f4e' lw 2 pt 7 ps 0.35
 )";
 
+std::string svg_head(int64_t width, int64_t height) {
+  return "set terminal svg size " + std::to_string(width) + "," + std::to_string(height) +
+         " font 'Helvetica,13' background '#ffffff'\n" + kPlotStyle;
+}
+
 // Files stand where pipes would: none can run full.
 std::string run_gnuplot(const std::string& script) {
   const File input = scratch_file(), output = scratch_file(), errors = scratch_file();

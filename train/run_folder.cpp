@@ -103,7 +103,7 @@ void RunFolder::refuse_run() const {
 
 RunFolder::~RunFolder() { ::close(metrics_); }
 
-void RunFolder::write_config(const nlohmann::json& options, const nlohmann::json& machine) const {
+void RunFolder::write_config(const std::string& run, const nlohmann::json& options, const nlohmann::json& machine) {
   nlohmann::json config = options;
   config["version"] = version();
   config["machine"] = machine;
@@ -111,13 +111,13 @@ void RunFolder::write_config(const nlohmann::json& options, const nlohmann::json
   try {
     text = config.dump(2);
   } catch (const nlohmann::json::exception& error) {
-    throw FileError(config_path() + ": cannot hold a path or name that is not UTF-8: " + error.what());
+    throw FileError(config_path(run) + ": cannot hold a path or name that is not UTF-8: " + error.what());
   }
-  write_file(config_path(), text + "\n");
+  write_file(config_path(run), text + "\n");
 }
 
 nlohmann::json RunFolder::read_config(const std::string& run) {
-  const std::string path = run + "/config.json";
+  const std::string path = config_path(run);
   nlohmann::json config = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) throw FileError(path + ": is not a JSON object");
   return config;

@@ -32,13 +32,17 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   const std::string& path() const { return path_; }
-  std::string config_path() const { return path_ + "/config.json"; }
+  std::string config_path() const { return config_path(path_); }
+  static std::string config_path(const std::string& run) { return run + "/config.json"; }
   std::string last_checkpoint() const { return path_ + "/last.ckpt"; }
   std::string best_checkpoint() const { return path_ + "/best.ckpt"; }
 
   /// Writes config.json: the caller's options (an object), "version", and the "machine" on which
   /// the run began. Throws FileError if a text in it is not UTF-8.
-  void write_config(const nlohmann::json& options, const nlohmann::json& machine) const;
+  void write_config(const nlohmann::json& options, const nlohmann::json& machine) const {
+    write_config(path_, options, machine);
+  }
+  static void write_config(const std::string& run, const nlohmann::json& options, const nlohmann::json& machine);
   /// Throws FileError if it is missing or not JSON.
   static nlohmann::json read_config(const std::string& run);
   /// Whether there are metrics, last.ckpt or best.ckpt in the folder.

@@ -4,6 +4,10 @@
 
 namespace kindling::cli {
 
+Verdict verdict_on_gain(const Mean& gain) {
+  return is_clear(gain) ? Verdict::holds : gain.value > 0 ? Verdict::in_part : Verdict::does_not;
+}
+
 const std::vector<Experiment>& experiments() {
   static const std::vector<Experiment> all{
       {"table2",

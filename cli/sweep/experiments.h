@@ -18,6 +18,9 @@ struct Claim {
   std::string evidence;
 };
 
+/// Of "it rises": holds if the gain is clear, in part if there is one.
+Verdict verdict_on_gain(const Mean& gain);
+
 /// How the results are shown.
 struct Look {
   bool macs = false;   ///< columns of the table

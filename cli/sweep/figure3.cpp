@@ -33,9 +33,8 @@ Plan plan_curve(const Scale& scale, const std::string& option, const Json& fixed
     std::vector<RunPlan> runs =
         trainings(scale, fmt::format("{}-{}", option == "squeeze_ratio" ? "sr" : "pct3x3", row.value),
                   with_width("squeezenet_cifar", width));
-    Words info = words_of(with_width("squeezenet1_0", width_of_paper));
-    info.insert(info.begin(), "info");
-    runs.front().tasks.push_back({.name = "imagenet", .words = info});
+    runs.front().tasks.push_back(
+        {.name = "imagenet", .words = words_of({"info"}, with_width("squeezenet1_0", width_of_paper))});
     plan.points.push_back({.name = row.label, .runs = names_of(runs), .task = "train", .paper = row.paper});
     plan.runs.insert(plan.runs.end(), runs.begin(), runs.end());
   }
@@ -53,11 +52,10 @@ std::vector<Claim> rise_and_plateau(const std::vector<PointResult>& points, cons
                                     const std::string& from, const std::string& to) {
   const PointResult &first = point_called(points, from), &knee = point_called(points, to), &last = points.back();
   const Mean rise = difference(*knee.top1, *first.top1), rest = difference(*last.top1, *knee.top1);
-  const Verdict rises = is_clear(rise) ? Verdict::holds : rise.value > 0 ? Verdict::in_part : Verdict::does_not;
   const bool goes_on = is_clear(rest), falls = is_clear({-rest.value, rest.error});
   const bool less_steep = std::abs(rest.value) < std::abs(rise.value) / 2;
   const Verdict stays = !goes_on && !falls ? Verdict::holds : less_steep ? Verdict::in_part : Verdict::does_not;
-  return {{fmt::format("Accuracy rises with the {} from {} to {}.", what, from, to), rises,
+  return {{fmt::format("Accuracy rises with the {} from {} to {}.", what, from, to), verdict_on_gain(rise),
            fmt::format("{} of top-1, for {:.1f} times the parameters", points_text(rise),
                        static_cast<double>(knee.parameters) / static_cast<double>(first.parameters))},
           {fmt::format("From {} to {} it stays.", to, last.point->name), stays, points_text(rest) + " of top-1"}};

@@ -46,8 +46,6 @@ std::string csv(const std::vector<Row>& rows) {
   return text;
 }
 
-std::string number_or_nothing(const std::optional<double>& number) { return number ? fmt::format("{}", *number) : ""; }
-
 template <class T>
 std::string text_or_nothing(const std::optional<T>& number) {
   return number ? fmt::format("{}", *number) : "";
@@ -55,7 +53,7 @@ std::string text_or_nothing(const std::optional<T>& number) {
 
 Row mean_cells(const std::optional<Mean>& mean) {
   if (!mean) return {"", ""};
-  return {fmt::format("{}", mean->value), number_or_nothing(mean->error)};
+  return {fmt::format("{}", mean->value), text_or_nothing(mean->error)};
 }
 
 std::string points_csv(const Plan& plan, const std::vector<PointResult>& points) {
@@ -89,10 +87,10 @@ std::string points_csv(const Plan& plan, const std::vector<PointResult>& points)
 
 /// What stands below the table.
 std::string settings_of(const Plan& plan) {
-  std::vector<std::string> seeds;
+  const Words& runs = plan.points.front().runs;
+  std::vector<uint64_t> seeds;
   for (const RunPlan& run : plan.runs)
-    if (run.name.substr(0, run.name.rfind('-')) == plan.runs.front().name.substr(0, plan.runs.front().name.rfind('-')))
-      seeds.push_back(std::to_string(run.seed));
+    if (std::find(runs.begin(), runs.end(), run.name) != runs.end()) seeds.push_back(run.seed);
   return fmt::format("Seeds {}; ± is the standard error of the mean. The first row is of\n\n    {}\n",
                      fmt::join(seeds, ", "), command_line(plan.runs.front().tasks.front()));
 }
@@ -108,9 +106,10 @@ std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
 std::string commands_md(const Plan& plan) {
   std::string text = "```sh\n";
   for (const RunPlan& run : plan.runs) {
-    const bool is_first = run.seed == plan.runs.front().seed || run.name == "released" || run.alone;
+    const bool is_first = std::any_of(plan.points.begin(), plan.points.end(),
+                                      [&](const Point& point) { return point.runs.front() == run.name; });
     for (const Task& task : run.tasks)
-      if (is_first) text += command_line(task) + "\n";
+      if (is_first || run.alone) text += command_line(task) + "\n";
   }
   return text + "```\n";
 }
@@ -129,23 +128,17 @@ std::vector<Done> load_all(const std::string& folder, const Plan& plan) {
   return all;
 }
 
-std::string cell_of(const nlohmann::json& result, std::initializer_list<const char*> keys) {
-  for (const char* key : keys)
-    if (result.contains(key) && result[key].is_number()) return result[key].dump();
-  return "";
-}
+std::string cell_of(const nlohmann::json& number) { return number.is_number() ? number.dump() : ""; }
 
 std::string runs_csv(const std::vector<Done>& all) {
   std::vector<Row> rows{{"run", "task", "seed", "top1", "top5", "bytes", "parameters", "command"}};
   for (const auto& [run, task, done] : all) {
     if (run.alone) continue;
     const nlohmann::json& result = done.result;
-    const bool is_compressed = result.contains("steps") && result["steps"].is_array();
-    const nlohmann::json& measured = is_compressed ? result["steps"].back() : result;
-    rows.push_back({run.name, task.name, fmt::format("{}", run.seed),
-                    cell_of(measured, {"top1", "test_top1", "val_top1"}),
-                    cell_of(measured, {"top5", "test_top5", "val_top5"}), cell_of(result, {"bytes"}),
-                    cell_of(result, {"parameters"}), done.command});
+    const Accuracy accuracy = accuracy_of(result);
+    rows.push_back({run.name, task.name, fmt::format("{}", run.seed), cell_of(or_null(accuracy.top1)),
+                    cell_of(or_null(accuracy.top5)), cell_of(result.value("bytes", nlohmann::json())),
+                    cell_of(result.value("parameters", nlohmann::json())), done.command});
   }
   return csv(rows);
 }
@@ -209,16 +202,15 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
-std::string plot_script(const Experiment& experiment, const std::vector<PointResult>& points,
-                        const std::string& terminal) {
+std::string plot_script(const Experiment& experiment, const std::vector<PointResult>& points, const std::string& head) {
   std::ostringstream script;
   script << "$points << EOD\n";
   for (const PointResult& point : points)
     if (point.top1)
       script << fmt::format("{} {} {} {}\n", point.bytes.value / 1e6, point.top1->value, two_errors(*point.top1),
                             quoted(point.point->name));
-  script << "EOD\nset terminal " << terminal << kPlotStyle
-         << "unset key\nset xlabel 'file, MB'\nset ylabel 'top-1, per cent'\n"
+  script << "EOD\n"
+         << head << "unset key\nset xlabel 'file, MB'\nset ylabel 'top-1, per cent'\n"
          << "set offsets graph 0.12, graph 0.12, graph 0.1, graph 0.1\nset bars small\n"
          << (experiment.look.log_bytes ? "set logscale x\n" : "")
          << fmt::format("set title {} noenhanced textcolor rgb '#404040'\n", quoted(experiment.title)) << "plot "
@@ -230,10 +222,11 @@ std::string plot_script(const Experiment& experiment, const std::vector<PointRes
 }
 
 void draw(const std::string& folder, const Experiment& experiment, const std::vector<PointResult>& points) {
-  write_file(folder + "/plot.svg",
-             run_gnuplot(plot_script(experiment, points, "svg size 760,500 font 'Helvetica,13' background '#ffffff'")));
-  write_file(folder + "/plot.png",
-             run_gnuplot(plot_script(experiment, points, "pngcairo size 1140,750 font 'Helvetica,18'")));
+  write_file(folder + "/plot.svg", run_gnuplot(plot_script(experiment, points, svg_head(760, 500))));
+  write_file(
+      folder + "/plot.png",
+      run_gnuplot(plot_script(experiment, points,
+                              std::string("set terminal pngcairo size 1140,750 font 'Helvetica,18'\n") + kPlotStyle)));
 }
 
 }  // namespace
@@ -293,8 +286,8 @@ std::vector<Row> rows_of(const Experiment& experiment, const std::vector<PointRe
   return rows;
 }
 
-void write_report(const std::string& folder, const Experiment& experiment, const Plan& plan) {
-  const std::vector<PointResult> points = collect(folder, plan);
+void write_report(const std::string& folder, const Experiment& experiment, const Plan& plan,
+                  const std::vector<PointResult>& points) {
   const std::vector<Done> all = load_all(folder, plan);
   const auto write = [&](const char* name, const std::string& text) { write_file(folder + "/" + name, text); };
   write("table.md", markdown(headings_of(experiment, plan), rows_of(experiment, points)) + "\n" + settings_of(plan));

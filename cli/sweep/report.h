@@ -18,7 +18,8 @@ namespace kindling::cli {
 ///   times.md, times.csv     time and memory; speed.md if the experiment measures speed
 /// All but the last row is the same whenever the sweep is repeated with the same seed. Throws
 /// FileError if a file cannot be written or gnuplot fails.
-void write_report(const std::string& folder, const Experiment& experiment, const Plan& plan);
+void write_report(const std::string& folder, const Experiment& experiment, const Plan& plan,
+                  const std::vector<PointResult>& points);
 
 /// The table for a terminal, and for table.md.
 std::vector<std::string> headings_of(const Experiment& experiment, const Plan& plan);

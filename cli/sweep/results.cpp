@@ -33,27 +33,13 @@ class RunResults {
   const RunPlan* run_;
 };
 
-/// Accuracies are null where the data have no such part.
+/// Nothing where it is null.
 std::optional<double> number(const Json& document, const char* key) {
   const auto found = document.find(key);
   return found != document.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
 }
 
 bool is_compression(const Json& result) { return result.contains("steps") && result["steps"].is_array(); }
-
-struct Accuracy {
-  std::optional<double> top1, top5;
-};
-
-/// Of a compression: on the file read back. Of a training: on test/, or else on what is held out.
-Accuracy accuracy_of(const Json& result) {
-  if (is_compression(result)) {
-    const Json& last = result["steps"].back();
-    return {number(last, "top1"), number(last, "top5")};
-  }
-  const bool has_test = number(result, "test_top1").has_value();
-  return {number(result, has_test ? "test_top1" : "val_top1"), number(result, has_test ? "test_top5" : "val_top5")};
-}
 
 int64_t kept_in(const Json& compressed) {
   int64_t kept = 0;
@@ -84,6 +70,15 @@ PointResult collect(const std::string& folder, const Plan& plan, const Point& po
 }
 
 }  // namespace
+
+Accuracy accuracy_of(const Json& result) {
+  if (is_compression(result)) {
+    const Json& last = result["steps"].back();
+    return {number(last, "top1"), number(last, "top5")};
+  }
+  const bool has_test = number(result, "test_top1").has_value();
+  return {number(result, has_test ? "test_top1" : "val_top1"), number(result, has_test ? "test_top5" : "val_top5")};
+}
 
 std::string result_path(const std::string& folder, const RunPlan& run, const Task& task) {
   return fmt::format("{}/{}/{}.json", folder, run.name, task.name);
@@ -128,6 +123,19 @@ Mean difference(const Mean& a, const Mean& b) {
   if (a.error && b.error) result.error = std::hypot(*a.error, *b.error);
   return result;
 }
+
+std::string percent_text(const Mean& mean) {
+  return mean.error ? fmt::format("{:.2f} ± {:.2f} %", mean.value, *mean.error) : fmt::format("{:.2f} %", mean.value);
+}
+
+double two_errors(const Mean& mean) { return 2 * mean.error.value_or(0); }
+
+std::string points_text(const Mean& difference) {
+  return difference.error ? fmt::format("{:+.2f} ± {:.2f} points", difference.value, two_errors(difference))
+                          : fmt::format("{:+.2f} points", difference.value);
+}
+
+bool is_clear(const Mean& difference) { return difference.value > two_errors(difference); }
 
 std::vector<PointResult> collect(const std::string& folder, const Plan& plan) {
   std::vector<PointResult> results;

@@ -26,6 +26,14 @@ void save(const TaskResult& result, const std::string& path);
 /// Nothing if there is no such file. Throws FileError if it is damaged.
 std::optional<TaskResult> load_result(const std::string& path);
 
+/// Per cent; nothing where the data have no such part.
+struct Accuracy {
+  std::optional<double> top1 = {}, top5 = {};
+};
+/// What a command has measured: a training on test/, or else on what is held out; a compression on
+/// the file read back.
+Accuracy accuracy_of(const nlohmann::json& result);
+
 /// Mean over the seeds, and its standard error (of two or more seeds).
 struct Mean {
   double value = 0;
@@ -34,6 +42,15 @@ struct Mean {
 Mean mean_of(const std::vector<double>& values);
 /// a - b, with the error of the difference.
 Mean difference(const Mean& a, const Mean& b);
+
+/// "71.84 ± 0.55 %"
+std::string percent_text(const Mean& mean);
+/// "+0.66 ± 0.70 points", where ± has two standard errors.
+std::string points_text(const Mean& difference);
+/// Whether it is above 0 by more than two standard errors.
+bool is_clear(const Mean& difference);
+/// Two standard errors; 0 of one seed.
+double two_errors(const Mean& mean);
 
 /// A row in numbers.
 struct PointResult {

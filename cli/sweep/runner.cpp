@@ -62,10 +62,8 @@ int64_t epochs_told(const std::string& metrics) {
 }
 
 std::string accuracy_text(const nlohmann::json& result) {
-  for (const char* key : {"test_top1", "val_top1", "top1_after"})
-    if (result.contains(key) && result[key].is_number())
-      return fmt::format(": top-1 {}", percent(result[key].get<double>()));
-  return "";
+  const std::optional<double> top1 = accuracy_of(result).top1;
+  return top1 ? fmt::format(": top-1 {}", percent(top1)) : "";
 }
 
 }  // namespace
@@ -168,7 +166,7 @@ bool Runner::reap(Progress& progress) {
   fs::remove(out);
   ++progress.next;
   status_.print(fmt::format("{} {}{}, {}{}", run.name, task.name, accuracy_text(result.result),
-                            duration(result.ended - result.began), time_left()));
+                            duration(result.ended - result.began), time_left(work_done())));
   return true;
 }
 
@@ -196,8 +194,8 @@ double Runner::work_done() const {
   return done;
 }
 
-std::string Runner::time_left() const {
-  const double done = work_done(), gained = done - work_before_;
+std::string Runner::time_left(double done) const {
+  const double gained = done - work_before_;
   if (gained <= 0 || done >= all_work_) return "";
   return fmt::format("; {} left", duration((now() - began_) * (all_work_ - done) / gained));
 }
@@ -206,8 +204,9 @@ void Runner::show() {
   std::vector<std::string> names;
   for (const Progress& progress : runs_)
     if (progress.job) names.push_back(progress.run->name + " " + progress.job->task.name);
+  const double done = work_done();
   status_.show(fmt::format("{} of {} runs", std::ssize(runs_) - unfinished(), runs_.size()),
-               all_work_ > 0 ? work_done() / all_work_ : 1, fmt::format("{}{}", fmt::join(names, ", "), time_left()));
+               all_work_ > 0 ? done / all_work_ : 1, fmt::format("{}{}", fmt::join(names, ", "), time_left(done)));
 }
 
 bool Runner::run() {

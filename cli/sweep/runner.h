@@ -54,7 +54,7 @@ class Runner {
   int64_t running() const;
   void show();
   double work_done() const;
-  std::string time_left() const;
+  std::string time_left(double done) const;
   std::string path_of(const RunPlan& run, const std::string& file) const;
 
   const Plan& plan_;

@@ -33,8 +33,7 @@ Plan plan_strategies(const Scale& scale) {
     plan.points.push_back({.name = row.name, .runs = names_of(runs), .task = "train", .paper = {row.paper}});
     plan.runs.insert(plan.runs.end(), runs.begin(), runs.end());
     for (const char* pass : {"train", "infer"}) {
-      Words words = words_of(model);
-      words.insert(words.begin(), {"bench", pass});
+      Words words = words_of({"bench", pass}, model);
       for (const char* word : {"--size", "32", "--batch-size", "64"}) words.emplace_back(word);
       speed.tasks.push_back({.name = fmt::format("{}-{}", row.run, pass), .words = words});
     }
@@ -56,10 +55,7 @@ std::vector<Claim> claims_of_strategies(const std::vector<PointResult>& points) 
   const Mean late = difference(*all.top1, *early.top1);
   return {saves("1: 1x1 filters in the place of 3x3 save parameters and keep the accuracy.", only_3x3),
           saves("2: Squeeze layers, which give 3x3 filters fewer inputs, save parameters and keep the accuracy.", wide),
-          {"3: Late down-sampling gives more accuracy, with the same parameters.",
-           is_clear(late)   ? Verdict::holds
-           : late.value > 0 ? Verdict::in_part
-                            : Verdict::does_not,
+          {"3: Late down-sampling gives more accuracy, with the same parameters.", verdict_on_gain(late),
            fmt::format("{} of top-1, for {:.1f} times the multiply-adds", points_text(late),
                        static_cast<double>(*all.macs) / static_cast<double>(*early.macs))}};
 }

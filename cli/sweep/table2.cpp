@@ -35,12 +35,10 @@ void add_released(Plan& plan, const std::string& file) {
        {Row{"8 bits, Huffman", "8", "huffman", "0.66 MB", "363"},
         Row{"6 bits, Huffman", "6", "huffman", "0.47 MB", "510"}, Row{"8 bits, range coder", "8", "range", "", ""}}) {
     const std::string name = fmt::format("{}-{}", row.coder, row.bits);
-    Words words{"compress"};
-    for (const std::string& word : words_of({{"weights", file},
-                                             {"bits", row.bits},
-                                             {"coder", row.coder},
-                                             {"out", fmt::format("{}/{}.kndz", run.name, name)}}))
-      words.push_back(word);
+    const Words words = words_of({"compress"}, {{"weights", file},
+                                                {"bits", row.bits},
+                                                {"coder", row.coder},
+                                                {"out", fmt::format("{}/{}.kndz", run.name, name)}});
     run.tasks.push_back({.name = name, .words = words});
     plan.points.push_back({.name = fmt::format("1000 classes: SqueezeNet, released, {}", row.name),
                            .runs = {run.name},

@@ -28,8 +28,7 @@ std::vector<Claim> claims_of_table3(const std::vector<PointResult>& points) {
   const PointResult &vanilla = points[0], &simple = points[1], &complex = points[2];
   const auto rises = [](const std::string& text, const PointResult& to, const PointResult& from) {
     const Mean gain = difference(*to.top1, *from.top1);
-    const Verdict verdict = is_clear(gain) ? Verdict::holds : gain.value > 0 ? Verdict::in_part : Verdict::does_not;
-    return Claim{text, verdict, points_text(gain) + " of top-1"};
+    return Claim{text, verdict_on_gain(gain), points_text(gain) + " of top-1"};
   };
   Claim free = rises("The simple bypass adds accuracy without adding a parameter.", simple, vanilla);
   if (simple.parameters != vanilla.parameters) free.verdict = Verdict::does_not;

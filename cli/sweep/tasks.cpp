@@ -24,11 +24,6 @@ std::string text_of(const Json& value) {
   return fmt::format("{}", fmt::join(parts, ","));
 }
 
-Words join(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
 /// Training takes three times a forward pass.
 double work_of(const Scale& scale, double macs, int64_t epochs) {
   constexpr int64_t kAll = 50'000;  // of CIFAR-10; a guess for others
@@ -47,22 +42,21 @@ Task train_task(const Scale& scale, const std::string& run, uint64_t seed, const
   options["seed"] = seed;
   options["out"] = run;
   return {.name = "train",
-          .words = join({"train"}, words_of(options)),
+          .words = words_of({"train"}, options),
           .work = work_of(scale, macs_of(model), scale.epochs),
           .epochs = scale.epochs};
 }
 
 }  // namespace
 
-Words words_of(const Json& options) {
-  Words words;
+Words words_of(Words command, const Json& options) {
   for (const auto& [key, value] : options.items()) {
     std::string name = "--" + key;
     std::replace(name.begin(), name.end(), '_', '-');
-    words.push_back(name);
-    if (!value.is_boolean()) words.push_back(text_of(value));  // a switch that is on
+    command.push_back(name);
+    if (!value.is_boolean()) command.push_back(text_of(value));  // a switch that is on
   }
-  return words;
+  return command;
 }
 
 double macs_of(const Json& model) {
@@ -85,7 +79,7 @@ std::vector<RunPlan> trainings(const Scale& scale, const std::string& name, cons
                     .seed = seed,
                     .tasks = {train_task(scale, run, seed, model, recipe),
                               {.name = "file", .words = {"convert", run + "/last.ckpt", run + "/fp32.safetensors"}},
-                              {.name = "info", .words = join({"info"}, words_of(shapes))}}});
+                              {.name = "info", .words = words_of({"info"}, shapes)}}});
   }
   return runs;
 }
@@ -107,23 +101,9 @@ void add_compression(std::vector<RunPlan>& runs, const Scale& scale, const std::
     all["out"] = fmt::format("{}/{}.kndz", run.name, name);
     const Task& train = run.tasks.front();
     const double share = static_cast<double>(scale.retraining) / static_cast<double>(scale.epochs);
-    run.tasks.push_back({.name = name,
-                         .words = join({"compress"}, words_of(all)),
-                         .work = retrains ? train.work * share : train.work / 50});
+    run.tasks.push_back(
+        {.name = name, .words = words_of({"compress"}, all), .work = retrains ? train.work * share : train.work / 50});
   }
 }
-
-std::string percent_text(const Mean& mean) {
-  return mean.error ? fmt::format("{:.2f} ± {:.2f} %", mean.value, *mean.error) : fmt::format("{:.2f} %", mean.value);
-}
-
-double two_errors(const Mean& mean) { return 2 * mean.error.value_or(0); }
-
-std::string points_text(const Mean& difference) {
-  return difference.error ? fmt::format("{:+.2f} ± {:.2f} points", difference.value, two_errors(difference))
-                          : fmt::format("{:+.2f} points", difference.value);
-}
-
-bool is_clear(const Mean& difference) { return difference.value > two_errors(difference); }
 
 }  // namespace kindling::cli

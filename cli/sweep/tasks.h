@@ -6,12 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/sweep/plan.h>
-#include <kindling/cli/sweep/results.h>
 
 namespace kindling::cli {
 
-/// Options as on the command line: {"base_e": 64} as --base-e 64.
-Words words_of(const nlohmann::ordered_json& options);
+/// A command with options as on the command line: {"base_e": 64} as --base-e 64.
+Words words_of(Words command, const nlohmann::ordered_json& options);
 
 /// Multiply-adds of a model, by its options, for one picture of 32 pixels.
 double macs_of(const nlohmann::ordered_json& model);
@@ -26,14 +25,5 @@ Words names_of(const std::vector<RunPlan>& runs);
 /// A further task of each run: kindling compress, from one of its files to RUN/NAME.kndz.
 void add_compression(std::vector<RunPlan>& runs, const Scale& scale, const std::string& name, const std::string& from,
                      const nlohmann::ordered_json& options);
-
-/// "71.84 ± 0.55 %"
-std::string percent_text(const Mean& mean);
-/// "+0.66 ± 0.70 points", where ± has two standard errors.
-std::string points_text(const Mean& difference);
-/// Whether it is above 0 by more than two standard errors.
-bool is_clear(const Mean& difference);
-/// Two standard errors; 0 of one seed.
-double two_errors(const Mean& mean);
 
 }  // namespace kindling::cli
