@@ -1,6 +1,7 @@
 #include <kindling/cli/retraining.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <kindling/cli/presets.h>
 #include <kindling/cli/trained_on.h>
 #include <kindling/cli/training.h>
+#include <kindling/data/files.h>
 
 namespace kindling::cli {
 namespace {
@@ -19,6 +21,11 @@ nlohmann::json finetuning_values(const std::string& data) {
   for (const char* key : {"conv10_bias", "head_lr"}) values.erase(key);
   if (!data.starts_with("mnist:")) values["augment"] = {"resized-crop", "flip"};
   return values;
+}
+
+bool has_train_and_test(const std::string& spec) {
+  const std::optional<std::filesystem::path> path = data::path_of_folder(spec);
+  return path && data::is_folder(*path / "train") && data::is_folder(*path / "test");
 }
 
 }  // namespace
@@ -54,8 +61,13 @@ void Retraining::open_data() {
   const std::optional<TrainedOn> before = read_trained_on(options_.model.file());
   const std::string& spec = options_.data.data;
   if (epochs_ == 0) {
-    const data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
-    measured_ = choose_for_eval(spec, how, before).set.images;
+    data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
+    if (has_train_and_test(spec)) {  // as after retraining, whose val/ decides
+      if (how.labels.empty() && before && before->folder) how.classes = before->folder->classes;
+      measured_ = options_.data.open(how).test;
+    } else {
+      measured_ = choose_for_eval(spec, how, before).set.images;
+    }
     data_.train = measured_;
     return;
   }

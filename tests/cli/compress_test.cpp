@@ -148,6 +148,26 @@ TEST_CASE("compress: by rate and distortion, no larger than was asked for") {
   CHECK(smaller["bytes"].get<int64_t>() < tuned["bytes"].get<int64_t>());
 }
 
+TEST_CASE("compress: what is measured is test/ where there is one, also without retraining") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data";
+  for (const char* part : {"train", "val", "test"}) write_images(data + "/" + part, {"blue", "green"}, 8);
+  // val/ is all wrong.
+  for (const auto& [from, to] : {std::pair{"blue", "other"}, {"green", "blue"}, {"other", "green"}})
+    std::filesystem::rename(data + "/val/" + from, data + "/val/" + to);
+  const Outcome training = kindling_command({"train", "--data", "folder:" + data, "--model", "lenet", "--epochs", "4",
+                                             "--batch-size", "4", "--out", folder / "run", "--json"});
+  INFO(training.err);
+  REQUIRE(training.json()["test_top1"] == 100);
+  for (const char* epochs : {"0", "1"}) {
+    const Outcome outcome =
+        kindling_command({"compress", "--weights", folder / "run/last.ckpt", "--data", "folder:" + data, "--bits", "8",
+                          "--epochs", epochs, "--out", folder / "small.kndz", "--json"});
+    INFO(outcome.err);
+    CHECK(outcome.json()["top1_before"] == 100);
+  }
+}
+
 TEST_CASE("compress: factored layers are named, measured and read again") {
   const OptionData data;
   const Outcome outcome =
