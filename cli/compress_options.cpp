@@ -90,7 +90,8 @@ std::vector<Effect> effects_of(const CompressCommand& options) {
   });
   const bool has_patterns = std::any_of(options.bits.begin(), options.bits.end(), has_pattern);
   return {{"train", options.train.empty() || !has_weights, "beside --weights, which are there already"},
-          {"overall", !options.overall || has_density, "without a density for all layers, such as --density 0.33"},
+          {"overall", !options.overall || has_density || options.svd_weights > 0,
+           "without a density for all layers, such as --density 0.33, or --svd-weights"},
           {"gradual", !options.gradual || prunes, needs_pruning},
           {"gradual", !options.gradual || retrains, "without --epochs, as the model is pruned while it is retrained"},
           {"regrow", !options.regrow || prunes, needs_pruning},
@@ -191,8 +192,8 @@ void declare(CompressCommand& options, Settings& settings) {
                "it; table1, the SqueezeNet paper's; or auto, for each layer what --most-loss allows. Several, "
                "separated by commas; the first that fits counts");
   settings.add_switch("overall", options.overall,
-                      "Of --density: the share of all layers together, of which each keeps what it needs "
-                      "(arXiv:2010.07611)");
+                      "Of --density and --svd-weights: the share of all layers together, of which each keeps what it "
+                      "needs (pruning by arXiv:2010.07611)");
   settings.add_switch("gradual", options.gradual,
                       "Prune in ten steps during the first half of the retraining (arXiv:1710.01878)");
   settings.add_switch("regrow", options.regrow,

@@ -45,7 +45,10 @@ bool Compression::run() {
     if (!finish("narrowed")) return false;
   }
   if (options_.factors()) {
-    factor(*model_, {.layers = options_.factor_layers, .energy = options_.svd, .weights = options_.svd_weights});
+    factor(*model_, {.layers = options_.factor_layers,
+                     .energy = options_.svd,
+                     .weights = options_.svd_weights,
+                     .overall = options_.overall && options_.svd_weights > 0});
     if (!finish("factored")) return false;
   }
   if (options_.scans())

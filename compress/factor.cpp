@@ -75,6 +75,51 @@ double square_sum(const std::vector<double>& s, int64_t begin) {
   return sum;
 }
 
+/// A layer and the decomposition of its matrix.
+struct Decomposed {
+  WeightLayer layer;
+  Matrix matrix;
+  Svd parts;
+  double squares;  ///< of all values
+
+  /// By how much error^2 sinks with value i, for each weight that the value takes.
+  double gain(int64_t i) const {
+    const double value = parts.s[static_cast<size_t>(i)];
+    return squares > 0 ? value * value / squares / static_cast<double>(matrix.weights(1)) : 0;
+  }
+  /// Weights with `rank` values, or of the layer as it is if those are fewer.
+  int64_t weights(int64_t rank) const { return std::min(matrix.weights(rank), matrix.value.numel()); }
+};
+
+/// For each layer the number of values whose gain is at least a common threshold, the lowest with
+/// which all layers together keep at most `share` of their weights.
+std::vector<int64_t> ranks_overall(const std::vector<Decomposed>& layers, double share) {
+  std::vector<double> thresholds;
+  int64_t before = 0;
+  for (const Decomposed& one : layers) {
+    before += one.matrix.value.numel();
+    for (int64_t i = 0; i < std::ssize(one.parts.s); ++i) thresholds.push_back(one.gain(i));
+  }
+  std::sort(thresholds.begin(), thresholds.end(), std::greater<>());
+  const auto ranks_at = [&](double threshold) {
+    std::vector<int64_t> ranks;
+    for (const Decomposed& one : layers) {
+      int64_t rank = 0;
+      while (rank < std::ssize(one.parts.s) && one.gain(rank) >= threshold) ++rank;
+      ranks.push_back(std::max<int64_t>(rank, 1));
+    }
+    return ranks;
+  };
+  const auto fits = [&](double threshold) {
+    const std::vector<int64_t> ranks = ranks_at(threshold);
+    int64_t kept = 0;
+    for (size_t i = 0; i < layers.size(); ++i) kept += layers[i].weights(ranks[i]);
+    return static_cast<double>(kept) <= share * static_cast<double>(before);
+  };
+  const auto end = std::partition_point(thresholds.begin(), thresholds.end(), fits);
+  return ranks_at(end == thresholds.begin() ? thresholds.front() : *std::prev(end));
+}
+
 /// 0: the layer would not become smaller.
 int64_t rank_of(const Matrix& matrix, const std::vector<double>& s, const FactorOptions& options) {
   const auto full = std::ssize(s);
@@ -116,6 +161,7 @@ std::vector<Chosen> choose(Module& model, const FactorOptions& options) {
   const int given = (options.rank > 0) + (options.energy > 0) + (options.weights > 0) + (options.macs > 0);
   check(given == 1 && options.energy <= 1, "factor", "needs one of rank, energy (at most 1), weights and macs, got ",
         options.rank, ", ", options.energy, ", ", options.weights, " and ", options.macs);
+  check(!options.overall || options.weights > 0, "factor", "overall is of weights");
   std::map<std::string, Module*> modules;
   for (const auto& [path, module] : parts_with_paths(model)) modules[path] = module;
   std::vector<Chosen> result;
@@ -135,14 +181,26 @@ std::vector<Chosen> choose(Module& model, const FactorOptions& options) {
 }  // namespace
 
 std::vector<FactoredLayer> factor(Module& model, const FactorOptions& options) {
-  const std::vector<Chosen> layers = choose(model, options);
   const Definition definition = model.definition();
-  std::vector<FactoredLayer> result;
-  for (const Chosen& chosen : layers) {
-    const WeightLayer& layer = chosen.layer;
+  std::vector<Decomposed> layers;
+  for (const Chosen& chosen : choose(model, options)) {
     const Matrix matrix = matrix_of(chosen, options.form);
-    const Svd parts = svd(matrix.value);
-    const int64_t rank = rank_of(matrix, parts.s, options), weights = matrix.value.numel();
+    Svd parts = svd(matrix.value);
+    const double squares = square_sum(parts.s, 0);
+    layers.push_back({chosen.layer, matrix, std::move(parts), squares});
+  }
+  std::vector<int64_t> ranks;
+  if (options.overall) {
+    ranks = ranks_overall(layers, options.weights);
+    for (size_t i = 0; i < layers.size(); ++i)
+      if (layers[i].matrix.weights(ranks[i]) >= layers[i].matrix.value.numel()) ranks[i] = 0;
+  } else {
+    for (const Decomposed& one : layers) ranks.push_back(rank_of(one.matrix, one.parts.s, options));
+  }
+  std::vector<FactoredLayer> result;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto& [layer, matrix, parts, squares] = layers[i];
+    const int64_t rank = ranks[i], weights = matrix.value.numel();
     FactoredLayer& row = result.emplace_back(FactoredLayer{.path = layer.path,
                                                            .rank = rank,
                                                            .full_rank = std::ssize(parts.s),
@@ -152,8 +210,7 @@ std::vector<FactoredLayer> factor(Module& model, const FactorOptions& options) {
                                                            .macs = weights});
     if (rank == 0) continue;
     row.weights = matrix.weights(rank), row.macs = matrix.macs(rank);
-    if (const double whole = square_sum(parts.s, 0); whole > 0)
-      row.error = std::sqrt(square_sum(parts.s, rank) / whole);
+    if (squares > 0) row.error = std::sqrt(square_sum(parts.s, rank) / squares);
     put(model, layer, matrix, parts, rank);
   }
   model.set_definition(definition);

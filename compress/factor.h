@@ -17,7 +17,7 @@ enum class Factoring : uint8_t {
   output_channels,  ///< [O, KH KW C]: KHxKW to r channels, then 1x1
 };
 
-/// Which layers, and the rank r of each. Exactly one of the last four is above 0.
+/// Which layers, and the rank r of each. Exactly one of rank, energy, weights and macs is above 0.
 struct FactorOptions {
   std::string layers = "";  ///< pattern of their paths (nn/name_pattern.h); all by default
   Factoring form = Factoring::spatial;
@@ -25,6 +25,9 @@ struct FactorOptions {
   double energy = 0;   ///< smallest r with s_1^2 + ... + s_r^2 >= energy (s_1^2 + s_2^2 + ...)
   double weights = 0;  ///< largest r for which the two layers have at most this share of the weights
   double macs = 0;     ///< largest r for which they need at most this share of the multiply-adds
+  /// `weights` is the share that all these layers keep together, with the ranks for which the sum
+  /// of error^2 over the layers is least. A layer with few weights then keeps all that it needs.
+  bool overall = false;
 };
 
 /// What became of a layer. Multiply-adds are counted for one pixel of its output, away from the
@@ -47,9 +50,10 @@ struct FactoredLayer {
 /// The model keeps its definition: save() and load_model() know a factored layer by its tensors,
 /// "fc1/0/weight" and "fc1/1/weight".
 ///
-/// Throws ShapeError unless exactly one of rank, energy, weights and macs is given, or if energy is
-/// above 1; Error if no layer fits the pattern, if one is a convolution in groups, a factor
-/// already, or a plain member of its module (see replace()). The model is unchanged then.
+/// Throws ShapeError unless exactly one of rank, energy, weights and macs is given, if energy is
+/// above 1, or if `overall` is without weights; Error if no layer fits the pattern, if one is a
+/// convolution in groups, a factor already, or a plain member of its module (see replace()). The
+/// model is unchanged then.
 std::vector<FactoredLayer> factor(Module& model, const FactorOptions& options);
 
 }  // namespace kindling

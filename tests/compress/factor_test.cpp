@@ -123,6 +123,32 @@ TEST_CASE("factor: ranks by energy, by weights and by multiply-adds") {
   CHECK(row.weights == 108);
 }
 
+TEST_CASE("factor: overall, small layers keep all and the sum of squared errors is least") {
+  // Diagonal weights: singular values are known. A value takes 12 weights of "a", 40 of "b".
+  const auto net_of = [&] {
+    Rng rng(1);
+    Sequential net;
+    for (const auto& [name, size] : {std::pair{"a", 6}, {"b", 20}}) {
+      Linear& fc = net.add(name, Linear(size, size, rng));
+      fc.weight.value().fill_(0);
+      for (int64_t i = 0; i < size; ++i) fc.weight.value().at<float>({i, i}) = 1 / static_cast<float>(1 + i);
+    }
+    return net;
+  };
+  const auto ranks = [&](double share) {
+    Sequential net = net_of();
+    const std::vector<FactoredLayer> rows = factor(net, {.weights = share, .overall = true});
+    CHECK(static_cast<double>(rows[0].weights + rows[1].weights) <= share * 436);
+    return std::vector<int64_t>{rows[0].rank, rows[1].rank};
+  };
+  // 2 values save nothing of "a" beyond 24 weights; whole it has 36, as many as 3 would take.
+  CHECK(ranks(0.2) == std::vector<int64_t>{0, 1});
+  CHECK(ranks(0.4) == std::vector<int64_t>{0, 3});
+  CHECK(ranks(0.9) == std::vector<int64_t>{0, 8});
+  Sequential net = net_of();
+  CHECK_THROWS_WITH(factor(net, {.energy = 0.5, .overall = true}), Contains("overall is of weights"));
+}
+
 TEST_CASE("factor: macs are those that the layers count, away from the border") {
   for (const Factoring form : kForms) {
     Sequential net = conv_net({.kernel = {3, 5}, .stride = {2, 1}, .padding = {1, 2}});
