@@ -19,10 +19,10 @@ using Row = std::vector<std::string>;
 
 std::string markdown_row(const Row& cells) { return fmt::format("| {} |\n", fmt::join(cells, " | ")); }
 
-/// The first column is text, the others numbers.
-std::string markdown(const Row& headings, const std::vector<Row>& rows) {
-  std::string text = markdown_row(headings) + "|---|";
-  for (size_t i = 1; i < headings.size(); ++i) text += "---:|";
+/// The first columns are text, the others numbers.
+std::string markdown(const Row& headings, const std::vector<Row>& rows, size_t text_columns = 1) {
+  std::string text = markdown_row(headings) + "|";
+  for (size_t i = 0; i < headings.size(); ++i) text += i < text_columns ? "---|" : "---:|";
   text += "\n";
   for (const Row& row : rows) text += markdown_row(row);
   return text;
@@ -98,7 +98,7 @@ std::string settings_of(const Plan& plan) {
 std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
-  return markdown({"claim", "here it", "evidence"}, rows) + "\n" +
+  return markdown({"claim", "here it", "evidence"}, rows, /*text_columns=*/3) + "\n" +
          (one_seed ? kOneSeed : "± is two standard errors of the difference.") + "\n";
 }
 

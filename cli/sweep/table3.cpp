@@ -16,8 +16,9 @@ Plan plan_table3(const Scale& scale) {
                               {"complex bypass", "complex", {"58.8 / 82.0 %", "7.7 MB"}}};
   Plan plan{.paper_headings = {"paper: top-1 / top-5", "paper: size"}};
   for (const Row& row : rows) {
-    const std::vector<RunPlan> runs =
-        trainings(scale, row.bypass, {{"model", "squeezenet_cifar"}, {"bypass", row.bypass}});
+    std::vector<RunPlan> runs = trainings(scale, row.bypass, {{"model", "squeezenet_cifar"}, {"bypass", row.bypass}});
+    runs.front().tasks.push_back(
+        {.name = "imagenet", .words = {"info", "--model", "squeezenet1_0", "--bypass", row.bypass}});
     plan.points.push_back({.name = row.name, .runs = names_of(runs), .task = "train", .paper = row.paper});
     plan.runs.insert(plan.runs.end(), runs.begin(), runs.end());
   }
