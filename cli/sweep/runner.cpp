@@ -108,7 +108,7 @@ std::string Runner::path_of(const RunPlan& run, const std::string& file) const {
 }
 
 int64_t Runner::unfinished() const {
-  return std::count_if(runs_.begin(), runs_.end(), [](const Progress& p) { return p.next < p.run->tasks.size(); });
+  return std::count_if(runs_.begin(), runs_.end(), [](const Progress& p) { return p.unfinished(); });
 }
 
 int64_t Runner::running() const {
@@ -116,7 +116,7 @@ int64_t Runner::running() const {
 }
 
 bool Runner::may_start(const Progress& progress) const {
-  if (progress.job || progress.next == progress.run->tasks.size()) return false;
+  if (progress.job || !progress.unfinished()) return false;
   return running() < (progress.run->alone ? 1 : options_.jobs) && (!progress.run->alone || unfinished() == 1);
 }
 
@@ -149,12 +149,11 @@ bool Runner::reap(Progress& progress) {
   const RunPlan& run = *progress.run;
   const std::shared_ptr<Job> job = std::move(progress.job);
   const Task& task = job->task;
-  const std::string out = path_of(run, task.name + ".out"), log = path_of(run, task.name + ".log");
   if (end->code != 0) {
-    if (stop_->load()) return true;
-    throw Error(fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said", run.name,
-                            command_line(task), end->code, last_words(log), log));
+    if (!stop_->load()) fail(progress, task, end->code);
+    return true;
   }
+  const std::string out = path_of(run, task.name + ".out");
   const TaskResult result{.command = command_line(task),
                           .result = nlohmann::json::parse(read_file(out)),
                           .threads = job->threads,
@@ -168,6 +167,17 @@ bool Runner::reap(Progress& progress) {
   status_.print(fmt::format("{} {}{}, {}{}", run.name, task.name, accuracy_text(result.result),
                             duration(result.ended - result.began), time_left(work_done())));
   return true;
+}
+
+void Runner::fail(Progress& progress, const Task& task, int exit_code) {
+  const std::string log = path_of(*progress.run, task.name + ".log");
+  const std::string failure =
+      fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said", progress.run->name,
+                  command_line(task), exit_code, last_words(log), log);
+  if (std::all_of(runs_.begin(), runs_.end(), [](const Progress& p) { return p.next == 0; })) throw Error(failure);
+  progress.failed = true;
+  failures_ += failure + "\n";
+  status_.print(fmt::format("{} {} has failed; the other runs go on", progress.run->name, task.name));
 }
 
 void Runner::stop_all() {
@@ -235,6 +245,9 @@ bool Runner::run() {
     throw;
   }
   status_.clear();
+  if (!failures_.empty())
+    throw Error(fmt::format("{}the other runs are done; kindling sweep --resume {} tries again what has failed",
+                            failures_, shell_word(options_.folder)));
   return true;
 }
 

@@ -32,8 +32,8 @@ class Runner {
   ~Runner();
 
   /// Until all is done. False if it was asked to stop; the trainings have then written their
-  /// checkpoints. Throws Error with the last words of a command that has failed; the others are
-  /// stopped.
+  /// checkpoints. If a command fails, its run ends, and Error with the last words of the command is
+  /// thrown when the other runs are done. If nothing has gone well before, it is thrown at once.
   bool run();
 
  private:
@@ -43,12 +43,16 @@ class Runner {
     const RunPlan* run = nullptr;
     size_t next = 0;  ///< task
     std::shared_ptr<Job> job = {};
+    bool failed = false;
+
+    bool unfinished() const { return !failed && next < run->tasks.size(); }
   };
 
   bool may_start(const Progress& progress) const;
   void start(Progress& progress);
   /// Takes what has ended. False as long as nothing has.
   bool reap(Progress& progress);
+  void fail(Progress& progress, const Task& task, int exit_code);
   void stop_all();
   int64_t unfinished() const;
   int64_t running() const;
@@ -61,6 +65,7 @@ class Runner {
   RunnerOptions options_;
   const std::atomic<bool>* stop_;
   std::vector<Progress> runs_;
+  std::string failures_;  ///< what is thrown in the end
   double all_work_ = 0, work_before_ = 0, began_ = 0;
   terminal::StatusLine status_;
 };

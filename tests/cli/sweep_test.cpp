@@ -255,6 +255,21 @@ TEST_CASE("what a sweep refuses") {
   fails({"sweep", "--resume", folder / "sweep"}, 1, "none-0/train.json: is damaged");
 }
 
+TEST_CASE("a run of a sweep that fails does not stop the others, and is tried again") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green"}, 40, 32);
+  fs::create_directories(folder / "sweep/simple-0/fp32.safetensors/x");  // no file can be written in its place
+  const Outcome outcome = kindling_command({"sweep", "--experiment", "table3", "--data", "folder:" + (folder / "data"),
+                                            "--seeds", "1", "--epochs", "1", "--jobs", "1", "--out", folder / "sweep"});
+  INFO(outcome.err);
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Contains("simple-0") && Contains("tries again what has failed"));
+  CHECK(fs::exists(folder / "sweep/complex-0/train.json"));
+  CHECK_FALSE(fs::exists(folder / "sweep/table.md"));
+  fs::remove_all(folder / "sweep/simple-0/fp32.safetensors");
+  CHECK(kindling_command({"sweep", "--resume", folder / "sweep"}).code == 0);
+}
+
 TEST_CASE("a sweep tells which command has failed, and what it said") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green"}, 8, 32);
