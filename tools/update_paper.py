@@ -45,7 +45,12 @@ def main(sweeps):
     (DOCS / "paper" / "claims.md").write_text(all_claims())
     page = DOCS / "paper.md"
     block = re.compile(r"(<!-- (paper/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-    page.write_text(block.sub(lambda m: m[1] + (DOCS / m[2]).read_text() + m[3], page.read_text()))
+
+    def filled(match):
+        file = DOCS / match[2]
+        return match[1] + file.read_text() + match[3] if file.exists() else match[0]
+
+    page.write_text(block.sub(filled, page.read_text()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #include <kindling/cli/sweep/report.h>
 
 #include <algorithm>
-#include <sstream>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -202,23 +202,47 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
-std::string plot_script(const Experiment& experiment, const std::vector<PointResult>& points, const std::string& head) {
-  std::ostringstream script;
-  script << "$points << EOD\n";
+/// A label beside each point, on the side where there is room (a logarithmic axis has it on the
+/// right), and above it if the nearest other point is lower, else below.
+std::string labels_of(const std::vector<PointResult>& points, bool log_bytes) {
+  // Places in a unit square.
+  std::vector<double> x, y;
+  for (const PointResult& point : points) {
+    x.push_back(log_bytes ? std::log(point.bytes.value) : point.bytes.value);
+    y.push_back(point.top1->value);
+  }
+  for (std::vector<double>* places : {&x, &y}) {
+    const auto [first, last] = std::minmax_element(places->begin(), places->end());
+    const double begin = *first, width = *last > *first ? *last - *first : 1;
+    for (double& place : *places) place = (place - begin) / width;
+  }
+  std::string labels;
+  for (size_t i = 0; i < points.size(); ++i) {
+    size_t nearest = i;
+    const auto distance = [&](size_t j) { return std::hypot(x[j] - x[i], y[j] - y[i]); };
+    for (size_t j = 0; j < points.size(); ++j)
+      if (j != i && (nearest == i || distance(j) < distance(nearest))) nearest = j;
+    constexpr double kMuchOfTheWidth = 0.7;
+    const bool to_the_right = log_bytes || x[i] <= kMuchOfTheWidth, above = y[i] >= y[nearest];
+    labels += fmt::format("set label {} at {},{} {} offset {},{} noenhanced\n", quoted(points[i].point->name),
+                          points[i].bytes.value / 1e6, points[i].top1->value, to_the_right ? "left" : "right",
+                          to_the_right ? 0.6 : -0.6, above ? 0.7 : -0.7);
+  }
+  return labels;
+}
+
+std::string plot_script(const Experiment& experiment, std::vector<PointResult> points, const std::string& head) {
+  std::erase_if(points, [](const PointResult& point) { return !point.top1; });
+  std::string data;
   for (const PointResult& point : points)
-    if (point.top1)
-      script << fmt::format("{} {} {} {}\n", point.bytes.value / 1e6, point.top1->value, two_errors(*point.top1),
-                            quoted(point.point->name));
-  script << "EOD\n"
-         << head << "unset key\nset xlabel 'file, MB'\nset ylabel 'top-1, per cent'\n"
-         << "set offsets graph 0.12, graph 0.12, graph 0.1, graph 0.1\nset bars small\n"
-         << (experiment.look.log_bytes ? "set logscale x\n" : "")
-         << fmt::format("set title {} noenhanced textcolor rgb '#404040'\n", quoted(experiment.title)) << "plot "
-         << (experiment.look.line ? "$points using 1:2 with lines ls 1, " : "")
-         << "$points using 1:2:3 with yerrorbars ls 2 ps 0.6, "
-         << "$points every 2 using 1:($2+$3):4 with labels offset 0,0.7 noenhanced, "
-         << "$points every 2::1 using 1:($2-$3):4 with labels offset 0,-0.7 noenhanced\n";
-  return script.str();
+    data += fmt::format("{} {} {}\n", point.bytes.value / 1e6, point.top1->value, two_errors(*point.top1));
+  return fmt::format(
+      "$points << EOD\n{}EOD\n{}unset key\nset xlabel 'file, MB'\nset ylabel 'top-1, per cent'\n"
+      "set offsets graph 0.12, graph 0.12, graph 0.1, graph 0.1\nset bars small\n{}"
+      "set title {} noenhanced textcolor rgb '#404040'\n{}plot {}$points using 1:2:3 with yerrorbars ls 2 ps 0.6\n",
+      data, head, experiment.look.log_bytes ? "set logscale x\n" : "", quoted(experiment.title),
+      labels_of(points, experiment.look.log_bytes),
+      experiment.look.line ? "$points using 1:2 with lines ls 1, " : "");
 }
 
 void draw(const std::string& folder, const Experiment& experiment, const std::vector<PointResult>& points) {
