@@ -58,3 +58,15 @@ TEST_CASE("every example is built and run") {
     CHECK(run.find(name) != std::string::npos);
   }
 }
+TEST_CASE("every table of docs/paper.md is what a sweep has written") {
+  const std::string docs = KINDLING_SOURCE_DIR + std::string{"/docs/"}, page = read_file(docs + "paper.md");
+  const std::string begin = "<!-- paper/", end = "<!-- end -->";
+  int64_t blocks = 0;
+  for (size_t at = page.find(begin); at != std::string::npos; at = page.find(begin, at + 1), ++blocks) {
+    const size_t name = at + 5, text = page.find(" -->\n", name) + 5;
+    const std::string file = page.substr(name, text - 5 - name);
+    INFO(file);
+    CHECK(page.substr(text, page.find(end, text) - text) == read_file(docs + file));
+  }
+  CHECK(blocks >= 16);
+}
