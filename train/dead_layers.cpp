@@ -20,17 +20,19 @@ bool is_zero(const Tensor& x) {
   });
 }
 
-/// The layer with parameters behind which the outputs for `input` are first all 0, "" if there is
-/// none.
-std::string first_zero_output(Module& model, const Tensor& input) {
+/// The layers with parameters behind which an output for `input` is all 0, in the order of the
+/// forward pass.
+std::vector<std::string> zero_outputs(Module& model, const Tensor& input) {
   std::set<std::string> owners;
   for (const auto& [name, parameter] : model.named_parameters()) owners.insert(layer_of(name));
-  std::string latest, found;
+  std::string latest;
+  std::vector<std::string> found;
   const EvaluationMode evaluation(model);
   const NoGrad no_grad;
   const CallObserver observer([&](Module&, const std::string& path, const Variable&, const Variable& output) {
     if (owners.contains(path)) latest = path;
-    if (found.empty() && is_zero(output.value())) found = latest;
+    if (!latest.empty() && (found.empty() || found.back() != latest) && is_zero(output.value()))
+      found.push_back(latest);
   });
   model(input);
   return found;
@@ -46,21 +48,26 @@ DeadLayers::DeadLayers(Module& model) {
   }
 }
 
+bool DeadLayers::learns(const Layer& layer) {
+  return std::any_of(layer.parameters.begin(), layer.parameters.end(),
+                     [](const Variable& p) { return p.requires_grad() && p.grad().defined(); });
+}
+
 bool DeadLayers::is_silent(const Layer& layer) {
-  bool looked = false;
-  for (const Variable& parameter : layer.parameters) {
-    if (!parameter.requires_grad() || !parameter.grad().defined()) continue;
-    if (!is_zero(parameter.grad())) return false;
-    looked = true;
-  }
-  return looked;
+  return learns(layer) && std::all_of(layer.parameters.begin(), layer.parameters.end(), [](const Variable& p) {
+           return !p.requires_grad() || !p.grad().defined() || is_zero(p.grad());
+         });
 }
 
 bool DeadLayers::look(double loss, bool same_output) {
   const bool learning = loss >= kNothingToLearn;
   for (Layer& layer : layers_) layer.silent = learning && is_silent(layer) ? layer.silent + 1 : 0;
   same_output_ = learning && same_output ? same_output_ + 1 : 0;
-  return same_output_ >= kUpdates || std::any_of(layers_.begin(), layers_.end(), is_dead);
+  const auto first = std::find_if(layers_.begin(), layers_.end(), learns);
+  const bool first_learns = first != layers_.end() && first->silent == 0;
+  return same_output_ >= kUpdates || std::any_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
+           return is_dead(layer) && (layer.outputs() >= kFewOutputs || !first_learns);
+         });
 }
 
 std::string DeadLayers::describe(Module& model, const Tensor& input) const {
@@ -68,10 +75,17 @@ std::string DeadLayers::describe(Module& model, const Tensor& input) const {
   const std::string updates = std::to_string(kUpdates) + " updates";
   if (dead == layers_.rend())
     return "the network has given every sample the same output for " + updates + ": it learns nothing from the inputs";
-  const std::string zero = first_zero_output(model, input);
+  const std::vector<std::string> zero = zero_outputs(model, input);
+  const auto has_many = [&](const std::string& path) {
+    return std::any_of(layers_.begin(), layers_.end(),
+                       [&](const Layer& layer) { return layer.path == path && layer.outputs() >= kFewOutputs; });
+  };
+  const auto cause = std::find_if(zero.begin(), zero.end(), has_many);
   if (!zero.empty())
-    return zero + " is dead: its ReLU is 0 for every sample, so that nothing behind it gets a signal and nothing " +
-           "before it a gradient; " + updates + " have changed nothing";
+    return (cause == zero.end() ? zero.front() : *cause) +
+           " is dead: its ReLU is 0 for every sample, so that nothing behind it gets a signal and nothing before it a "
+           "gradient; " +
+           updates + " have changed nothing";
   return (dead->path.empty() ? "the model" : dead->path) + " is dead: its gradient has been exactly 0 for " + updates;
 }
 

@@ -11,12 +11,14 @@ namespace kindling {
 
 /// Watches the updates of a training. If a layer's ReLU is 0 for every sample, its gradient is
 /// exactly 0. The layer then never moves again, and neither do layers that reach the loss only
-/// through it. Watching costs next to nothing, because a living layer already shows a gradient
-/// other than 0 in its first numbers.
+/// through it. A layer of fewer than kFewOutputs outputs may die while the first layer still learns,
+/// past it: filters die one by one in healthy networks too. Watching costs next to nothing, because
+/// a living layer already shows a gradient other than 0 in its first numbers.
 class DeadLayers {
  public:
   /// A layer is dead after so many updates in a row with a gradient of 0.
   static constexpr int64_t kUpdates = 200;
+  static constexpr int64_t kFewOutputs = 8;
 
   explicit DeadLayers(Module& model);
 
@@ -36,7 +38,13 @@ class DeadLayers {
     std::string path;
     Variables parameters;
     int64_t silent = 0;  ///< updates in a row in which all its gradients were 0
+
+    int64_t outputs() const {
+      const Shape& shape = parameters.front().shape();
+      return shape.rank() == 0 ? 1 : shape[0];
+    }
   };
+  static bool learns(const Layer& layer);
   static bool is_silent(const Layer& layer);
   static bool is_dead(const Layer& layer) { return layer.silent >= kUpdates; }
 

@@ -176,7 +176,7 @@ void Runner::fail(Progress& progress, const Task& task, int exit_code) {
                   command_line(task), exit_code, last_words(log), log);
   if (std::all_of(runs_.begin(), runs_.end(), [](const Progress& p) { return p.next == 0; })) throw Error(failure);
   progress.failed = true;
-  failures_ += failure + "\n";
+  failures_ += failure + "\n  ";
   status_.print(fmt::format("{} {} has failed; the other runs go on", progress.run->name, task.name));
 }
 

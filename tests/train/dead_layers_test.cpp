@@ -79,6 +79,18 @@ TEST_CASE("a dead layer of SqueezeNet is named", "[model]") {
   CHECK_THAT(train(net, kUpdates, {.micro_batch = 2}), Catch::Contains(layer + " is dead"));
 }
 
+TEST_CASE("a branch of few filters may die", "[model]") {
+  Rng rng(1);
+  SqueezeNet net = squeezenet("squeezenet_cifar", {.pct3x3 = 0.99}, {.classes = 4, .channels = 2, .dropout = 0}, rng);
+  for (const char* layer : {"fire2/expand1x1", "fire5/expand1x1"}) {
+    CHECK(parameter(net, std::string(layer) + "/bias").numel() < DeadLayers::kFewOutputs);
+    kill(net, std::string(layer) + "/bias");
+  }
+  CHECK(train(net, kUpdates + 50, {.micro_batch = 2}).empty());
+  kill(net, "fire5/expand3x3/bias");  // then nothing passes
+  CHECK_THAT(train(net, kUpdates, {.micro_batch = 2}), Catch::Contains("fire5/expand3x3 is dead"));
+}
+
 TEST_CASE("a fully connected layer with a dead ReLU is named", "[model]") {
   Rng rng(1);
   Sequential net;
