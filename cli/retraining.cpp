@@ -60,14 +60,9 @@ Retraining::Retraining(const Choice& choice) : epochs_(choice.epochs) {
 void Retraining::open_data() {
   const std::optional<TrainedOn> before = read_trained_on(options_.model.file());
   const std::string& spec = options_.data.data;
-  if (epochs_ == 0) {
-    data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
-    if (has_train_and_test(spec)) {  // as after retraining, whose val/ decides
-      if (how.labels.empty() && before && before->folder) how.classes = before->folder->classes;
-      measured_ = options_.data.open(how).test;
-    } else {
-      measured_ = choose_for_eval(spec, how, before).set.images;
-    }
+  if (epochs_ == 0 && !has_train_and_test(spec)) {
+    const data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
+    measured_ = choose_for_eval(spec, how, before).set.images;
     data_.train = measured_;
     return;
   }

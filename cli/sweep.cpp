@@ -175,7 +175,7 @@ Json to_json(const SweepCommand& options, const Experiment& experiment, const st
                       {"macs", point.macs ? Json(*point.macs) : Json()},
                       {"parameters_1000_classes", point.of_imagenet ? Json(*point.of_imagenet) : Json()},
                       {"runs", point.point->runs}});
-  for (const Claim& claim : claims_of(experiment, results))
+  for (const Claim& claim : experiment.claims(results))
     claims.push_back({{"claim", claim.text}, {"verdict", word_of(claim.verdict)}, {"evidence", claim.evidence}});
   return {{"experiment", experiment.name}, {"out", options.out}, {"points", points}, {"claims", claims}};
 }
@@ -186,7 +186,7 @@ void print_result(const SweepCommand& options, const Experiment& experiment, con
   Table table(headings_of(experiment, plan));
   for (const std::vector<std::string>& row : rows_of(experiment, results)) table.add(row);
   print("{}\n", table.text(style));
-  for (const Claim& claim : claims_of(experiment, results))
+  for (const Claim& claim : experiment.claims(results))
     print("{}: {} ({})\n", style.bold(word_of(claim.verdict)), claim.text, claim.evidence);
   if (has_one_seed(results)) print("{}\n", kOneSeed);
   print("\nthe tables, commands and the plot are in {}\n", printable(options.out));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include <kindling/nn/conv.h>
 #include <kindling/nn/factored.h>
@@ -91,8 +92,15 @@ struct Decomposed {
   int64_t weights(int64_t rank) const { return std::min(matrix.weights(rank), matrix.value.numel()); }
 };
 
+Decomposed decompose(const Chosen& chosen, Factoring form) {
+  const Matrix matrix = matrix_of(chosen, form);
+  Svd parts = svd(matrix.value);
+  const double squares = square_sum(parts.s, 0);
+  return {chosen.layer, matrix, std::move(parts), squares};
+}
+
 /// For each layer the number of values whose gain is at least a common threshold, the lowest with
-/// which all layers together keep at most `share` of their weights.
+/// which all layers together keep at most `share` of their weights. 0: the layer stays as it is.
 std::vector<int64_t> ranks_overall(const std::vector<Decomposed>& layers, double share) {
   std::vector<double> thresholds;
   int64_t before = 0;
@@ -117,7 +125,10 @@ std::vector<int64_t> ranks_overall(const std::vector<Decomposed>& layers, double
     return static_cast<double>(kept) <= share * static_cast<double>(before);
   };
   const auto end = std::partition_point(thresholds.begin(), thresholds.end(), fits);
-  return ranks_at(end == thresholds.begin() ? thresholds.front() : *std::prev(end));
+  std::vector<int64_t> ranks = ranks_at(end == thresholds.begin() ? thresholds.front() : *std::prev(end));
+  for (size_t i = 0; i < layers.size(); ++i)
+    if (layers[i].matrix.weights(ranks[i]) >= layers[i].matrix.value.numel()) ranks[i] = 0;
+  return ranks;
 }
 
 /// 0: the layer would not become smaller.
@@ -182,25 +193,18 @@ std::vector<Chosen> choose(Module& model, const FactorOptions& options) {
 
 std::vector<FactoredLayer> factor(Module& model, const FactorOptions& options) {
   const Definition definition = model.definition();
-  std::vector<Decomposed> layers;
-  for (const Chosen& chosen : choose(model, options)) {
-    const Matrix matrix = matrix_of(chosen, options.form);
-    Svd parts = svd(matrix.value);
-    const double squares = square_sum(parts.s, 0);
-    layers.push_back({chosen.layer, matrix, std::move(parts), squares});
-  }
+  const std::vector<Chosen> chosen = choose(model, options);
+  std::vector<Decomposed> all;  // of large layers they are large: only if they are needed together
   std::vector<int64_t> ranks;
   if (options.overall) {
-    ranks = ranks_overall(layers, options.weights);
-    for (size_t i = 0; i < layers.size(); ++i)
-      if (layers[i].matrix.weights(ranks[i]) >= layers[i].matrix.value.numel()) ranks[i] = 0;
-  } else {
-    for (const Decomposed& one : layers) ranks.push_back(rank_of(one.matrix, one.parts.s, options));
+    for (const Chosen& one : chosen) all.push_back(decompose(one, options.form));
+    ranks = ranks_overall(all, options.weights);
   }
   std::vector<FactoredLayer> result;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    const auto& [layer, matrix, parts, squares] = layers[i];
-    const int64_t rank = ranks[i], weights = matrix.value.numel();
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const auto& [layer, matrix, parts, squares] = options.overall ? all[i] : decompose(chosen[i], options.form);
+    const int64_t rank = options.overall ? ranks[i] : rank_of(matrix, parts.s, options);
+    const int64_t weights = matrix.value.numel();
     FactoredLayer& row = result.emplace_back(FactoredLayer{.path = layer.path,
                                                            .rank = rank,
                                                            .full_rank = std::ssize(parts.s),

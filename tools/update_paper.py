@@ -16,44 +16,56 @@ import sys
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
 FILES = ["table.md", "claims.md", "commands.md", "times.md", "speed.md", "points.csv", "runs.csv", "times.csv",
          "plot.svg", "plot.png"]
-
-
 EXPERIMENTS = {"table2": "Table 2", "table3": "Table 3", "figure3a": "Figure 3 (a)", "figure3b": "Figure 3 (b)",
                "strategies": "Section 3.1"}
 
 
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+
+
+def copy_files(sweeps):
+    for name in EXPERIMENTS:
+        if not (sweeps / name / "table.md").exists():
+            continue
+        shutil.rmtree(DOCS / "paper" / name, ignore_errors=True)
+        (DOCS / "paper" / name).mkdir(parents=True)
+        for file in FILES:
+            if (sweeps / name / file).exists():
+                shutil.copyfile(sweeps / name / file, DOCS / "paper" / name / file)
+
+
 def all_claims():
     """One table of the claims of all experiments."""
-    rows = ["| of | claim | here it | evidence |", "|---|---|---|---|"]
+    rows = ["| where | claim | here | evidence |", "|---|---|---|---|"]
     for name, title in EXPERIMENTS.items():
         path = DOCS / "paper" / name / "claims.md"
-        for line in path.read_text().splitlines()[2:] if path.exists() else []:
+        for line in read(path).splitlines()[2:] if path.exists() else []:
             if line.startswith("|"):
                 rows.append(f"| {title} {line}")
     return "\n".join(rows) + "\n"
 
 
-def main(sweeps):
-    for folder in sorted(pathlib.Path(sweeps).iterdir()):
-        if not (folder / "table.md").exists():
-            continue
-        target = DOCS / "paper" / folder.name
-        target.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, target / name)
-    (DOCS / "paper" / "claims.md").write_text(all_claims())
-    page = DOCS / "paper.md"
+def fill_page(page):
     block = re.compile(r"(<!-- (paper/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
     def filled(match):
         file = DOCS / match[2]
-        return match[1] + file.read_text() + match[3] if file.exists() else match[0]
+        if not file.exists():
+            print(f"there is no {file}: its block stays as it is", file=sys.stderr)
+            return match[0]
+        return match[1] + read(file) + match[3]
 
-    page.write_text(block.sub(filled, page.read_text()))
+    write(page, block.sub(filled, read(page)))
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(sys.argv[1])
+    copy_files(pathlib.Path(sys.argv[1]))
+    write(DOCS / "paper" / "claims.md", all_claims())
+    fill_page(DOCS / "paper.md")

@@ -59,19 +59,26 @@ bool DeadLayers::is_silent(const Layer& layer) {
          });
 }
 
+bool DeadLayers::first_learns() const {
+  const auto first = std::find_if(layers_.begin(), layers_.end(), learns);
+  return first != layers_.end() && first->silent == 0;
+}
+
+bool DeadLayers::ends_training(const Layer& layer) const {
+  return is_dead(layer) && (layer.outputs() >= kFewOutputs || !first_learns());
+}
+
 bool DeadLayers::look(double loss, bool same_output) {
   const bool learning = loss >= kNothingToLearn;
   for (Layer& layer : layers_) layer.silent = learning && is_silent(layer) ? layer.silent + 1 : 0;
   same_output_ = learning && same_output ? same_output_ + 1 : 0;
-  const auto first = std::find_if(layers_.begin(), layers_.end(), learns);
-  const bool first_learns = first != layers_.end() && first->silent == 0;
-  return same_output_ >= kUpdates || std::any_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
-           return is_dead(layer) && (layer.outputs() >= kFewOutputs || !first_learns);
-         });
+  return same_output_ >= kUpdates ||
+         std::any_of(layers_.begin(), layers_.end(), [this](const Layer& layer) { return ends_training(layer); });
 }
 
 std::string DeadLayers::describe(Module& model, const Tensor& input) const {
-  const auto dead = std::find_if(layers_.rbegin(), layers_.rend(), is_dead);
+  const auto dead =
+      std::find_if(layers_.rbegin(), layers_.rend(), [this](const Layer& layer) { return ends_training(layer); });
   const std::string updates = std::to_string(kUpdates) + " updates";
   if (dead == layers_.rend())
     return "the network has given every sample the same output for " + updates + ": it learns nothing from the inputs";
@@ -80,9 +87,10 @@ std::string DeadLayers::describe(Module& model, const Tensor& input) const {
     return std::any_of(layers_.begin(), layers_.end(),
                        [&](const Layer& layer) { return layer.path == path && layer.outputs() >= kFewOutputs; });
   };
-  const auto cause = std::find_if(zero.begin(), zero.end(), has_many);
-  if (!zero.empty())
-    return (cause == zero.end() ? zero.front() : *cause) +
+  auto cause = std::find_if(zero.begin(), zero.end(), has_many);
+  if (cause == zero.end() && !first_learns()) cause = zero.begin();
+  if (cause != zero.end())
+    return *cause +
            " is dead: its ReLU is 0 for every sample, so that nothing behind it gets a signal and nothing before it a "
            "gradient; " +
            updates + " have changed nothing";

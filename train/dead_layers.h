@@ -18,6 +18,7 @@ class DeadLayers {
  public:
   /// A layer is dead after so many updates in a row with a gradient of 0.
   static constexpr int64_t kUpdates = 200;
+  /// The narrowest layers of SqueezeNet's experiments have one to five filters.
   static constexpr int64_t kFewOutputs = 8;
 
   explicit DeadLayers(Module& model);
@@ -47,6 +48,9 @@ class DeadLayers {
   static bool learns(const Layer& layer);
   static bool is_silent(const Layer& layer);
   static bool is_dead(const Layer& layer) { return layer.silent >= kUpdates; }
+  bool first_learns() const;
+  /// Whether it is dead and no small branch.
+  bool ends_training(const Layer& layer) const;
 
   std::vector<Layer> layers_;  ///< that have parameters, in the order of the forward pass
   int64_t same_output_ = 0;    ///< updates in a row in which every sample had the same output

@@ -4,8 +4,27 @@
 
 namespace kindling::cli {
 
-Verdict verdict_on_gain(const Mean& gain) {
-  return is_clear(gain) ? Verdict::holds : gain.value > 0 ? Verdict::in_part : Verdict::does_not;
+Verdict rises(const Mean& gain) {
+  if (!gain.error) return Verdict::not_clear;
+  return gain.low() > 0 ? Verdict::holds : gain.high() < 0 ? Verdict::does_not : Verdict::not_clear;
+}
+
+Verdict falls_by_at_most(double points, const Mean& gain) {
+  if (!gain.error) return Verdict::not_clear;
+  return gain.low() >= -points ? Verdict::holds : gain.high() < -points ? Verdict::does_not : Verdict::not_clear;
+}
+
+Verdict stays(const Mean& gain) {
+  if (!gain.error) return Verdict::not_clear;
+  if (gain.low() >= -kSame && gain.high() <= kSame) return Verdict::holds;
+  return gain.high() < -kSame || gain.low() > kSame ? Verdict::does_not : Verdict::not_clear;
+}
+
+Verdict both(Verdict a, Verdict b) {
+  using enum Verdict;
+  if (a == b) return a;
+  if (a == does_not || b == does_not) return a == holds || b == holds ? in_part : does_not;
+  return not_clear;  // one of them
 }
 
 const std::vector<Experiment>& experiments() {
@@ -26,7 +45,11 @@ const std::vector<Experiment>& experiments() {
        {.of_imagenet = true, .line = true},
        plan_figure3b,
        claims_of_figure3b},
-      {"strategies", "Section 3.1: the three strategies", {.macs = true}, plan_strategies, claims_of_strategies},
+      {"strategies",
+       "Section 3.1: the three strategies",
+       {.macs = true, .by_macs = true},
+       plan_strategies,
+       claims_of_strategies},
   };
   return all;
 }

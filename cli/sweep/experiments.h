@@ -9,7 +9,7 @@
 
 namespace kindling::cli {
 
-enum class Verdict : uint8_t { holds, in_part, does_not };
+enum class Verdict : uint8_t { holds, in_part, does_not, not_clear };
 
 /// What the paper says, and what has come out here.
 struct Claim {
@@ -18,8 +18,16 @@ struct Claim {
   std::string evidence;
 };
 
-/// Of "it rises": holds if the gain is clear, in part if there is one.
-Verdict verdict_on_gain(const Mean& gain);
+/// Points of top-1 that count as nothing where a claim says "the same".
+inline constexpr double kSame = 1;
+/// "It rises": whether all of the gain's interval is above 0, or all of it below.
+Verdict rises(const Mean& gain);
+/// "It falls by no more than so many points": likewise.
+Verdict falls_by_at_most(double points, const Mean& gain);
+/// "It stays": whether all of the interval is within kSame points, or all of it outside.
+Verdict stays(const Mean& gain);
+/// Of a claim with two halves, neither of them in part: in part if one holds and one does not.
+Verdict both(Verdict a, Verdict b);
 
 /// How the results are shown.
 struct Look {
@@ -28,6 +36,7 @@ struct Look {
   bool of_imagenet = false;
   bool line = false;       ///< the points of the plot are joined
   bool log_bytes = false;  ///< axis of the plot
+  bool by_macs = false;    ///< the axis has multiply-adds
 };
 
 struct Experiment {

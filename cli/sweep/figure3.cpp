@@ -1,5 +1,4 @@
 // Figure 3 of the paper: accuracy against size, (a) by the squeeze ratio, (b) by the share of 3x3 filters.
-#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -48,25 +47,18 @@ const PointResult& point_called(const std::vector<PointResult>& points, const st
   throw Error("there is no point " + name);
 }
 
-/// "Accuracy rises from A to B", and "from B on it stays": by the point after B that is farthest
-/// from it.
+/// "Accuracy rises from A to B", and "from B on it stays": in part if it goes on, but gains less than
+/// half as much.
 std::vector<Claim> rise_and_plateau(const std::vector<PointResult>& points, const std::string& what,
                                     const std::string& from, const std::string& to) {
-  const PointResult &first = point_called(points, from), &knee = point_called(points, to);
-  const auto from_knee = [&](const PointResult& point) { return difference(*point.top1, *knee.top1); };
-  const PointResult& farthest =
-      *std::max_element(points.begin() + (&knee - points.data()) + 1, points.end(), [&](const auto& a, const auto& b) {
-        return std::abs(from_knee(a).value) < std::abs(from_knee(b).value);
-      });
-  const Mean rise = difference(*knee.top1, *first.top1), rest = from_knee(farthest);
-  const bool goes_on = is_clear(rest), falls = is_clear({-rest.value, rest.error});
-  const bool less_steep = std::abs(rest.value) < std::abs(rise.value) / 2;
-  const Verdict stays = !goes_on && !falls ? Verdict::holds : less_steep ? Verdict::in_part : Verdict::does_not;
-  return {{fmt::format("Accuracy rises with the {} from {} to {}.", what, from, to), verdict_on_gain(rise),
+  const PointResult &first = point_called(points, from), &knee = point_called(points, to), &last = points.back();
+  const Mean rise = gain(first, knee), rest = gain(knee, last);
+  Verdict flat = stays(rest);
+  if (flat == Verdict::does_not && std::abs(rest.value) < std::abs(rise.value) / 2) flat = Verdict::in_part;
+  return {{fmt::format("Accuracy rises with the {} from {} to {}.", what, from, to), rises(rise),
            fmt::format("{} of top-1, for {:.1f} times the parameters", points_text(rise),
                        static_cast<double>(knee.parameters) / static_cast<double>(first.parameters))},
-          {fmt::format("From {} to {} it stays.", to, points.back().point->name), stays,
-           fmt::format("at most {} of top-1, at {}", points_text(rest), farthest.point->name)}};
+          {fmt::format("From {} to {} it stays.", to, last.point->name), flat, points_text(rest) + " of top-1"}};
 }
 
 }  // namespace

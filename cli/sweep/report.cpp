@@ -98,8 +98,8 @@ std::string settings_of(const Plan& plan) {
 std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
-  return markdown({"claim", "here it", "evidence"}, rows, /*text_columns=*/3) + "\n" +
-         (one_seed ? kOneSeed : "± is two standard errors of the difference.") + "\n";
+  return markdown({"claim", "here", "evidence"}, rows, /*text_columns=*/3) + "\n" +
+         (one_seed ? kOneSeed : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") + "\n";
 }
 
 /// Every command of the first run of each point; the other seeds have the same.
@@ -202,13 +202,19 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
+/// Where a point stands along the axis of the plot.
+double place_of(const PointResult& point, const Look& look) {
+  return 1e-6 * (look.by_macs ? static_cast<double>(point.macs.value_or(0)) : point.bytes.value);
+}
+
 /// A label beside each point, on the side where there is room (a logarithmic axis has it on the
 /// right), and above it if the nearest other point is lower, else below.
-std::string labels_of(const std::vector<PointResult>& points, bool log_bytes) {
+std::string labels_of(const std::vector<PointResult>& points, const Look& look) {
+  if (points.empty()) return "";
   // Places in a unit square.
   std::vector<double> x, y;
   for (const PointResult& point : points) {
-    x.push_back(log_bytes ? std::log(point.bytes.value) : point.bytes.value);
+    x.push_back(look.log_bytes ? std::log(place_of(point, look)) : place_of(point, look));
     y.push_back(point.top1->value);
   }
   for (std::vector<double>* places : {&x, &y}) {
@@ -223,9 +229,9 @@ std::string labels_of(const std::vector<PointResult>& points, bool log_bytes) {
     for (size_t j = 0; j < points.size(); ++j)
       if (j != i && (nearest == i || distance(j) < distance(nearest))) nearest = j;
     constexpr double kMuchOfTheWidth = 0.7;
-    const bool to_the_right = log_bytes || x[i] <= kMuchOfTheWidth, above = y[i] >= y[nearest];
+    const bool to_the_right = look.log_bytes || x[i] <= kMuchOfTheWidth, above = y[i] >= y[nearest];
     labels += fmt::format("set label {} at {},{} {} offset {},{} noenhanced\n", quoted(points[i].point->name),
-                          points[i].bytes.value / 1e6, points[i].top1->value, to_the_right ? "left" : "right",
+                          place_of(points[i], look), points[i].top1->value, to_the_right ? "left" : "right",
                           to_the_right ? 0.6 : -0.6, above ? 0.7 : -0.7);
   }
   return labels;
@@ -233,16 +239,17 @@ std::string labels_of(const std::vector<PointResult>& points, bool log_bytes) {
 
 std::string plot_script(const Experiment& experiment, std::vector<PointResult> points, const std::string& head) {
   std::erase_if(points, [](const PointResult& point) { return !point.top1; });
+  const Look& look = experiment.look;
   std::string data;
   for (const PointResult& point : points)
-    data += fmt::format("{} {} {}\n", point.bytes.value / 1e6, point.top1->value, two_errors(*point.top1));
+    data += fmt::format("{} {} {}\n", place_of(point, look), point.top1->value, point.top1->margin);
   return fmt::format(
-      "$points << EOD\n{}EOD\n{}unset key\nset xlabel 'file, MB'\nset ylabel 'top-1, per cent'\n"
+      "$points << EOD\n{}EOD\n{}unset key\nset xlabel '{}'\nset ylabel 'top-1, per cent'\n"
       "set offsets graph 0.12, graph 0.12, graph 0.1, graph 0.1\nset bars small\n{}"
       "set title {} noenhanced textcolor rgb '#404040'\n{}plot {}$points using 1:2:3 with yerrorbars ls 2 ps 0.6\n",
-      data, head, experiment.look.log_bytes ? "set logscale x\n" : "", quoted(experiment.title),
-      labels_of(points, experiment.look.log_bytes),
-      experiment.look.line ? "$points using 1:2 with lines ls 1, " : "");
+      data, head, look.by_macs ? "multiply-adds of a picture, millions" : "file, MB",
+      look.log_bytes ? "set logscale x\n" : "", quoted(experiment.title), labels_of(points, look),
+      look.line ? "$points using 1:2 with lines ls 1, " : "");
 }
 
 void draw(const std::string& folder, const Experiment& experiment, const std::vector<PointResult>& points) {
@@ -255,19 +262,12 @@ void draw(const std::string& folder, const Experiment& experiment, const std::ve
 
 }  // namespace
 
-const char kOneSeed[] = "One seed says nothing about chance: kindling sweep --resume DIR --seeds 3 adds two.";
-
-std::vector<Claim> claims_of(const Experiment& experiment, const std::vector<PointResult>& points) {
-  std::vector<Claim> claims = experiment.claims(points);
-  for (Claim& claim : claims)
-    if (has_one_seed(points) && claim.verdict == Verdict::holds) claim.verdict = Verdict::in_part;
-  return claims;
-}
+const char kOneSeed[] = "One seed says nothing about chance: `kindling sweep --resume DIR --seeds 3` adds two.";
 
 bool has_one_seed(const std::vector<PointResult>& points) { return points.front().point->runs.size() == 1; }
 
 const char* word_of(Verdict verdict) {
-  constexpr const char* kWords[] = {"holds", "holds in part", "does not hold"};
+  constexpr const char* kWords[] = {"holds", "holds in part", "does not hold", "not clear"};
   return kWords[static_cast<int>(verdict)];
 }
 
@@ -316,7 +316,7 @@ void write_report(const std::string& folder, const Experiment& experiment, const
   const auto write = [&](const char* name, const std::string& text) { write_file(folder + "/" + name, text); };
   write("table.md", markdown(headings_of(experiment, plan), rows_of(experiment, points)) + "\n" + settings_of(plan));
   write("points.csv", points_csv(plan, points));
-  write("claims.md", claims_md(claims_of(experiment, points), has_one_seed(points)));
+  write("claims.md", claims_md(experiment.claims(points), has_one_seed(points)));
   write("commands.md", commands_md(plan));
   write("runs.csv", runs_csv(all));
   write("times.md", times_md(all));

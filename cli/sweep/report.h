@@ -27,11 +27,9 @@ std::vector<std::vector<std::string>> rows_of(const Experiment& experiment, cons
 
 /// What stands below claims that rest on one seed.
 extern const char kOneSeed[];
-/// The claims of the experiment. With one seed nothing "holds" more than in part.
-std::vector<Claim> claims_of(const Experiment& experiment, const std::vector<PointResult>& points);
 bool has_one_seed(const std::vector<PointResult>& points);
 
-/// "holds", "holds in part", "does not hold".
+/// "holds", "holds in part", "does not hold", "not clear".
 const char* word_of(Verdict verdict);
 
 }  // namespace kindling::cli

@@ -65,8 +65,16 @@ PointResult collect(const std::string& folder, const Plan& plan, const Point& po
   }
   result.bytes = mean_of(bytes);
   if (!top1.empty()) result.top1 = mean_of(top1);
+  result.top1_of_seeds = top1;
   if (!top5.empty()) result.top5 = mean_of(top5);
   return result;
+}
+
+/// The value that Student's t with so many degrees of freedom exceeds with a probability of 5 %.
+double student_95(size_t freedom) {
+  constexpr double kTable[] = {0, 6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833};
+  constexpr double kNormal = 1.645, kCorrection = 1.6;  // the first two terms of its expansion
+  return freedom < std::size(kTable) ? kTable[freedom] : kNormal + kCorrection / static_cast<double>(freedom);
 }
 
 }  // namespace
@@ -115,27 +123,24 @@ Mean mean_of(const std::vector<double>& values) {
   double squares = 0;
   for (const double value : values) squares += (value - mean.value) * (value - mean.value);
   mean.error = std::sqrt(squares / (count - 1) / count);
+  mean.margin = student_95(values.size() - 1) * *mean.error;
   return mean;
 }
 
-Mean difference(const Mean& a, const Mean& b) {
-  Mean result{.value = a.value - b.value};
-  if (a.error && b.error) result.error = std::hypot(*a.error, *b.error);
-  return result;
+Mean gain(const PointResult& from, const PointResult& to) {
+  std::vector<double> gains;
+  for (size_t i = 0; i < to.top1_of_seeds.size(); ++i) gains.push_back(to.top1_of_seeds[i] - from.top1_of_seeds.at(i));
+  return mean_of(gains);
 }
 
 std::string percent_text(const Mean& mean) {
   return mean.error ? fmt::format("{:.2f} ± {:.2f} %", mean.value, *mean.error) : fmt::format("{:.2f} %", mean.value);
 }
 
-double two_errors(const Mean& mean) { return 2 * mean.error.value_or(0); }
-
 std::string points_text(const Mean& difference) {
-  return difference.error ? fmt::format("{:+.2f} ± {:.2f} points", difference.value, two_errors(difference))
+  return difference.error ? fmt::format("{:+.2f} ± {:.2f} points", difference.value, difference.margin)
                           : fmt::format("{:+.2f} points", difference.value);
 }
-
-bool is_clear(const Mean& difference) { return difference.value > two_errors(difference); }
 
 std::vector<PointResult> collect(const std::string& folder, const Plan& plan) {
   std::vector<PointResult> results;

@@ -38,19 +38,17 @@ Accuracy accuracy_of(const nlohmann::json& result);
 struct Mean {
   double value = 0;
   std::optional<double> error = {};
+  double margin = 0;  ///< the 90 % interval is value ± margin, by Student's t; 0 of one seed
+
+  double low() const { return value - margin; }
+  double high() const { return value + margin; }
 };
 Mean mean_of(const std::vector<double>& values);
-/// a - b, with the error of the difference.
-Mean difference(const Mean& a, const Mean& b);
 
-/// "71.84 ± 0.55 %"
+/// "71.84 ± 0.55 %", where ± has one standard error.
 std::string percent_text(const Mean& mean);
-/// "+0.66 ± 0.70 points", where ± has two standard errors.
+/// "+0.66 ± 0.70 points", where ± has the margin.
 std::string points_text(const Mean& difference);
-/// Whether it is above 0 by more than two standard errors.
-bool is_clear(const Mean& difference);
-/// Two standard errors; 0 of one seed.
-double two_errors(const Mean& mean);
 
 /// A row in numbers.
 struct PointResult {
@@ -61,9 +59,13 @@ struct PointResult {
   double ratio = 1;                          ///< how often the file fits into another point's
   Mean bytes = {};                           ///< of the file
   std::optional<Mean> top1 = {}, top5 = {};  ///< per cent; nothing if it is not measured
+  std::vector<double> top1_of_seeds = {};
 
   double mebibytes() const { return bytes.value / (1 << 20); }
 };
+/// By how much top-1 is better than `from`'s, in points: the mean of the differences of runs with the
+/// same seed.
+Mean gain(const PointResult& from, const PointResult& to);
 /// All tasks of the plan are done. Throws Error for a trained network whose accuracy is not known.
 std::vector<PointResult> collect(const std::string& folder, const Plan& plan);
 

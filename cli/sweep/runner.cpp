@@ -174,8 +174,9 @@ void Runner::fail(Progress& progress, const Task& task, int exit_code) {
   const std::string failure =
       fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said", progress.run->name,
                   command_line(task), exit_code, last_words(log), log);
-  if (std::all_of(runs_.begin(), runs_.end(), [](const Progress& p) { return p.next == 0; })) throw Error(failure);
+  if (work_done() == 0) throw Error(failure);
   progress.failed = true;
+  for (size_t i = progress.next; i < progress.run->tasks.size(); ++i) all_work_ -= progress.run->tasks[i].work;
   failures_ += failure + "\n  ";
   status_.print(fmt::format("{} {} has failed; the other runs go on", progress.run->name, task.name));
 }
@@ -196,7 +197,7 @@ double Runner::work_done() const {
   double done = 0;
   for (const Progress& progress : runs_) {
     for (size_t i = 0; i < progress.next; ++i) done += progress.run->tasks[i].work;
-    if (progress.next == progress.run->tasks.size() || progress.run->tasks[progress.next].epochs == 0) continue;
+    if (!progress.unfinished() || progress.run->tasks[progress.next].epochs == 0) continue;
     const Task& task = progress.run->tasks[progress.next];
     done += task.work * static_cast<double>(epochs_told(path_of(*progress.run, "metrics.jsonl"))) /
             static_cast<double>(task.epochs);
@@ -227,6 +228,7 @@ bool Runner::run() {
     while (unfinished() > 0) {
       if (stop_->load()) {
         stop_all();
+        if (!failures_.empty()) status_.print(failures_);
         return false;
       }
       bool changed = false;

@@ -33,7 +33,8 @@ class Runner {
 
   /// Until all is done. False if it was asked to stop; the trainings have then written their
   /// checkpoints. If a command fails, its run ends, and Error with the last words of the command is
-  /// thrown when the other runs are done. If nothing has gone well before, it is thrown at once.
+  /// thrown when the other runs are done. If no training has come through an epoch before, it is
+  /// thrown at once.
   bool run();
 
  private:

@@ -46,16 +46,14 @@ std::vector<Claim> claims_of_strategies(const std::vector<PointResult>& points) 
   const PointResult &all = points[0], &only_3x3 = points[1], &wide = points[2], &early = points[3];
   const auto saves = [&](const std::string& text, const PointResult& without) {
     const double fewer = static_cast<double>(without.parameters) / static_cast<double>(all.parameters);
-    const Mean lost = difference(*without.top1, *all.top1);
-    const Verdict verdict = fewer <= 1 ? Verdict::does_not : is_clear(lost) ? Verdict::in_part : Verdict::holds;
-    return Claim{
-        text, verdict,
-        fmt::format("{:.1f} times fewer parameters; without the strategy {} of top-1", fewer, points_text(lost))};
+    const Mean change = gain(without, all);
+    return Claim{text, both(fewer > 1 ? Verdict::holds : Verdict::does_not, falls_by_at_most(kSame, change)),
+                 fmt::format("{:.1f} times fewer parameters, {} of top-1", fewer, points_text(change))};
   };
-  const Mean late = difference(*all.top1, *early.top1);
+  const Mean late = gain(early, all);
   return {saves("1: 1x1 filters in the place of 3x3 save parameters and keep the accuracy.", only_3x3),
           saves("2: Squeeze layers, which give 3x3 filters fewer inputs, save parameters and keep the accuracy.", wide),
-          {"3: Late down-sampling gives more accuracy, with the same parameters.", verdict_on_gain(late),
+          {"3: Late down-sampling gives more accuracy, with the same parameters.", rises(late),
            fmt::format("{} of top-1, for {:.1f} times the multiply-adds", points_text(late),
                        static_cast<double>(*all.macs) / static_cast<double>(*early.macs))}};
 }

@@ -51,18 +51,27 @@ void add_released(Plan& plan, const std::string& file) {
 
 double ratio(const PointResult& large, const PointResult& small) { return large.bytes.value / small.bytes.value; }
 
-/// "SMALL is TIMES smaller than LARGE, and loses at most so many points". Holds if it does not
-/// lose more: clearly, where it is to lose nothing.
+/// "SMALL is TIMES smaller than LARGE, and loses at most so many points".
 Claim smaller(const std::string& text, const PointResult& large, const PointResult& small, double times,
-              double points = 0) {
-  const Mean loss = difference(*large.top1, *small.top1);
-  const bool is_small = ratio(large, small) >= times, is_good = points > 0 ? loss.value <= points : !is_clear(loss);
-  const Verdict verdict = is_small && is_good   ? Verdict::holds
-                          : is_small || is_good ? Verdict::in_part
-                                                : Verdict::does_not;
-  return {
-      text, verdict,
-      fmt::format("{:.1f} times smaller, {} of top-1", ratio(large, small), points_text({-loss.value, loss.error}))};
+              double points = kSame) {
+  constexpr double kAbout = 0.95;  // the paper's numbers are rounded
+  const Mean change = gain(large, small);
+  const Verdict size = ratio(large, small) >= kAbout * times ? Verdict::holds : Verdict::does_not;
+  return {text, both(size, falls_by_at_most(points, change)),
+          fmt::format("{:.1f} times smaller, {} of top-1", ratio(large, small), points_text(change))};
+}
+
+/// This project's aim, by the mean alone.
+Claim aim(const PointResult& alexnet, const PointResult& squeezenet) {
+  constexpr double kTimes = 300, kPoints = 2;
+  const Mean change = gain(alexnet, squeezenet);
+  const bool small = ratio(alexnet, squeezenet) >= kTimes, good = change.value >= -kPoints;
+  return {"(Not the paper's, but this project's aim.) With 6 bits it is 300 times smaller, for at most 2 points in the "
+          "mean of the seeds.",
+          !change.error ? Verdict::not_clear
+          : small       ? (good ? Verdict::holds : Verdict::in_part)
+                        : (good ? Verdict::in_part : Verdict::does_not),
+          fmt::format("{:.1f} times smaller, {} of top-1", ratio(alexnet, squeezenet), points_text(change))};
 }
 
 }  // namespace
@@ -99,13 +108,15 @@ Plan plan_table2(const Scale& scale) {
 
 std::vector<Claim> claims_of_table2(const std::vector<PointResult>& points) {
   const PointResult& alexnet = points[kAlexNet];
-  const auto claim = [&](const std::string& text, Row row, double times, double lost = 0) {
+  const auto claim = [&](const std::string& text, Row row, double times, double lost = kSame) {
     return smaller(text, alexnet, points[row], times, lost);
   };
   return {claim("SqueezeNet has AlexNet's accuracy and is 50 times smaller.", kSqueezeNet, 50),
           claim("With Deep Compression at 8 bits it is 363 times smaller than AlexNet, at its accuracy.", kDeep8, 363),
           claim("With 6 bits it is 510 times smaller, at its accuracy.", kDeep6, 510),
-          claim("(Not in the paper.) With 6 bits it is 300 times smaller, for at most 2 points.", kDeep6, 300, 2),
+          aim(alexnet, points[kDeep6]),
+          smaller("Uncompressed it is 1.4 times smaller than the smallest AlexNet, at its accuracy.", points[kDeep],
+                  points[kSqueezeNet], 1.4),
           smaller("Deep Compression at 6 bits makes SqueezeNet 10 times smaller without loss.", points[kSqueezeNet],
                   points[kDeep6], 10),
           claim("SVD makes AlexNet 5 times smaller for 1.2 points.", kSvd, 5, 1.2),

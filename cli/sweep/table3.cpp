@@ -27,14 +27,13 @@ Plan plan_table3(const Scale& scale) {
 
 std::vector<Claim> claims_of_table3(const std::vector<PointResult>& points) {
   const PointResult &vanilla = points[0], &simple = points[1], &complex = points[2];
-  const auto rises = [](const std::string& text, const PointResult& to, const PointResult& from) {
-    const Mean gain = difference(*to.top1, *from.top1);
-    return Claim{text, verdict_on_gain(gain), points_text(gain) + " of top-1"};
+  const auto better = [](const std::string& text, const PointResult& to, const PointResult& from) {
+    return Claim{text, rises(gain(from, to)), points_text(gain(from, to)) + " of top-1"};
   };
-  Claim free = rises("The simple bypass adds accuracy without adding a parameter.", simple, vanilla);
+  Claim free = better("The simple bypass adds accuracy without adding a parameter.", simple, vanilla);
   if (simple.parameters != vanilla.parameters) free.verdict = Verdict::does_not;
-  return {free, rises("The complex bypass adds accuracy too.", complex, vanilla),
-          rises("The simple bypass adds more than the complex one.", simple, complex)};
+  return {free, better("The complex bypass adds accuracy too.", complex, vanilla),
+          better("The simple bypass adds more than the complex one.", simple, complex)};
 }
 
 }  // namespace kindling::cli

@@ -123,7 +123,7 @@ TEST_CASE("factor: ranks by energy, by weights and by multiply-adds") {
   CHECK(row.weights == 108);
 }
 
-TEST_CASE("factor: overall, small layers keep all and the sum of squared errors is least") {
+TEST_CASE("factor: overall, by what each value is worth for its weights; small layers keep all") {
   // Diagonal weights: singular values are known. A value takes 12 weights of "a", 40 of "b".
   const auto net_of = [&] {
     Rng rng(1);
@@ -145,6 +145,10 @@ TEST_CASE("factor: overall, small layers keep all and the sum of squared errors 
   CHECK(ranks(0.2) == std::vector<int64_t>{0, 1});
   CHECK(ranks(0.4) == std::vector<int64_t>{0, 3});
   CHECK(ranks(0.9) == std::vector<int64_t>{0, 8});
+  Sequential tiny = net_of();
+  const std::vector<FactoredLayer> rows = factor(tiny, {.weights = 0.01, .overall = true});
+  CHECK(rows[0].rank == 1);  // at least, though that is more than the share
+  CHECK(rows[1].rank == 1);
   Sequential net = net_of();
   CHECK_THROWS_WITH(factor(net, {.energy = 0.5, .overall = true}), Contains("overall is of weights"));
 }
