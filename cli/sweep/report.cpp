@@ -99,7 +99,8 @@ std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
   return markdown({"claim", "here", "evidence"}, rows, /*text_columns=*/3) + "\n" +
-         (one_seed ? kOneSeed : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") + "\n";
+         (one_seed ? kOneSeed : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") +
+         "\n";
 }
 
 /// Every command of the first run of each point; the other seeds have the same.

@@ -171,9 +171,8 @@ bool Runner::reap(Progress& progress) {
 
 void Runner::fail(Progress& progress, const Task& task, int exit_code) {
   const std::string log = path_of(*progress.run, task.name + ".log");
-  const std::string failure =
-      fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said", progress.run->name,
-                  command_line(task), exit_code, last_words(log), log);
+  const std::string failure = fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said",
+                                          progress.run->name, command_line(task), exit_code, last_words(log), log);
   if (work_done() == 0) throw Error(failure);
   progress.failed = true;
   for (size_t i = progress.next; i < progress.run->tasks.size(); ++i) all_work_ -= progress.run->tasks[i].work;

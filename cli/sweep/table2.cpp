@@ -66,12 +66,13 @@ Claim aim(const PointResult& alexnet, const PointResult& squeezenet) {
   constexpr double kTimes = 300, kPoints = 2;
   const Mean change = gain(alexnet, squeezenet);
   const bool small = ratio(alexnet, squeezenet) >= kTimes, good = change.value >= -kPoints;
-  return {"(Not the paper's, but this project's aim.) With 6 bits it is 300 times smaller, for at most 2 points in the "
-          "mean of the seeds.",
-          !change.error ? Verdict::not_clear
-          : small       ? (good ? Verdict::holds : Verdict::in_part)
-                        : (good ? Verdict::in_part : Verdict::does_not),
-          fmt::format("{:.1f} times smaller, {} of top-1", ratio(alexnet, squeezenet), points_text(change))};
+  return {
+      "(Not the paper's, but this project's aim.) With 6 bits it is 300 times smaller, for at most 2 points in the "
+      "mean of the seeds.",
+      !change.error ? Verdict::not_clear
+      : small       ? (good ? Verdict::holds : Verdict::in_part)
+                    : (good ? Verdict::in_part : Verdict::does_not),
+      fmt::format("{:.1f} times smaller, {} of top-1", ratio(alexnet, squeezenet), points_text(change))};
 }
 
 }  // namespace
