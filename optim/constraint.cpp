@@ -19,15 +19,20 @@ Shape free_shape(const Variable& parameter, const Constraint& constraint) {
   return constraint.shared ? Shape{kCodes} : parameter.shape();
 }
 
-Tensor shared_values(const Variable& parameter) {
+std::vector<int64_t> places_of_codes(const Tensor& codes) {
+  std::vector<int64_t> places(kCodes, -1);
+  const uint8_t* code = codes.data<uint8_t>();
+  for (int64_t i = 0; i < codes.numel(); ++i) places[code[i]] = i;
+  return places;
+}
+
+Tensor shared_values(const Variable& parameter, const std::vector<int64_t>& places) {
   Tensor values = Tensor::zeros({kCodes}, parameter.dtype());
-  const uint8_t* codes = parameter.constraint().codes.data<uint8_t>();
   visit_floating("shared_values", parameter.dtype(), [&](auto type) {
     using T = decltype(type);
     const T* x = parameter.value().data<T>();
-    T* value = values.data<T>();
-    for (int64_t i = 0; i < parameter.numel(); ++i) value[codes[i]] = x[i];
-    value[0] = 0;
+    for (size_t c = 1; c < kCodes; ++c)
+      if (places[c] >= 0) values.data<T>()[c] = x[places[c]];
   });
   return values;
 }
@@ -44,26 +49,22 @@ void spread_values(const Tensor& values, Variable& parameter) {
   });
 }
 
-Tensor free_gradient(const Variable& parameter) {
+Tensor shared_gradient(const Variable& parameter) {
   const Tensor& codes = parameter.constraint().codes;
   const Tensor grad = parameter.grad().contiguous();
-  if (!codes.defined()) return grad;
-  if (!parameter.constraint().shared) {
-    Tensor held = grad.clone();
-    hold_zeros(codes, held);
-    return held;
-  }
   Tensor result = Tensor::zeros({kCodes}, grad.dtype());
-  visit_floating("free_gradient", grad.dtype(), [&](auto type) {
+  visit_floating("shared_gradient", grad.dtype(), [&](auto type) {
     using T = decltype(type);
     const T* g = grad.data<T>();
     const uint8_t* code = codes.data<uint8_t>();
-    // In double: thousands of terms, which largely cancel.
+    // In double: thousands of terms, which largely cancel. Most weights have code 0, and as one sum they would wait for
+    // each other.
     std::vector<std::array<double, kCodes>> sums(static_cast<size_t>(ceil_div(grad.numel(), kBlock)));
     parallel_for(std::ssize(sums), 1, [&](int64_t block, int64_t) {
       std::array<double, kCodes>& sum = sums[static_cast<size_t>(block)];
       sum.fill(0);
-      for (int64_t i = block * kBlock, end = std::min(i + kBlock, grad.numel()); i < end; ++i) sum[code[i]] += g[i];
+      for (int64_t i = block * kBlock, end = std::min(i + kBlock, grad.numel()); i < end; ++i)
+        if (code[i] != 0) sum[code[i]] += g[i];
     });
     for (size_t c = 1; c < kCodes; ++c) {
       double total = 0;
@@ -84,6 +85,12 @@ void hold_zeros(const Tensor& codes, Tensor& x) {
       for (int64_t i = begin; i < end; ++i) element[i] = code[i] == 0 ? T(0) : element[i];
     });
   });
+}
+
+void hold_gradient(Variable& parameter) {
+  Tensor& grad = parameter.grad();
+  if (!grad.is_contiguous()) grad = grad.contiguous();
+  hold_zeros(parameter.constraint().codes, grad);
 }
 
 }  // namespace kindling

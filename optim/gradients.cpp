@@ -14,9 +14,11 @@ bool has_grad(const Variable& parameter) { return parameter.requires_grad() && p
 
 double grad_norm(const Variables& parameters) {
   double sum = 0;
-  for (const Variable& parameter : parameters) {
+  for (Variable parameter : parameters) {
     if (!has_grad(parameter)) continue;
-    const Tensor grad = parameter.constraint().codes.defined() ? free_gradient(parameter) : parameter.grad();
+    const auto& [codes, shared] = parameter.constraint();
+    if (codes.defined() && !shared) hold_gradient(parameter);
+    const Tensor grad = shared ? shared_gradient(parameter) : parameter.grad();
     sum += dot(grad, grad);
   }
   return std::sqrt(sum);

@@ -8,7 +8,7 @@
 namespace kindling {
 
 /// Euclidean norm of all gradients together. Parameters without a gradient are skipped. Elements
-/// that are held at 0 do not count, and shared ones count as one number.
+/// that are held at 0 do not count, and their gradients become 0; shared ones count as one number.
 double grad_norm(const Variables& parameters);
 
 /// Scales all gradients by max_norm / (norm + 1e-6) if their norm is above `max_norm` (Pascanu et

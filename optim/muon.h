@@ -38,6 +38,7 @@ class Muon : public AdamW {
   std::vector<std::string> moment_names(const Shape& parameter) const override;
   void update(Slot& slot) override;
   bool deals_parameters() const override { return true; }
+  bool mixes_elements() const override { return true; }
 };
 
 }  // namespace kindling

@@ -95,22 +95,33 @@ void Optimizer::step() {
 void Optimizer::update_one(Slot& slot) {
   ++slot.steps;
   Variable& parameter = slot.parameter;
-  const auto& [codes, shared] = parameter.constraint();
+  const Tensor& codes = parameter.constraint().codes;
+  const bool is_new = codes.defined() && (!slot.codes.defined() || slot.codes.storage() != codes.storage() ||
+                                          slot.codes.offset() != codes.offset());
+  slot.codes = codes;  // held, so that no others can take their place in memory
+  if (is_new) slot.places.clear();
   if (!codes.defined()) {
     update(slot);
-  } else if (shared) {
+  } else if (parameter.constraint().shared) {
+    if (slot.places.empty()) slot.places = places_of_codes(codes);
     Slot values = slot;
-    values.parameter = Variable(shared_values(parameter), true);
-    values.parameter.grad() = free_gradient(parameter);
+    values.parameter = Variable(shared_values(parameter, slot.places), true);
+    values.parameter.grad() = shared_gradient(parameter);
     update(values);
     spread_values(values.parameter.value(), parameter);
     slot.moments = std::move(values.moments);
   } else {
-    parameter.grad() = free_gradient(parameter);
-    for (Tensor& moment : slot.moments) hold_zeros(codes, moment);  // what has been pruned since the last update
+    hold_gradient(parameter);
+    const auto hold_moments = [&] {
+      for (Tensor& moment : slot.moments) hold_zeros(codes, moment);
+    };
+    hold_zeros(codes, parameter.value());
+    if (is_new) hold_moments();  // they are of what was free before
     update(slot);
-    hold_zeros(codes, parameter.value());  // Muon moves all elements of a matrix
-    for (Tensor& moment : slot.moments) hold_zeros(codes, moment);
+    if (mixes_elements()) {
+      hold_zeros(codes, parameter.value());
+      hold_moments();
+    }
   }
   parameter.value().mark_written(name());
 }

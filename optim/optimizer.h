@@ -68,6 +68,8 @@ class Optimizer {
     double weight_decay;
     int64_t steps = 0;                 ///< updates so far
     std::vector<Tensor> moments = {};  ///< in the order of moment_names; empty before the first update
+    Tensor codes = {};                 ///< of the Constraint at the last update
+    std::vector<int64_t> places = {};  ///< places_of_codes(), if it shares
   };
   /// Elements of a parameter that one task updates: 64 KiB of each f32 tensor, a few microseconds
   /// of work.
@@ -83,6 +85,9 @@ class Optimizer {
   /// Whether each thread takes whole parameters, the largest first, instead of a part of every
   /// parameter. For updates that are much work even for a small parameter.
   virtual bool deals_parameters() const { return false; }
+  /// Whether an element moves by the gradients of others too. If not, an element whose value,
+  /// gradient and moments are 0 stays 0.
+  virtual bool mixes_elements() const { return false; }
 
  private:
   void update_one(Slot& slot);
