@@ -25,9 +25,10 @@ struct FactorOptions {
   double energy = 0;   ///< smallest r with s_1^2 + ... + s_r^2 >= energy (s_1^2 + s_2^2 + ...)
   double weights = 0;  ///< largest r for which the two layers have at most this share of the weights
   double macs = 0;     ///< largest r for which they need at most this share of the multiply-adds
-  /// `weights` is the share that all these layers keep together. A singular value is worth its share
-  /// of its layer's s_1^2 + s_2^2 + ..., divided by the weights that it takes; those above a common
-  /// threshold stay, and at least one in each layer. So a layer with few weights keeps all it needs.
+  /// `weights` is the share that all these layers keep together. A singular value is worth its
+  /// share of its layer's s_1^2 + s_2^2 + ..., divided by the weights that it takes; those above a
+  /// common threshold stay, and at least one in each layer. So a layer with few weights keeps all
+  /// it needs.
   bool overall = false;
 };
 

@@ -11,9 +11,9 @@ namespace kindling {
 
 /// Watches the updates of a training. If a layer's ReLU is 0 for every sample, its gradient is
 /// exactly 0. The layer then never moves again, and neither do layers that reach the loss only
-/// through it. A layer of fewer than kFewOutputs outputs may die while the first layer still learns,
-/// past it: filters die one by one in healthy networks too. Watching costs next to nothing, because
-/// a living layer already shows a gradient other than 0 in its first numbers.
+/// through it. A layer of fewer than kFewOutputs outputs may die while the first layer still
+/// learns, past it: filters die one by one in healthy networks too. Watching costs next to nothing,
+/// because a living layer already shows a gradient other than 0 in its first numbers.
 class DeadLayers {
  public:
   /// A layer is dead after so many updates in a row with a gradient of 0.

@@ -47,8 +47,8 @@ const PointResult& point_called(const std::vector<PointResult>& points, const st
   throw Error("there is no point " + name);
 }
 
-/// "Accuracy rises from A to B", and "from B on it stays": in part if it goes on, but gains less than
-/// half as much.
+/// "Accuracy rises from A to B", and "from B on it stays": in part if it goes on, but gains less
+/// than half as much.
 std::vector<Claim> rise_and_plateau(const std::vector<PointResult>& points, const std::string& what,
                                     const std::string& from, const std::string& to) {
   const PointResult &first = point_called(points, from), &knee = point_called(points, to), &last = points.back();

@@ -91,7 +91,7 @@ std::string settings_of(const Plan& plan) {
   std::vector<uint64_t> seeds;
   for (const RunPlan& run : plan.runs)
     if (std::find(runs.begin(), runs.end(), run.name) != runs.end()) seeds.push_back(run.seed);
-  return fmt::format("Seeds {}; ± is the standard error of the mean. The first row is of\n\n    {}\n",
+  return fmt::format("Seeds {}; ± is the standard error of the mean. The first row is of\n\n```sh\n{}\n```\n",
                      fmt::join(seeds, ", "), command_line(plan.runs.front().tasks.front()));
 }
 
@@ -173,8 +173,8 @@ std::string times_md(const std::vector<Done>& all) {
     peak = std::max(peak, done.result.peak_rss_mb);
   }
   return fmt::format(
-      "{} commands took {:.0f} minutes, and {:.0f} minutes of processor time. The largest had {:.0f} MB. What was "
-      "killed and repeated does not count.\n",
+      "{} commands took {:.0f} minutes, and {:.0f} minutes of processor time. The largest had\n{:.0f} MB. Time of "
+      "interrupted commands is not included.\n",
       all.size(), wall_seconds(all) / 60, processor / 60, peak);
 }
 

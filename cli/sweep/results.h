@@ -63,8 +63,8 @@ struct PointResult {
 
   double mebibytes() const { return bytes.value / (1 << 20); }
 };
-/// By how much top-1 is better than `from`'s, in points: the mean of the differences of runs with the
-/// same seed.
+/// By how much top-1 is better than `from`'s, in points: the mean of the differences of runs with
+/// the same seed.
 Mean gain(const PointResult& from, const PointResult& to);
 /// All tasks of the plan are done. Throws Error for a trained network whose accuracy is not known.
 std::vector<PointResult> collect(const std::string& folder, const Plan& plan);

@@ -34,8 +34,8 @@ Strings small_sweep(const std::string& data, const std::string& out) {
 /// The files that a repeated sweep writes again.
 const Strings kSameAgain{"table.md", "points.csv", "claims.md", "commands.md", "runs.csv"};
 
-/// Points of three seeds with these mean accuracies. Differences of two neighbours have the standard
-/// error `error`, of which the margin is 2.92 times as much.
+/// Points of three seeds with these mean accuracies. Differences of two neighbours have the
+/// standard error `error`, of which the margin is 2.92 times as much.
 std::vector<PointResult> points_with(const Plan& plan, const std::vector<double>& top1, double error) {
   std::vector<PointResult> results;
   for (size_t i = 0; i < plan.points.size(); ++i) {

@@ -123,7 +123,7 @@ TEST_CASE("factor: ranks by energy, by weights and by multiply-adds") {
   CHECK(row.weights == 108);
 }
 
-TEST_CASE("factor: overall, by what each value is worth for its weights; small layers keep all") {
+TEST_CASE("factor: overall, by what each value is worth for its weights, so that small layers keep all") {
   // Diagonal weights: singular values are known. A value takes 12 weights of "a", 40 of "b".
   const auto net_of = [&] {
     Rng rng(1);
