@@ -5,6 +5,7 @@
 
 #include <kindling/nn/freeze.h>
 #include <kindling/nn/observer.h>
+#include <kindling/tensor/elementwise.h>
 
 namespace kindling {
 namespace {
@@ -20,19 +21,34 @@ bool is_zero(const Tensor& x) {
   });
 }
 
-/// The layers with parameters behind which an output for `input` is all 0, in the order of the
-/// forward pass.
-std::vector<std::string> zero_outputs(Module& model, const Tensor& input) {
+/// Whether the samples of x [N, ...] differ.
+bool varies(const Tensor& x) {
+  if (x.rank() == 0) return false;
+  const Tensor first = x.slice(0, 0, 1);
+  for (int64_t n = 1; n < x.size(0); ++n)
+    if (!is_zero(x.slice(0, n, n + 1) - first)) return true;
+  return false;
+}
+
+/// What a layer with parameters, and what follows it up to the next one, give for some input.
+struct LayerOutput {
+  std::string path;
+  bool zero = false;    ///< one of the outputs is 0 everywhere
+  bool varies = false;  ///< the last output is not the same for all samples
+};
+
+/// In the order of the forward pass.
+std::vector<LayerOutput> outputs_for(Module& model, const Tensor& input) {
   std::set<std::string> owners;
   for (const auto& [name, parameter] : model.named_parameters()) owners.insert(layer_of(name));
-  std::string latest;
-  std::vector<std::string> found;
+  std::vector<LayerOutput> found;
   const EvaluationMode evaluation(model);
   const NoGrad no_grad;
   const CallObserver observer([&](Module&, const std::string& path, const Variable&, const Variable& output) {
-    if (owners.contains(path)) latest = path;
-    if (!latest.empty() && (found.empty() || found.back() != latest) && is_zero(output.value()))
-      found.push_back(latest);
+    if (owners.contains(path)) found.push_back({path});
+    if (found.empty()) return;
+    found.back().zero = found.back().zero || is_zero(output.value());
+    found.back().varies = varies(output.value());
   });
   model(input);
   return found;
@@ -82,15 +98,21 @@ std::string DeadLayers::describe(Module& model, const Tensor& input) const {
   const std::string updates = std::to_string(kUpdates) + " updates";
   if (dead == layers_.rend())
     return "the network has given every sample the same output for " + updates + ": it learns nothing from the inputs";
-  const std::vector<std::string> zero = zero_outputs(model, input);
+  // The reason is the first zero behind which nothing depends on the input; or, if the signal passes it, the first that
+  // is no small branch.
+  const std::vector<LayerOutput> outputs = outputs_for(model, input);
   const auto has_many = [&](const std::string& path) {
     return std::any_of(layers_.begin(), layers_.end(),
                        [&](const Layer& layer) { return layer.path == path && layer.outputs() >= kFewOutputs; });
   };
-  auto cause = std::find_if(zero.begin(), zero.end(), has_many);
-  if (cause == zero.end() && !first_learns()) cause = zero.begin();
-  if (cause != zero.end())
-    return *cause +
+  auto cause = outputs.end();
+  for (auto one = outputs.begin(); one != outputs.end() && cause == outputs.end(); ++one)
+    if (one->zero && std::none_of(one + 1, outputs.end(), [](const LayerOutput& later) { return later.varies; }))
+      cause = one;
+  for (auto one = outputs.begin(); one != outputs.end() && cause == outputs.end(); ++one)
+    if (one->zero && has_many(one->path)) cause = one;
+  if (cause != outputs.end())
+    return cause->path +
            " is dead: its ReLU is 0 for every sample, so that nothing behind it gets a signal and nothing before it a "
            "gradient; " +
            updates + " have changed nothing";
