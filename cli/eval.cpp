@@ -1,6 +1,4 @@
 // kindling eval: accuracy of a checkpoint or weights on a data set.
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -11,7 +9,7 @@
 #include <kindling/cli/program.h>
 #include <kindling/cli/recipe.h>
 #include <kindling/cli/trained_on.h>
-#include <kindling/data/files.h>
+#include <kindling/data/open.h>
 #include <kindling/train/evaluate.h>
 #include <kindling/train/printable.h>
 
@@ -98,9 +96,7 @@ Json to_json(const EvalCommand& options, const data::EvalSet& measured, const Ev
 
 /// Whether a share of `spec` is held out, because it has no part to measure on.
 bool holds_out(const std::string& spec) {
-  const std::optional<std::string> path = data::path_of_folder(spec);
-  const auto has = [&](const char* part) { return data::is_folder(std::filesystem::path(*path) / part); };
-  return path && has("train") && !has("val") && !has("test");
+  return data::has_part(spec, "train") && !data::has_part(spec, "val") && !data::has_part(spec, "test");
 }
 
 /// Throws UsageError if neither the command line nor the run of the checkpoint names the data.

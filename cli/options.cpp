@@ -267,11 +267,9 @@ void DataChoice::declare_for_training(Settings& settings) {
 }
 
 std::vector<Effect> DataChoice::effects() const {
-  const std::optional<std::string> folder = data::path_of_folder(data);
-  const bool has_val = folder && data::is_folder(fs::path(*folder) / "val");
   return {{"labels", data.starts_with("folder:"), fmt::format("with --data {}: it is for folder:PATH", data)},
           {"val-share", data != "shapes", "with --data shapes, which draws its validation images"},
-          {"val-share", !has_val, fmt::format("with --data {}: it has val/", data)}};
+          {"val-share", !data::has_part(data, "val"), fmt::format("with --data {}: it has val/", data)}};
 }
 
 data::OpenOptions DataChoice::open_options(uint64_t seed) const {

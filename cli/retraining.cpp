@@ -1,7 +1,6 @@
 #include <kindling/cli/retraining.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,7 +9,7 @@
 #include <kindling/cli/presets.h>
 #include <kindling/cli/trained_on.h>
 #include <kindling/cli/training.h>
-#include <kindling/data/files.h>
+#include <kindling/data/open.h>
 
 namespace kindling::cli {
 namespace {
@@ -21,11 +20,6 @@ nlohmann::json finetuning_values(const std::string& data) {
   for (const char* key : {"conv10_bias", "head_lr"}) values.erase(key);
   if (!data.starts_with("mnist:")) values["augment"] = {"resized-crop", "flip"};
   return values;
-}
-
-bool has_train_and_test(const std::string& spec) {
-  const std::optional<std::filesystem::path> path = data::path_of_folder(spec);
-  return path && data::is_folder(*path / "train") && data::is_folder(*path / "test");
 }
 
 }  // namespace
@@ -60,7 +54,7 @@ Retraining::Retraining(const Choice& choice) : epochs_(choice.epochs) {
 void Retraining::open_data() {
   const std::optional<TrainedOn> before = read_trained_on(options_.model.file());
   const std::string& spec = options_.data.data;
-  if (epochs_ == 0 && !has_train_and_test(spec)) {
+  if (epochs_ == 0 && !(data::has_part(spec, "train") && data::has_part(spec, "test"))) {
     const data::OpenOptions how = options_.data.open_options(options_.everywhere.seed);
     measured_ = choose_for_eval(spec, how, before).set.images;
     data_.train = measured_;

@@ -12,7 +12,6 @@
 #include <kindling/cli/sweep/experiments.h>
 #include <kindling/cli/sweep/report.h>
 #include <kindling/cli/sweep/runner.h>
-#include <kindling/data/files.h>
 #include <kindling/data/open.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/file_lock.h>
@@ -124,11 +123,10 @@ Scale scale_of(const SweepCommand& options) {
   const data::Splits data = data::open_dataset(options.data_here, {.seed = options.everywhere.seed});
   if (!data.test && !data.val)
     throw UsageError(options.data + " has no images to measure on: test/, val/ or enough of them to hold some out");
-  const std::optional<std::string> folder = data::path_of_folder(options.data_here);
   Scale scale{.data = options.data,
               .classes = std::ssize(data.train->classes()),
               .has_test = data.test != nullptr,
-              .has_val = folder && data::is_folder(fs::path(*folder) / "val"),
+              .has_val = data::has_part(options.data_here, "val"),
               .full = options.full,
               .epochs = options.epochs.value_or(options.full ? kEpochsInFull : kEpochs),
               .retraining = options.retraining,

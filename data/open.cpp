@@ -1,9 +1,11 @@
 #include <kindling/data/open.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 
 #include <kindling/data/cifar.h>
+#include <kindling/data/files.h>
 #include <kindling/data/folder.h>
 #include <kindling/data/mnist.h>
 #include <kindling/data/pictures.h>
@@ -74,6 +76,11 @@ EvalSet open_for_eval(const std::string& spec, const OpenOptions& options) {
 std::optional<std::string> path_of_folder(const std::string& spec) {
   const auto [kind, path] = parse(spec);
   return kind == "folder" ? std::optional(path) : std::nullopt;
+}
+
+bool has_part(const std::string& spec, const std::string& part) {
+  const std::optional<std::string> path = path_of_folder(spec);
+  return path && is_folder(std::filesystem::path(*path) / part);
 }
 
 FolderOptions folder_options(const OpenOptions& options) {

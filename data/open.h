@@ -34,6 +34,8 @@ EvalSet open_for_eval(const std::string& spec, const OpenOptions& options = {});
 bool is_data_spec(const std::string& text);
 /// The path of "folder:PATH"; nothing for another data set.
 std::optional<std::string> path_of_folder(const std::string& spec);
+/// Whether it is "folder:PATH" and there is PATH/part: "train", "val" or "test".
+bool has_part(const std::string& spec, const std::string& part);
 FolderOptions folder_options(const OpenOptions& options);
 
 /// What a model needs to know about its inputs.

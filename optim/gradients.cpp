@@ -6,11 +6,8 @@
 #include <kindling/tensor/reduce.h>
 
 namespace kindling {
-namespace {
 
 bool has_grad(const Variable& parameter) { return parameter.requires_grad() && parameter.grad().defined(); }
-
-}  // namespace
 
 double grad_norm(const Variables& parameters) {
   double sum = 0;

@@ -7,6 +7,9 @@
 
 namespace kindling {
 
+/// Whether it is trained and backward() has reached it.
+bool has_grad(const Variable& parameter);
+
 /// Euclidean norm of all gradients together. Parameters without a gradient are skipped. Elements
 /// that are held at 0 do not count, and their gradients become 0; shared ones count as one number.
 double grad_norm(const Variables& parameters);

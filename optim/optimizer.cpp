@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <kindling/optim/constraint.h>
+#include <kindling/optim/gradients.h>
 #include <kindling/tensor/kernels/parallel.h>
 
 namespace kindling {
@@ -67,7 +68,7 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double momen
 void Optimizer::step() {
   std::vector<Slot*> due;
   for (Slot& slot : slots_) {
-    if (!slot.parameter.requires_grad() || !slot.parameter.grad().defined()) continue;
+    if (!has_grad(slot.parameter)) continue;
     const Tensor& grad = slot.parameter.grad();
     check(grad.shape() == slot.parameter.shape() && grad.dtype() == slot.parameter.dtype(), name(), "parameter is ",
           slot.parameter.dtype(), " ", slot.parameter.shape(), ", its gradient ", grad.dtype(), " ", grad.shape());

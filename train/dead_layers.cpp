@@ -5,6 +5,7 @@
 
 #include <kindling/nn/freeze.h>
 #include <kindling/nn/observer.h>
+#include <kindling/optim/gradients.h>
 #include <kindling/tensor/elementwise.h>
 
 namespace kindling {
@@ -65,14 +66,12 @@ DeadLayers::DeadLayers(Module& model) {
 }
 
 bool DeadLayers::learns(const Layer& layer) {
-  return std::any_of(layer.parameters.begin(), layer.parameters.end(),
-                     [](const Variable& p) { return p.requires_grad() && p.grad().defined(); });
+  return std::any_of(layer.parameters.begin(), layer.parameters.end(), has_grad);
 }
 
 bool DeadLayers::is_silent(const Layer& layer) {
-  return learns(layer) && std::all_of(layer.parameters.begin(), layer.parameters.end(), [](const Variable& p) {
-           return !p.requires_grad() || !p.grad().defined() || is_zero(p.grad());
-         });
+  return learns(layer) && std::all_of(layer.parameters.begin(), layer.parameters.end(),
+                                      [](const Variable& p) { return !has_grad(p) || is_zero(p.grad()); });
 }
 
 bool DeadLayers::first_learns() const {

@@ -30,8 +30,9 @@ class DeadLayers {
   /// and layers that the loss does not depend on, are ignored.
   bool look(double loss, bool same_output);
   /// Says what has died, from the layers' outputs for `input` [N, ...]: the first layer whose ReLU
-  /// is 0 everywhere, as it may be the reason for the others. If there is none, the dead layer
-  /// nearest to the output, by gradients alone.
+  /// is 0 everywhere and behind which nothing depends on the input, as it is the reason for the
+  /// others. If the signal passes all of them, the first with kFewOutputs outputs or more; if there
+  /// is none, the dead layer nearest to the output, by gradients alone.
   std::string describe(Module& model, const Tensor& input) const;
 
  private:

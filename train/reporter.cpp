@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <kindling/optim/gradients.h>
 #include <kindling/train/curves.h>
 #include <kindling/train/description.h>
 #include <kindling/train/open_run.h>
@@ -168,8 +169,7 @@ void Reporter::write_histograms() {
   if (options_.histograms_every == 0 || (run_.epoch + 1) % options_.histograms_every != 0) return;
   for (const auto& [name, parameter] : state_.model.named_parameters()) {
     events_->add_histogram("weights/" + name, parameter.value(), run_.step);
-    if (parameter.requires_grad() && parameter.grad().defined())
-      events_->add_histogram("gradients/" + name, parameter.grad(), run_.step);
+    if (has_grad(parameter)) events_->add_histogram("gradients/" + name, parameter.grad(), run_.step);
   }
 }
 

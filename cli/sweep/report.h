@@ -14,7 +14,7 @@ namespace kindling::cli {
 ///   table.md, points.csv    accuracy and size of each point, beside the paper's
 ///   claims.md               what holds
 ///   commands.md, runs.csv   every command and what it gave
-///   plot.svg, plot.png      accuracy against size
+///   plot.svg, plot.png      accuracy against size, or multiply-adds
 ///   times.md, times.csv     time and memory; speed.md if the experiment measures speed
 /// All but the last row is the same whenever the sweep is repeated with the same seed. Throws
 /// FileError if a file cannot be written or gnuplot fails.

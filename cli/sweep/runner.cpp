@@ -176,7 +176,7 @@ void Runner::fail(Progress& progress, const Task& task, int exit_code) {
   if (work_done() == 0) throw Error(failure);
   progress.failed = true;
   for (size_t i = progress.next; i < progress.run->tasks.size(); ++i) all_work_ -= progress.run->tasks[i].work;
-  failures_ += failure + "\n  ";
+  failures_.push_back(failure);
   status_.print(fmt::format("{} {} has failed; the other runs go on", progress.run->name, task.name));
 }
 
@@ -227,7 +227,7 @@ bool Runner::run() {
     while (unfinished() > 0) {
       if (stop_->load()) {
         stop_all();
-        if (!failures_.empty()) status_.print(failures_);
+        for (const std::string& failure : failures_) status_.print(failure);
         return false;
       }
       bool changed = false;
@@ -247,8 +247,8 @@ bool Runner::run() {
   }
   status_.clear();
   if (!failures_.empty())
-    throw Error(fmt::format("{}the other runs are done; kindling sweep --resume {} tries again what has failed",
-                            failures_, shell_word(options_.folder)));
+    throw Error(fmt::format("{}\n  the other runs are done; kindling sweep --resume {} tries again what has failed",
+                            fmt::join(failures_, "\n  "), shell_word(options_.folder)));
   return true;
 }
 

@@ -66,7 +66,7 @@ class Runner {
   RunnerOptions options_;
   const std::atomic<bool>* stop_;
   std::vector<Progress> runs_;
-  std::string failures_;  ///< what is thrown in the end
+  std::vector<std::string> failures_;  ///< what is thrown in the end
   double all_work_ = 0, work_before_ = 0, began_ = 0;
   terminal::StatusLine status_;
 };

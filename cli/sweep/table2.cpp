@@ -51,28 +51,28 @@ void add_released(Plan& plan, const std::string& file) {
 
 double ratio(const PointResult& large, const PointResult& small) { return large.bytes.value / small.bytes.value; }
 
+std::string evidence(const PointResult& large, const PointResult& small) {
+  return fmt::format("{:.1f} times smaller, {} of top-1", ratio(large, small), points_text(gain(large, small)));
+}
+
 /// "SMALL is TIMES smaller than LARGE, and loses at most so many points".
 Claim smaller(const std::string& text, const PointResult& large, const PointResult& small, double times,
               double points = kSame) {
   constexpr double kAbout = 0.95;  // the paper's numbers are rounded
-  const Mean change = gain(large, small);
   const Verdict size = ratio(large, small) >= kAbout * times ? Verdict::holds : Verdict::does_not;
-  return {text, both(size, falls_by_at_most(points, change)),
-          fmt::format("{:.1f} times smaller, {} of top-1", ratio(large, small), points_text(change))};
+  return {text, both(size, falls_by_at_most(points, gain(large, small))), evidence(large, small)};
 }
 
 /// This project's aim, by the mean alone.
 Claim aim(const PointResult& alexnet, const PointResult& squeezenet) {
   constexpr double kTimes = 300, kPoints = 2;
   const Mean change = gain(alexnet, squeezenet);
-  const bool small = ratio(alexnet, squeezenet) >= kTimes, good = change.value >= -kPoints;
+  const Verdict size = ratio(alexnet, squeezenet) >= kTimes ? Verdict::holds : Verdict::does_not;
+  const Verdict accuracy = change.value >= -kPoints ? Verdict::holds : Verdict::does_not;
   return {
       "(Not the paper's, but this project's aim.) With 6 bits it is 300 times smaller, for at most 2 points in the "
       "mean of the seeds.",
-      !change.error ? Verdict::not_clear
-      : small       ? (good ? Verdict::holds : Verdict::in_part)
-                    : (good ? Verdict::in_part : Verdict::does_not),
-      fmt::format("{:.1f} times smaller, {} of top-1", ratio(alexnet, squeezenet), points_text(change))};
+      change.error ? both(size, accuracy) : Verdict::not_clear, evidence(alexnet, squeezenet)};
 }
 
 }  // namespace

@@ -98,6 +98,14 @@ TEST_CASE("open_pictures: a folder of any depth, or images of a data set to trai
   CHECK_FALSE(is_data_spec("./shapes"));
 }
 
+TEST_CASE("has_part: of a folder alone, and if it is there") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "val");
+  CHECK(has_part("folder:" + folder.path(), "val"));
+  CHECK_FALSE(has_part("folder:" + folder.path(), "test"));
+  CHECK_FALSE(has_part("cifar10:" + folder.path(), "val"));
+}
+
 TEST_CASE("path_of_folder: of a folder alone") {
   CHECK(path_of_folder("folder:a:b") == "a:b");
   CHECK(path_of_folder("cifar10:a") == std::nullopt);
