@@ -62,8 +62,7 @@ void declare(SweepCommand& options, Settings& settings) {
            "Pictures to train on; 0: all (default 20000, or all if there are fewer; with --full all)")
       ->check(at_least(0));
   settings.add_switch("full", options.full, "All images, 12 epochs, and the widths of the paper's Figure 3");
-  settings
-      .add("jobs", options.jobs, "N", "Trainings side by side; 0: one for every two threads, as far as memory allows")
+  settings.add("jobs", options.jobs, "N", "Trainings side by side; 0: one for every thread, as far as memory allows")
       ->check(at_least(0));
   settings.add("out", options.out, "DIR", "Folder of the sweep (default runs/EXPERIMENT)");
   settings.add("resume", options.resume, "DIR", "Go on with a sweep; what is finished is kept");
@@ -146,13 +145,12 @@ int64_t free_memory() {
   return 0;
 }
 
+/// By default one for every thread: threads that never wait for each other leave no core idle
+/// (docs/paper.md has what it wins).
 int64_t jobs_of(const SweepCommand& options) {
   constexpr int64_t kOfOne = int64_t{2} << 30;  // AlexNet takes 1.3 GB, all others less
-  // Two runs with a thread each take 3 % less processor time than one run after the other with two
-  // threads (table3, a Xeon), but one core has nothing to do in the end.
-  constexpr int64_t kThreads = 2;
   if (options.jobs > 0) return options.jobs;
-  const int64_t most = std::max<int64_t>(1, num_threads() / kThreads), memory = free_memory();
+  const int64_t most = num_threads(), memory = free_memory();
   return memory > 0 ? std::clamp<int64_t>(memory / kOfOne, 1, most) : most;
 }
 

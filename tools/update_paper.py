@@ -5,6 +5,7 @@
 
 SWEEPS holds the folders table2, table3, figure3a, figure3b and strategies, or some of them. Their
 tables and plots are copied to docs/paper/. All their claims together become docs/paper/claims.md.
+Of jobs1 and jobs2, which compare `--jobs 1` with `--jobs 2`, only the times are copied.
 The blocks of docs/paper.md between `<!-- paper/NAME/FILE -->` and `<!-- end -->` become the files'
 text. A test demands that they are.
 """
@@ -18,6 +19,7 @@ FILES = ["table.md", "claims.md", "commands.md", "times.md", "speed.md", "points
          "plot.svg"]
 EXPERIMENTS = {"table2": "Table 2", "table3": "Table 3", "figure3a": "Figure 3 (a)", "figure3b": "Figure 3 (b)",
                "strategies": "Section 3.1"}
+TIMED = ["jobs1", "jobs2"]
 
 
 def read(path):
@@ -29,12 +31,12 @@ def write(path, text):
 
 
 def copy_files(sweeps):
-    for name in EXPERIMENTS:
+    for name in [*EXPERIMENTS, *TIMED]:
         if not (sweeps / name / "table.md").exists():
             continue
         shutil.rmtree(DOCS / "paper" / name, ignore_errors=True)
         (DOCS / "paper" / name).mkdir(parents=True)
-        for file in FILES:
+        for file in FILES if name in EXPERIMENTS else ["times.md", "times.csv"]:
             if (sweeps / name / file).exists():
                 shutil.copyfile(sweeps / name / file, DOCS / "paper" / name / file)
 

@@ -52,7 +52,7 @@ const std::vector<Experiment>& experiments();
 const Experiment& find_experiment(const std::string& name);
 
 /// AlexNet, factored, pruned, pruned and shared; SqueezeNet at 32, 8 and 6 bits, and rounded by
-/// rate and distortion.
+/// rate and distortion. Beside them both networks retrained as often, but not compressed.
 Plan plan_table2(const Scale& scale);
 std::vector<Claim> claims_of_table2(const std::vector<PointResult>& points);
 /// No bypass, simple, complex.

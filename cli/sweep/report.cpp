@@ -11,6 +11,7 @@
 #include <kindling/cli/sweep/tasks.h>
 #include <kindling/io/atomic_file.h>
 #include <kindling/train/gnuplot.h>
+#include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
 namespace {
@@ -166,16 +167,24 @@ std::string times_csv(const std::vector<Done>& all) {
   return csv(rows);
 }
 
-std::string times_md(const std::vector<Done>& all) {
+/// "23 minutes", "41 seconds".
+std::string rounded_time(double seconds) {
+  constexpr double kMany = 120;
+  return seconds < kMany ? fmt::format("{:.0f} seconds", seconds) : fmt::format("{:.0f} minutes", seconds / 60);
+}
+
+/// `machine`: as in config.json.
+std::string times_md(const std::vector<Done>& all, const nlohmann::json& machine) {
   double processor = 0, peak = 0;
   for (const Done& done : all) {
     processor += done.result.cpu_seconds;
     peak = std::max(peak, done.result.peak_rss_mb);
   }
   return fmt::format(
-      "{} commands took {:.0f} minutes, and {:.0f} minutes of processor time. The largest had\n{:.0f} MB. Time of "
+      "{} commands took {}, and {} of processor time,\non {} ({}) with {} threads. The largest had {:.0f} MB.\nTime of "
       "interrupted commands is not included.\n",
-      all.size(), wall_seconds(all) / 60, processor / 60, peak);
+      all.size(), rounded_time(wall_seconds(all)), rounded_time(processor), machine["cpu"].get<std::string>(),
+      machine["isa"].get<std::string>(), machine["threads"].get<int>(), peak);
 }
 
 /// Of experiments with a run "speed": pictures in a second, by the names of its tasks.
@@ -209,7 +218,8 @@ double place_of(const PointResult& point, const Look& look) {
 }
 
 /// A label beside each point, on the side where there is room (a logarithmic axis has it on the
-/// right), and above it if the nearest other point is lower, else below.
+/// right), and above it if the nearest other point is lower, else below; of points on a rising line
+/// where the line is not.
 std::string labels_of(const std::vector<PointResult>& points, const Look& look) {
   if (points.empty()) return "";
   // Places in a unit square.
@@ -220,7 +230,7 @@ std::string labels_of(const std::vector<PointResult>& points, const Look& look) 
   }
   for (std::vector<double>* places : {&x, &y}) {
     const auto [first, last] = std::minmax_element(places->begin(), places->end());
-    const double begin = *first, width = *last > *first ? *last - *first : 1;
+    const double begin = places == &x && !look.log_bytes ? 0 : *first, width = *last > begin ? *last - begin : 1;
     for (double& place : *places) place = (place - begin) / width;
   }
   std::string labels;
@@ -230,7 +240,8 @@ std::string labels_of(const std::vector<PointResult>& points, const Look& look) 
     for (size_t j = 0; j < points.size(); ++j)
       if (j != i && (nearest == i || distance(j) < distance(nearest))) nearest = j;
     constexpr double kMuchOfTheWidth = 0.7;
-    const bool to_the_right = look.log_bytes || x[i] <= kMuchOfTheWidth, above = y[i] >= y[nearest];
+    const bool to_the_right = look.log_bytes || x[i] <= kMuchOfTheWidth,
+               above = look.line ? !to_the_right : y[i] >= y[nearest];
     labels += fmt::format("set label {} at {},{} {} offset {},{} noenhanced\n", quoted(points[i].point->name),
                           place_of(points[i], look), points[i].top1->value, to_the_right ? "left" : "right",
                           to_the_right ? 0.6 : -0.6, above ? 0.7 : -0.7);
@@ -242,15 +253,19 @@ std::string plot_script(const Experiment& experiment, std::vector<PointResult> p
   std::erase_if(points, [](const PointResult& point) { return !point.top1; });
   const Look& look = experiment.look;
   std::string data;
-  for (const PointResult& point : points)
+  double last = 0;
+  for (const PointResult& point : points) {
+    last = std::max(last, place_of(point, look));
     data += fmt::format("{} {} {}\n", place_of(point, look), point.top1->value, point.top1->margin);
+  }
+  constexpr double kMargin = 0.12;  // on each side, as a share of what the points take
   return fmt::format(
       "$points << EOD\n{}EOD\n{}unset key\nset xlabel '{}'\nset ylabel 'top-1, per cent'\n"
-      "set offsets graph 0.12, graph 0.12, graph 0.1, graph 0.1\nset bars small\n{}"
+      "set offsets graph {}, graph {}, graph 0.1, graph 0.1\nset bars small\n{}"
       "set title {} noenhanced textcolor rgb '#404040'\n{}plot {}$points using 1:2:3 with yerrorbars ls 2 ps 0.6\n",
-      data, head, look.by_macs ? "multiply-adds of a picture, millions" : "file, MB",
-      look.log_bytes ? "set logscale x\n" : "", quoted(experiment.title), labels_of(points, look),
-      look.line ? "$points using 1:2 with lines ls 1, " : "");
+      data, head, look.by_macs ? "multiply-adds of a picture, millions" : "file, MB", kMargin, kMargin,
+      look.log_bytes ? "set logscale x\n" : fmt::format("set xrange [0:{}]\n", (1 + kMargin) * last),
+      quoted(experiment.title), labels_of(points, look), look.line ? "$points using 1:2 with lines ls 1, " : "");
 }
 
 void draw(const std::string& folder, const Experiment& experiment, const std::vector<PointResult>& points) {
@@ -320,7 +335,7 @@ void write_report(const std::string& folder, const Experiment& experiment, const
   write("claims.md", claims_md(experiment.claims(points), has_one_seed(points)));
   write("commands.md", commands_md(plan));
   write("runs.csv", runs_csv(all));
-  write("times.md", times_md(all));
+  write("times.md", times_md(all, nlohmann::json::parse(read_file(RunFolder::config_path(folder)))["machine"]));
   write("times.csv", times_csv(all));
   if (const std::string speed = speed_md(all, points); !speed.empty()) write("speed.md", speed);
   draw(folder, experiment, points);
