@@ -61,11 +61,12 @@ void declare(SweepCommand& options, Settings& settings) {
       .add("train-images", options.train_images, "N",
            "Pictures to train on; 0: all (default 20000, or all if there are fewer; with --full all)")
       ->check(at_least(0));
-  settings.add_switch("full", options.full, "All images, 12 epochs, and the widths of the paper's Figure 3");
+  settings.add_switch("full", options.full, "All pictures, 12 epochs, and the widths of the paper's Figure 3");
   settings.add("jobs", options.jobs, "N", "Trainings side by side; 0: one for every thread, as far as memory allows")
       ->check(at_least(0));
   settings.add("out", options.out, "DIR", "Folder of the sweep (default runs/EXPERIMENT)");
-  settings.add("resume", options.resume, "DIR", "Go on with a sweep; what is finished is kept");
+  settings.add("resume", options.resume, "DIR",
+               "Go on with a sweep; what is finished is kept. Only --seeds, --jobs and --threads may be given with it");
 }
 
 /// Takes every option from the folder. Only those that repeat nothing may be given beside it.
@@ -105,6 +106,8 @@ void begin_sweep(SweepCommand& options, const Settings& settings) {
   const std::string why = "with --experiment " + options.experiment + ": it is of table2";
   settings.check_effects({{"released", compresses, why}, {"retraining", compresses, why}});
   if (!options.released.empty()) static_cast<void>(open_weights(options.released));
+  if (fs::exists(options.out) && !fs::is_directory(options.out))
+    throw FileError(options.out + ": is no folder; name another by --out");
   options.data_here = absolute_spec(options.data);
   options.released_here = absolute_path(options.released);
 }
@@ -184,7 +187,7 @@ void print_result(const SweepCommand& options, const Experiment& experiment, con
   print("{}\n", table.text(style));
   for (const Claim& claim : experiment.claims(results))
     print("{}: {} ({})\n", style.bold(word_of(claim.verdict)), claim.text, claim.evidence);
-  if (has_one_seed(results)) print("{}\n", kOneSeed);
+  if (has_one_seed(results)) print("{}\n", about_one_seed(printable(shell_word(options.out))));
   print("\nthe tables, commands and the plot are in {}\n", printable(options.out));
 }
 
@@ -200,6 +203,10 @@ int run(SweepCommand& options, Settings& settings) {
   constexpr double kPatience = 10;  // seconds, in which the commands of a killed sweep end
   const FileLock lock(options.out + "/lock", options.out, kPatience);
   write_config(options, settings);
+  if (!options.everywhere.quiet)
+    say(fmt::format("{}: {} on {}, {} at a time; tables and runs go to {}\n", experiment.title,
+                    counted(std::ssize(plan.runs), "run"), printable(options.data), jobs_of(options),
+                    printable(options.out)));
   const Interrupt interrupt;
   Runner runner(plan,
                 {.folder = options.out,

@@ -92,15 +92,18 @@ std::string settings_of(const Plan& plan) {
   std::vector<uint64_t> seeds;
   for (const RunPlan& run : plan.runs)
     if (std::find(runs.begin(), runs.end(), run.name) != runs.end()) seeds.push_back(run.seed);
-  return fmt::format("Seeds {}; ± is the standard error of the mean. The first row is of\n\n```sh\n{}\n```\n",
-                     fmt::join(seeds, ", "), command_line(plan.runs.front().tasks.front()));
+  const std::string numbers =
+      seeds.size() == 1 ? fmt::format("Seed {}.", seeds.front())
+                        : fmt::format("Seeds {}; ± is the standard error of the mean.", fmt::join(seeds, ", "));
+  return fmt::format("{} The first row is of\n\n```sh\n{}\n```\n", numbers,
+                     command_line(plan.runs.front().tasks.front()));
 }
 
 std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
   return markdown({"claim", "here", "evidence"}, rows, /*text_columns=*/3) + "\n" +
-         (one_seed ? kOneSeed : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") +
+         (one_seed ? about_one_seed("DIR") : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") +
          "\n";
 }
 
@@ -181,8 +184,9 @@ std::string times_md(const std::vector<Done>& all, const nlohmann::json& machine
     peak = std::max(peak, done.result.peak_rss_mb);
   }
   return fmt::format(
-      "{} commands took {}, and {} of processor time,\non {} ({}) with {} threads. The largest had {:.0f} MB.\nTime of "
-      "interrupted commands is not included.\n",
+      "{} commands took {}, and {} of processor time,\non {} ({}) with {} threads. The most memory that one of them "
+      "had "
+      "is\n{:.0f} MB. Time of interrupted commands is not included.\n",
       all.size(), rounded_time(wall_seconds(all)), rounded_time(processor), machine["cpu"].get<std::string>(),
       machine["isa"].get<std::string>(), machine["threads"].get<int>(), peak);
 }
@@ -278,7 +282,9 @@ void draw(const std::string& folder, const Experiment& experiment, const std::ve
 
 }  // namespace
 
-const char kOneSeed[] = "One seed says nothing about chance: `kindling sweep --resume DIR --seeds 3` adds two.";
+std::string about_one_seed(const std::string& folder) {
+  return fmt::format("One seed says nothing about chance: `kindling sweep --resume {} --seeds 3` adds two.", folder);
+}
 
 bool has_one_seed(const std::vector<PointResult>& points) { return points.front().point->runs.size() == 1; }
 

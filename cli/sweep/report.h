@@ -26,7 +26,7 @@ std::vector<std::string> headings_of(const Experiment& experiment, const Plan& p
 std::vector<std::vector<std::string>> rows_of(const Experiment& experiment, const std::vector<PointResult>& points);
 
 /// What stands below claims that rest on one seed.
-extern const char kOneSeed[];
+std::string about_one_seed(const std::string& folder);
 bool has_one_seed(const std::vector<PointResult>& points);
 
 /// "holds", "holds in part", "does not hold", "not clear".

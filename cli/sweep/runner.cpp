@@ -30,11 +30,11 @@ std::string last_line(const std::string& path) {
   return begin == std::string::npos ? text : text.substr(begin + 1);
 }
 
-/// What a command said last, without the progress before it.
-std::string last_words(const std::string& log) {
+/// What the command `word` of kindling said last, without the progress before it.
+std::string last_words(const std::string& log, const std::string& word) {
   constexpr size_t kMost = 400;
   const std::string text = read_file(log);
-  const size_t error = text.rfind("kindling ");
+  const size_t error = text.rfind(fmt::format("kindling {}: ", word));
   const std::string words = error == std::string::npos ? last_line(log) : text.substr(error);
   std::string indented = "  ";
   for (const char c : words.substr(0, words.find_last_not_of('\n') + 1).substr(0, kMost))
@@ -164,15 +164,17 @@ bool Runner::reap(Progress& progress) {
   save(result, result_path(options_.folder, run, task));
   fs::remove(out);
   ++progress.next;
-  status_.print(fmt::format("{} {}{}, {}{}", run.name, task.name, accuracy_text(result.result),
-                            duration(result.ended - result.began), time_left(work_done())));
+  if (const std::string accuracy = accuracy_text(result.result); !accuracy.empty())
+    status_.print(fmt::format("{} {}{}, {}{}", run.name, task.name, accuracy, duration(result.ended - result.began),
+                              time_left(work_done())));
   return true;
 }
 
 void Runner::fail(Progress& progress, const Task& task, int exit_code) {
   const std::string log = path_of(*progress.run, task.name + ".log");
-  const std::string failure = fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said",
-                                          progress.run->name, command_line(task), exit_code, last_words(log), log);
+  const std::string failure =
+      fmt::format("{}: {}\n  ended with exit code {}:\n{}\n  {} has everything that it said", progress.run->name,
+                  command_line(task), exit_code, last_words(log, task.words.front()), log);
   if (work_done() == 0) throw Error(failure);
   progress.failed = true;
   for (size_t i = progress.next; i < progress.run->tasks.size(); ++i) all_work_ -= progress.run->tasks[i].work;

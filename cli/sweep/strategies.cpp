@@ -15,15 +15,15 @@ Plan plan_strategies(const Scale& scale) {
     std::string paper;
   };
   const std::vector<Row> rows{
-      {"all three strategies", "all", {{"pools", {1, 4, 8}}}, "SqueezeNet v1.0"},
+      {"all three strategies", "all", {{"pools", {1, 4, 8}}}, "v1.0, of the paper"},
       {"without 1: 99 % of the expand filters are 3x3", "only-3x3", {{"pools", {1, 4, 8}}, {"pct3x3", 0.99}}, ""},
-      {"without 2: 3x3 filters have all channels as inputs",
+      {"without 2: squeeze layers as wide as the expand layers",
        "wide-inputs",
        {{"pools", {1, 4, 8}}, {"squeeze_ratio", 1}},
        ""},
       {"without 3: down-sampling early", "early", {{"pools", {1, 2, 3}}}, ""},
-      {"strategy 3 by half: pools of v1.1", "pools-of-v1.1", {{"pools", {1, 3, 5}}}, "SqueezeNet v1.1"}};
-  Plan plan{.paper_headings = {"paper"}};
+      {"strategy 3 by half", "pools-of-v1.1", {{"pools", {1, 3, 5}}}, "v1.1"}};
+  Plan plan{.paper_headings = {"pools as in"}};
   RunPlan speed{.name = "speed", .alone = true};
   for (const Row& row : rows) {
     Json model{{"model", "squeezenet_cifar"}};
@@ -52,7 +52,8 @@ std::vector<Claim> claims_of_strategies(const std::vector<PointResult>& points) 
   };
   const Mean late = gain(early, all);
   return {saves("1: 1x1 filters in the place of 3x3 save parameters and keep the accuracy.", only_3x3),
-          saves("2: Squeeze layers, which give 3x3 filters fewer inputs, save parameters and keep the accuracy.", wide),
+          saves("2: Narrow squeeze layers, which give 3x3 filters fewer inputs, save parameters and keep the accuracy.",
+                wide),
           {"3: Late down-sampling gives more accuracy, with the same parameters.", rises(late),
            fmt::format("{} of top-1, for {:.1f} times the multiply-adds", points_text(late),
                        static_cast<double>(*all.macs) / static_cast<double>(*early.macs))}};
