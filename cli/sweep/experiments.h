@@ -37,6 +37,7 @@ struct Look {
   bool line = false;       ///< the points of the plot are joined
   bool log_bytes = false;  ///< axis of the plot
   bool by_macs = false;    ///< the axis has multiply-adds
+  bool by_group = false;   ///< a colour for each text before the first comma of a name
 };
 
 struct Experiment {

@@ -1,16 +1,15 @@
 #include <kindling/cli/sweep/report.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <kindling/cli/output.h>
+#include <kindling/cli/sweep/plot.h>
 #include <kindling/cli/sweep/runner.h>
 #include <kindling/cli/sweep/tasks.h>
 #include <kindling/io/atomic_file.h>
-#include <kindling/train/gnuplot.h>
 #include <kindling/train/run_folder.h>
 
 namespace kindling::cli {
@@ -103,7 +102,8 @@ std::string claims_md(const std::vector<Claim>& claims, bool one_seed) {
   std::vector<Row> rows;
   for (const Claim& claim : claims) rows.push_back({claim.text, word_of(claim.verdict), claim.evidence});
   return markdown({"claim", "here", "evidence"}, rows, /*text_columns=*/3) + "\n" +
-         (one_seed ? about_one_seed("DIR") : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") +
+         (one_seed ? about_one_seed("DIR")
+                   : "± is the 90 % confidence interval of the difference (Student's t, paired by seed).") +
          "\n";
 }
 
@@ -209,77 +209,6 @@ std::string speed_md(const std::vector<Done>& all, const std::vector<PointResult
   return rows.empty() ? "" : markdown({"network", "training, pictures/s", "inference, pictures/s"}, rows);
 }
 
-/// A text between quotes of gnuplot, without such quotes in it.
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? "'" : std::string(1, c);
-  return result + "\"";
-}
-
-/// Where a point stands along the axis of the plot.
-double place_of(const PointResult& point, const Look& look) {
-  return 1e-6 * (look.by_macs ? static_cast<double>(point.macs.value_or(0)) : point.bytes.value);
-}
-
-/// A label beside each point, on the side where there is room (a logarithmic axis has it on the
-/// right), and above it if the nearest other point is lower, else below; of points on a rising line
-/// where the line is not.
-std::string labels_of(const std::vector<PointResult>& points, const Look& look) {
-  if (points.empty()) return "";
-  // Places in a unit square.
-  std::vector<double> x, y;
-  for (const PointResult& point : points) {
-    x.push_back(look.log_bytes ? std::log(place_of(point, look)) : place_of(point, look));
-    y.push_back(point.top1->value);
-  }
-  for (std::vector<double>* places : {&x, &y}) {
-    const auto [first, last] = std::minmax_element(places->begin(), places->end());
-    const double begin = places == &x && !look.log_bytes ? 0 : *first, width = *last > begin ? *last - begin : 1;
-    for (double& place : *places) place = (place - begin) / width;
-  }
-  std::string labels;
-  for (size_t i = 0; i < points.size(); ++i) {
-    size_t nearest = i;
-    const auto distance = [&](size_t j) { return std::hypot(x[j] - x[i], y[j] - y[i]); };
-    for (size_t j = 0; j < points.size(); ++j)
-      if (j != i && (nearest == i || distance(j) < distance(nearest))) nearest = j;
-    constexpr double kMuchOfTheWidth = 0.7;
-    const bool to_the_right = look.log_bytes || x[i] <= kMuchOfTheWidth,
-               above = look.line ? !to_the_right : y[i] >= y[nearest];
-    labels += fmt::format("set label {} at {},{} {} offset {},{} noenhanced\n", quoted(points[i].point->name),
-                          place_of(points[i], look), points[i].top1->value, to_the_right ? "left" : "right",
-                          to_the_right ? 0.6 : -0.6, above ? 0.7 : -0.7);
-  }
-  return labels;
-}
-
-std::string plot_script(const Experiment& experiment, std::vector<PointResult> points, const std::string& head) {
-  std::erase_if(points, [](const PointResult& point) { return !point.top1; });
-  const Look& look = experiment.look;
-  std::string data;
-  double last = 0;
-  for (const PointResult& point : points) {
-    last = std::max(last, place_of(point, look));
-    data += fmt::format("{} {} {}\n", place_of(point, look), point.top1->value, point.top1->margin);
-  }
-  constexpr double kMargin = 0.12;  // on each side, as a share of what the points take
-  return fmt::format(
-      "$points << EOD\n{}EOD\n{}unset key\nset xlabel '{}'\nset ylabel 'top-1, per cent'\n"
-      "set offsets graph {}, graph {}, graph 0.1, graph 0.1\nset bars small\n{}"
-      "set title {} noenhanced textcolor rgb '#404040'\n{}plot {}$points using 1:2:3 with yerrorbars ls 2 ps 0.6\n",
-      data, head, look.by_macs ? "multiply-adds of a picture, millions" : "file, MB", kMargin, kMargin,
-      look.log_bytes ? "set logscale x\n" : fmt::format("set xrange [0:{}]\n", (1 + kMargin) * last),
-      quoted(experiment.title), labels_of(points, look), look.line ? "$points using 1:2 with lines ls 1, " : "");
-}
-
-void draw(const std::string& folder, const Experiment& experiment, const std::vector<PointResult>& points) {
-  write_file(folder + "/plot.svg", run_gnuplot(plot_script(experiment, points, svg_head(760, 500))));
-  write_file(
-      folder + "/plot.png",
-      run_gnuplot(plot_script(experiment, points,
-                              std::string("set terminal pngcairo size 1140,750 font 'Helvetica,18'\n") + kPlotStyle)));
-}
-
 }  // namespace
 
 std::string about_one_seed(const std::string& folder) {
@@ -344,7 +273,7 @@ void write_report(const std::string& folder, const Experiment& experiment, const
   write("times.md", times_md(all, nlohmann::json::parse(read_file(RunFolder::config_path(folder)))["machine"]));
   write("times.csv", times_csv(all));
   if (const std::string speed = speed_md(all, points); !speed.empty()) write("speed.md", speed);
-  draw(folder, experiment, points);
+  draw_plot(folder, experiment, points);
 }
 
 }  // namespace kindling::cli

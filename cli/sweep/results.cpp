@@ -41,9 +41,13 @@ std::optional<double> number(const Json& document, const char* key) {
 
 bool is_compression(const Json& result) { return result.contains("steps") && result["steps"].is_array(); }
 
+/// Parameters that are not 0; the running statistics of batch normalisation are none.
 int64_t kept_in(const Json& compressed) {
   int64_t kept = 0;
-  for (const Json& tensor : compressed["tensors"]) kept += tensor["nonzero"].get<int64_t>();
+  for (const Json& tensor : compressed["tensors"]) {
+    const auto name = tensor["name"].get<std::string>();
+    if (!name.ends_with("/running_mean") && !name.ends_with("/running_var")) kept += tensor["nonzero"].get<int64_t>();
+  }
   return kept;
 }
 
