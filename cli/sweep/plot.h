@@ -8,8 +8,8 @@
 
 namespace kindling::cli {
 
-/// Writes FOLDER/plot.svg and plot.png. Points without an accuracy are left out. Throws FileError if
-/// gnuplot fails.
+/// Writes FOLDER/plot.svg and plot.png. Points without an accuracy are left out. Throws FileError
+/// if gnuplot fails.
 void draw_plot(const std::string& folder, const Experiment& experiment, std::vector<PointResult> points);
 
 }  // namespace kindling::cli
