@@ -30,6 +30,9 @@ struct Panels {
   }
   int64_t used_columns(int64_t panel) const { return std::min(columns, channels - panel * columns); }
 
+  /// Of all panels together.
+  int64_t width() const { return count * columns; }
+
   int64_t channels, columns, count;
   int vectors = 1, max_rows;
 };

@@ -1,7 +1,8 @@
 // The gradient with respect to the weights: dw[O, K] = grad[pixels, O]^T patches[pixels, K]. A tile holds some output
 // channels' weights for a panel of columns of the patch, and sums over pixels. Patches are gathered one panel of some
-// pixels at a time, so that what is gathered is used from L1 by all output channels. With few input channels (a
-// network's first layer) it is the other way round, and nothing is gathered.
+// pixels at a time, so that what is gathered is used from L1 by all output channels. Where patches are short beside the
+// output's pixels (a network's first layer, a Fire module's expand1x1) it is the other way round: panels are of output
+// channels, whose gradients are read in one stream, and nothing is gathered.
 #include <algorithm>
 
 #include <kindling/tensor/conv/partial_sums.h>
@@ -22,35 +23,15 @@ constexpr int64_t kPanelElements = 4096;
 constexpr int64_t kGatherChannels = 96;
 // Pixels and output channels whose gradient is walked over for every panel before the next ones' is: a share of L2.
 constexpr int64_t kGradPixels = 512, kGradChannels = 256;
-// The same where a pixel's gradient is longer than its input and the weights are few, so that their sums may be stored
-// more often: a tile's rows are a few channels of every pixel, an order in which the processor does not foresee the
-// next lines, and the next pixels' are fetched while these are computed.
-constexpr int64_t kShortGradPixels = 128, kFewWeights = 16384;
 
-// Up to so many input channels, runs of a patch are so short that to gather them costs as much as to multiply them.
-constexpr int64_t kFewChannels = 4;
-
-// Fetches rows of n elements, evenly over a number of calls of step().
-template <class T>
-class RowsAhead {
- public:
-  RowsAhead(const T* from, int64_t rows, int64_t ld, int64_t n, int64_t calls)
-      : from_(from),
-        ld_(ld),
-        row_lines_(ceil_div(n, kLine)),
-        lines_(rows * row_lines_),
-        share_(ceil_div(lines_, calls)) {}
-
-  void step() {
-    for (const int64_t until = std::min(fetched_ + share_, lines_); fetched_ < until; ++fetched_)
-      __builtin_prefetch(from_ + fetched_ / row_lines_ * ld_ + fetched_ % row_lines_ * kLine);
-  }
-
- private:
-  static constexpr int64_t kLine = 64 / sizeof(T);
-  const T* from_;
-  int64_t ld_, row_lines_, lines_, share_, fetched_ = 0;
-};
+// Whether output channels make the columns. Up to four input channels, runs of a patch are so short that to gather them
+// costs as much as to multiply them. Of pointwise convolutions it pays from twice as many outputs as inputs on, as long
+// as the sums stay in L1, since they are stored after every few rows of pixels.
+bool has_outputs_in_columns(const ConvShape& s) {
+  constexpr int64_t kFewChannels = 4, kManyTimes = 2, kMostWeights = 8 << 10;
+  if (s.groups != 1 || s.dilation_w != 1) return false;
+  return s.is_pointwise() ? s.O >= kManyTimes * s.C && s.O * s.C <= kMostWeights : s.C <= kFewChannels;
+}
 
 // Output rows [first, last) of one image.
 struct Lines {
@@ -63,7 +44,7 @@ struct Lines {
 template <class T>
 void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines& lines, Pixels<const T> g, T* sums) {
   const kernels::Table<T>& kernel = kernels::table<T>();
-  const int64_t width = panels.count * panels.columns, length = s.KW * s.C, line = s.stride_h * s.W * s.C;
+  const int64_t width = panels.width(), length = s.KW * s.C, line = s.stride_h * s.W * s.C;
   for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) {
     const auto add_products = [&](const T* a, int64_t lda, int64_t line_a, const Lines& some, int64_t j,
                                   int64_t pixels) {
@@ -108,11 +89,10 @@ void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines
   });
 }
 
-// The gradient where there are few input channels.
 template <class T>
-void few_channels_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
+void weight_grad_by_outputs(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
   const Panels panels(kernels::table<T>(), s.O);
-  const int64_t width = panels.count * panels.columns;
+  const int64_t width = panels.width();
   // Lines whose gradient a panel reads again and again, from L1.
   const int64_t most = std::max<int64_t>(kPanelElements / (s.OW * panels.columns), 1), blocks = ceil_div(s.OH, most);
   const int64_t parts = std::min(sum_parts(s.N * s.OH * s.OW, kPartPixels), s.N * blocks);
@@ -151,9 +131,7 @@ class GatheredWeightGrad {
         grad_(grad),
         x_(x),
         panels_(kernel_, s.patch()),
-        fetches_ahead_(s.is_pointwise() && s.C < s.O && s.O * s.C <= kFewWeights),
-        largest_block_(fetches_ahead_ ? kShortGradPixels : kGradPixels),
-        largest_piece_(std::min(kPanelElements / panels_.columns, largest_block_)),
+        largest_piece_(std::min(kPanelElements / panels_.columns, kGradPixels)),
         parts_(sum_parts(all_pixels(), kPartPixels)),
         channel_cuts_(ceil_div(s.group_out(), kGradChannels)),
         panel_cuts_(pieces_of_task(parts_ * channel_cuts_, all_panels())) {}
@@ -164,12 +142,11 @@ class GatheredWeightGrad {
       const int64_t part = task / (channel_cuts_ * panel_cuts_);
       const Range pixels = part_of(all_pixels(), part, parts_);
       Block block{{},
-                  pixels.end,
                   part_of(all_panels(), task % panel_cuts_, panel_cuts_),
                   part_of(s_.group_out(), task / panel_cuts_ % channel_cuts_, channel_cuts_),
                   Tensor::empty({largest_piece_, panels_.columns}, dtype_of<T>()),
                   partial.part(part)};
-      for_each_piece(pixels.size(), largest_block_, [&](int64_t begin, int64_t size) {
+      for_each_piece(pixels.size(), kGradPixels, [&](int64_t begin, int64_t size) {
         block.pixels = {pixels.begin + begin, pixels.begin + begin + size};
         add_block(block, (add && part == 0) || begin > 0);
       });
@@ -181,7 +158,6 @@ class GatheredWeightGrad {
   // What add_block adds to `sums` [O, K].
   struct Block {
     Range pixels;
-    int64_t last_pixel;  // of the task
     Range panels, channels;
     Tensor gathered;  // one panel of some pixels' patches
     T* sums;
@@ -191,16 +167,13 @@ class GatheredWeightGrad {
   int64_t all_panels() const { return s_.groups * panels_.count; }
 
   void add_block(Block& block, bool add) const {
-    const int64_t next = block.pixels.end, tiles = ceil_div(block.channels.size(), panels_.max_rows);
-    const int64_t fetched = fetches_ahead_ ? std::min(block.last_pixel - next, block.pixels.size()) : 0;
-    RowsAhead<T> ahead(grad_.data + next * grad_.ld, fetched, grad_.ld, s_.O, block.panels.size() * tiles);
     for (int64_t panel = block.panels.begin; panel < block.panels.end; ++panel)
       for_each_piece(block.pixels.size(), largest_piece_, [&](int64_t begin, int64_t pixels) {
-        add_piece(block, panel, block.pixels.begin + begin, pixels, add || begin > 0, ahead);
+        add_piece(block, panel, block.pixels.begin + begin, pixels, add || begin > 0);
       });
   }
 
-  void add_piece(Block& block, int64_t panel, int64_t pixel, int64_t pixels, bool add, RowsAhead<T>& ahead) const {
+  void add_piece(Block& block, int64_t panel, int64_t pixel, int64_t pixels, bool add) const {
     const int64_t group = panel / panels_.count, column = panel % panels_.count * panels_.columns;
     const int64_t used = panels_.used_columns(panel % panels_.count), ld = panels_.columns;
     // Rows that lie a power of two apart fall into few sets of L1, so gathering pays if enough tiles read them.
@@ -212,7 +185,6 @@ class GatheredWeightGrad {
     }
     for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
       channel += group * s_.group_out() + block.channels.begin;
-      ahead.step();
       kernel_.outer_tile(static_cast<int>(rows), panels_.vectors,
                          {.a = grad_.data + pixel * grad_.ld + channel,
                           .lda = grad_.ld,
@@ -231,8 +203,7 @@ class GatheredWeightGrad {
   Pixels<const T> grad_;
   const T* x_;
   Panels panels_;
-  bool fetches_ahead_;
-  int64_t largest_block_, largest_piece_, parts_, channel_cuts_, panel_cuts_;
+  int64_t largest_piece_, parts_, channel_cuts_, panel_cuts_;
 };
 
 }  // namespace
@@ -240,8 +211,7 @@ class GatheredWeightGrad {
 template <class T>
 void direct_weight_grad(const ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x) {
   if (const auto scheme = winograd_scheme(s)) return winograd_weight_grad<T>(*scheme, s, dw, add, grad, x);
-  if (s.C <= kFewChannels && s.groups == 1 && s.dilation_w == 1 && !s.is_pointwise())
-    return few_channels_weight_grad<T>(s, dw, add, grad, x);
+  if (has_outputs_in_columns(s)) return weight_grad_by_outputs<T>(s, dw, add, grad, x);
   GatheredWeightGrad<T>(s, grad, x).run(dw, add);
 }
 
