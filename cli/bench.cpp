@@ -16,8 +16,8 @@
 
 #include <kindling/cli/blas_core.h>
 #include <kindling/cli/output.h>
+#include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/fma_peak.h>
-#include <kindling/tensor/kernels/gemm.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 

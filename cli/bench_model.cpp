@@ -230,7 +230,7 @@ void print_text(const ModelReport& report) {
 }
 
 int run(ModelBench& options, bool training) {
-  warn_of_slow_blas();
+  if (options.model.conv == "im2col") warn_of_slow_blas();
   std::optional<PeakMeter> peak;
   Workload workload(options, training);
   std::optional<ConstantWeights> constant;

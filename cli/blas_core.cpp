@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/isa.h>
 
 namespace kindling::cli {
@@ -46,8 +46,9 @@ std::string blas_advice() {
   const char* better = better_blas_core();
   if (better == nullptr) return "";
   return fmt::format(
-      "OpenBLAS computes with its kernels for {} here, at a fraction of this processor's speed; with "
-      "OPENBLAS_CORETYPE={} in the environment it takes faster ones",
+      "OpenBLAS computes with its kernels for {} here, at a fraction of this processor's speed. This slows only "
+      "--conv im2col and the singular value decomposition; with OPENBLAS_CORETYPE={} in the environment OpenBLAS "
+      "takes faster ones",
       kernels::blas_core(), better);
 }
 

@@ -7,7 +7,7 @@
 #include <kindling/autograd/gradcheck.h>
 #include <kindling/autograd/ops/ops.h>
 #include <kindling/tensor/conv.h>
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/gemm.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/matmul.h>
 
@@ -25,8 +25,8 @@ Check check_gemm(DType dtype, Rng rng) {
   const Tensor a = random({m, k}, rng).to(dtype), b = random({k, n}, rng).to(dtype);
   const Tensor exact_a = a.to(DType::f64), exact_b = b.to(DType::f64);
   Tensor expected = Tensor::empty({m, n}, DType::f64);
-  kernels::naive_gemm<double>(false, false, m, n, k, 1, exact_a.data<double>(), k, exact_b.data<double>(), n, 0,
-                              expected.data<double>(), n);
+  detail::naive_gemm<double>(m, n, k, {exact_a.data<double>(), k}, {exact_b.data<double>(), n}, expected.data<double>(),
+                             n, /*add=*/false);
   const double error = relative_distance(matmul(a, b).to(DType::f64), expected);
   return by_error(fmt::format("matrix product, {}", name_of(dtype)), error, tolerance_of(dtype == DType::f64));
 }

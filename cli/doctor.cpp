@@ -10,7 +10,7 @@
 #include <kindling/cli/checks.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/program.h>
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/run_folder.h>

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <kindling/cli/blas_core.h>
 #include <kindling/cli/interrupt.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/trained_on.h>
@@ -59,10 +58,8 @@ std::string introduction(const TrainCommand& options, Module& model, const data:
       options.model.model, with_commas(model.parameter_count()), frozen_part(model), options.model.size,
       printable(options.data.data), count(data.train), options.model.classes, data.val ? count(data.val) : "none");
   if (data.test) text += fmt::format(", {} for the test", count(data.test));
-  text +=
-      fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()), printable(options.out));
-  const std::string advice = blas_advice();
-  return advice.empty() ? text : text + "\nnote: " + advice;
+  return text + fmt::format("\n{}, {}; run folder {}", counted(num_threads(), "thread"), name_of(isa()),
+                            printable(options.out));
 }
 
 /// What a resumed run was trained on so far. Nothing for a new run, or if its checkpoint does not

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <utility>
 
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/elementwise.h>
+#include <kindling/tensor/matmul.h>
 #include <kindling/tensor/reduce.h>
 
 namespace kindling {
@@ -29,20 +30,14 @@ Tensor orthogonalize(const Tensor& x) {
   const double length = norm(y);
   if (length == 0) return x.clone();
   y.mul_(1.0 / length);
-  const int64_t m = y.size(0), n = y.size(1);
-  Tensor square = Tensor::empty({m, m}, y.dtype()), odd = Tensor::empty({m, m}, y.dtype()), next = y.clone();
-  visit_floating("orthogonalize", y.dtype(), [&](auto t) {  // whole products: the threads have a matrix each
-    using T = decltype(t);
-    for (int step = 0; step < kSteps; ++step) {
-      kernels::gemm<T>(false, true, m, m, n, T(1), y.data<T>(), n, y.data<T>(), n, T(0), square.data<T>(), m);
-      odd.copy_(square);
-      kernels::gemm<T>(false, false, m, m, m, T(kQuintic), square.data<T>(), m, square.data<T>(), m, T(kCubic),
-                       odd.data<T>(), m);
-      next.copy_(y);
-      kernels::gemm<T>(false, false, m, n, m, T(1), odd.data<T>(), m, y.data<T>(), n, T(kLinear), next.data<T>(), n);
-      std::swap(y, next);
-    }
-  });
+  for (int step = 0; step < kSteps; ++step) {
+    const Tensor square = matmul(y, transpose(y));
+    const Tensor odd = kCubic * square;
+    matmul(kQuintic * square, square, {odd, true});
+    const Tensor next = kLinear * y;
+    matmul(odd, y, {next, true});
+    y = next;
+  }
   return tall ? y.transpose() : y;
 }
 

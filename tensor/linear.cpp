@@ -66,7 +66,7 @@ void multiply(int64_t N, int64_t I, int64_t O, T* y, const T* x, const T* w, con
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, N);
   const Tensor packed = pack_transposed(panels, N, x, I);
-  const int64_t width = panels.count * panels.columns, start = 0;
+  const int64_t width = panels.width(), start = 0;
   const int64_t tile_rows = std::min<int64_t>(panels.max_rows, kMaxTileRows);
   parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
     Tensor buffer = Tensor::empty({end - begin, width}, dtype_of<T>());

@@ -1,48 +1,27 @@
 #include <kindling/tensor/matmul.h>
 
-#include <algorithm>
-
-#include <kindling/tensor/kernels/gemm.h>
-#include <kindling/tensor/kernels/tasks.h>
+#include <kindling/tensor/gemm.h>
 
 namespace kindling {
 namespace {
 
-// A matrix as GEMM takes it: rows or columns contiguous.
-struct Operand {
-  Tensor tensor;
-  bool transposed;
-  int64_t ld;
-};
-
-Operand as_operand(const Tensor& x) {
-  const int64_t rows = x.size(-2), cols = x.size(-1);
-  const int64_t row_stride = x.strides()[x.rank() - 2], col_stride = x.strides()[x.rank() - 1];
-  if ((col_stride == 1 || cols == 1) && row_stride >= cols) return {x, false, std::max<int64_t>(row_stride, 1)};
-  if ((row_stride == 1 || rows == 1) && col_stride >= rows) return {x, true, std::max<int64_t>(col_stride, 1)};
-  return {x.clone(), false, std::max<int64_t>(cols, 1)};
-}
-
-// The longer side of the result is cut into at most 16 blocks of at least 64, whatever the number of threads.
-int64_t block_size(int64_t n) {
-  constexpr int64_t kMaxBlocks = 16, kMinBlock = 64, kMultiple = 32;
-  return round_up(std::max(kMinBlock, ceil_div(n, kMaxBlocks)), kMultiple);
-}
-
-// c = a b + scale c.
+// A matrix as gemm() takes it: rows or columns contiguous.
 template <class T>
-void multiply(const Tensor& any_a, const Tensor& any_b, T scale, T* pc) {
-  const Operand a = as_operand(any_a), b = as_operand(any_b);
-  const T *pa = a.tensor.data<T>(), *pb = b.tensor.data<T>();
-  const int64_t m = any_a.size(0), n = any_b.size(1), k = any_a.size(1);
-  const bool cut_rows = m >= n;
-  parallel_for(cut_rows ? m : n, block_size(cut_rows ? m : n), [&](int64_t begin, int64_t end) {
-    const int64_t row = cut_rows ? begin : 0, col = cut_rows ? 0 : begin;
-    kernels::gemm<T>(a.transposed, b.transposed, cut_rows ? end - begin : m, cut_rows ? n : end - begin, k, T(1),
-                     pa + row * (a.transposed ? 1 : a.ld), a.ld, pb + col * (b.transposed ? b.ld : 1), b.ld, scale,
-                     pc + row * n + col, n);
-  });
-}
+struct Operand {
+  explicit Operand(const Tensor& x) : tensor(x) {
+    const int64_t rows = x.size(0), cols = x.size(1), row_stride = x.strides()[0], col_stride = x.strides()[1];
+    if (col_stride == 1 || cols == 1) {
+      matrix = {x.data<T>(), row_stride};
+    } else if (row_stride == 1 || rows == 1) {
+      matrix = {x.data<T>(), col_stride, /*transposed=*/true};
+    } else {
+      tensor = x.clone();
+      matrix = {tensor.data<T>(), cols};
+    }
+  }
+  Tensor tensor;
+  detail::Matrix<T> matrix;
+};
 
 Shape leading(const Shape& shape) { return Shape(shape.begin(), shape.end() - 2); }
 
@@ -73,7 +52,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, const Out& out) {
         slice_b = slice_b.select(0, rest / span);
         rest %= span;
       }
-      multiply<T>(slice_a, slice_b, T(out.adds() ? 1 : 0), c.data<T>() + i * m * n);
+      const Operand<T> left(slice_a), right(slice_b);
+      detail::gemm<T>(m, n, k, left.matrix, right.matrix, c.data<T>() + i * m * n, n, out.adds());
     }
   });
   return detail::deliver("matmul", out, c);

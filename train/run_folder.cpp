@@ -16,7 +16,7 @@
 
 #include <kindling/io/atomic_file.h>
 #include <kindling/io/weights.h>
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/isa.h>
 #include <kindling/tensor/kernels/parallel.h>
 

@@ -3,7 +3,8 @@
 
 #include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/conv/window.h>
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/gemm.h>
+#include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/tensor.h>
@@ -82,9 +83,9 @@ void im2col_conv2d(const ConvShape& s, T* y, const T* x, const T* w, const T* bi
         for (int64_t r = 0; r < rows; ++r) std::copy_n(bias, s.O, out + r * s.O);
       for (int64_t g = 0; g < s.groups; ++g) {
         const T* cols = patches(s, tiling, tile, g, buffer, x);
-        kernels::gemm<T>(false, true, rows, s.group_out(), s.patch(), T(1), cols, s.patch(),
-                         w + g * s.group_out() * s.patch(), s.patch(), T(bias != nullptr), out + g * s.group_out(),
-                         s.O);
+        kernels::blas_gemm<T>(false, true, rows, s.group_out(), s.patch(), T(1), cols, s.patch(),
+                              w + g * s.group_out() * s.patch(), s.patch(), T(bias != nullptr), out + g * s.group_out(),
+                              s.O);
       }
     }
   });
@@ -104,8 +105,13 @@ void im2col_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
       const T* from = grad + tiling.first_pixel(tile) * s.O;
       for (int64_t g = 0; g < s.groups; ++g) {
         T* cols = s.is_pointwise() ? dx + tiling.range(tile).begin * s.C : buffer.data<T>();
-        kernels::gemm<T>(false, false, rows, s.patch(), s.group_out(), T(1), from + g * s.group_out(), s.O,
-                         w + g * s.group_out() * s.patch(), s.patch(), T(0), cols, s.patch());
+        const T *grad_of_group = from + g * s.group_out(), *w_of_group = w + g * s.group_out() * s.patch();
+        if (convolves_on_image())  // the fast algorithms leave some shapes to this one
+          gemm<T>(rows, s.patch(), s.group_out(), {grad_of_group, s.O}, {w_of_group, s.patch()}, cols, s.patch(),
+                  /*add=*/false);
+        else
+          kernels::blas_gemm<T>(false, false, rows, s.patch(), s.group_out(), T(1), grad_of_group, s.O, w_of_group,
+                                s.patch(), T(0), cols, s.patch());
         if (!s.is_pointwise())
           scatter_patches(s, g, tiling.range(tile), dx + tiling.image(tile) * s.H * s.W * s.C, cols);
       }
@@ -127,9 +133,9 @@ void im2col_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
       const T* from = grad + tiling.first_pixel(tile) * s.O;
       for (int64_t g = 0; g < s.groups; ++g) {
         const T* cols = patches(s, tiling, tile, g, buffer, x);
-        kernels::gemm<T>(true, false, s.group_out(), s.patch(), tiling.range(tile).size(), T(1),
-                         from + g * s.group_out(), s.O, cols, s.patch(), T(1),
-                         partial + part * size + g * s.group_out() * s.patch(), s.patch());
+        kernels::blas_gemm<T>(true, false, s.group_out(), s.patch(), tiling.range(tile).size(), T(1),
+                              from + g * s.group_out(), s.O, cols, s.patch(), T(1),
+                              partial + part * size + g * s.group_out() * s.patch(), s.patch());
       }
     }
   });

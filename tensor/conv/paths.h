@@ -21,7 +21,8 @@ void check_conv_operands(const char* op, const kernels::ConvShape& s, const Tens
 bool convolves_on_image();
 
 /// im2col and OpenBLAS: the reference. Patches are gathered in tiles; pointwise convolutions need
-/// none.
+/// none. The input's gradient is also what the fast algorithms leave some shapes to; it is then
+/// multiplied by gemm().
 template <class T>
 void im2col_conv2d(const kernels::ConvShape& s, T* y, const T* x, const T* w, const T* bias);
 /// dx must be zero, unless the convolution is pointwise.

@@ -57,6 +57,7 @@ struct Table {
   void (*outer_tile)(int rows, int vectors, const OuterTile<T>&);
   WinogradTransforms<T> winograd[kWinogradSchemes];  ///< by WinogradScheme
   void (*copy_rows)(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from);
+  void (*transpose_rows)(int64_t rows, int64_t n, T* to, int64_t ld_to, const T* from, int64_t ld_from);
   void (*unary)(Unary, int64_t n, T* y, int64_t sy, const T* x, int64_t sx);
   void (*binary)(Binary, int64_t n, T* y, int64_t sy, const T* a, int64_t sa, const T* b, int64_t sb);
   void (*add_scaled)(int64_t n, T* y, int64_t sy, const T* x, int64_t sx, T scale);

@@ -1,4 +1,5 @@
-// Cutting work into tasks: always by its shape, never by the number of threads, so that results keep their bits.
+// Cutting work into tasks: by its shape, never by the number of threads where a cut changes the order of a sum, so that
+// results keep their bits.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The two micro-kernels of convolution: tiles of a product that
-// are kept in registers from the first to the last addition.
+// The two micro-kernels of convolution and of matrix products: tiles of a product that are kept in registers from the
+// first to the last addition.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 
 namespace kindling::kernels {
 
-/// Operands of `product_tile`. The rows of A are pixels, wherever they lie. A "segment" is a run of
-/// `depth` consecutive elements in every row of A: one tap of a convolution's window, or one row of
-/// taps.
+/// Operands of `product_tile`. The rows of A are pixels (or rows of a matrix), wherever they lie. A
+/// "segment" is a run of `depth` consecutive elements in every row of A: one tap of a convolution's
+/// window, or one row of taps.
 template <class T>
 struct ProductTile {
   const T* a;  ///< element k of row r in segment s is a[segments[s] + r * lda + k]

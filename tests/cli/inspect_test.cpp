@@ -265,9 +265,10 @@ TEST_CASE("bench: the work of a training step is counted without conv1's input g
 TEST_CASE("bench: gemm and conv check before they time") {
   const json gemm =
       kindling_command({"bench", "gemm", "--m", "65", "--n", "33", "--k", "17", "--steps", "2", "--json"}).json();
-  REQUIRE(gemm["results"].size() == 2);
-  CHECK(gemm["results"][0]["algorithm"] == "openblas");
-  CHECK(gemm["results"][1]["algorithm"] == "naive");
+  REQUIRE(gemm["results"].size() == 3);
+  CHECK(gemm["results"][0]["algorithm"] == "kindling");
+  CHECK(gemm["results"][1]["algorithm"] == "openblas");
+  CHECK(gemm["results"][2]["algorithm"] == "naive");
 
   const json conv = kindling_command({"bench", "conv", "--channels", "8", "--filters", "12", "--size", "9", "--padding",
                                       "1", "--batch-size", "2", "--steps", "2", "--json"})

@@ -1,7 +1,7 @@
 #include <kindling/tensor/matmul.h>
 
 #include <kindling/tensor/elementwise.h>
-#include <kindling/tensor/kernels/gemm.h>
+#include <kindling/tensor/gemm.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -13,8 +13,8 @@ Tensor naive(const Tensor& a, const Tensor& b) {
   const int64_t m = a.size(0), n = b.size(1), k = a.size(1);
   Tensor c = Tensor::empty({m, n}, DType::f64);
   const Tensor left = a.to(DType::f64).contiguous(), right = b.to(DType::f64).contiguous();
-  kernels::naive_gemm<double>(false, false, m, n, k, 1.0, left.data<double>(), k, right.data<double>(), n, 0.0,
-                              c.data<double>(), n);
+  detail::naive_gemm<double>(m, n, k, {left.data<double>(), k}, {right.data<double>(), n}, c.data<double>(), n,
+                             /*add=*/false);
   return c;
 }
 

@@ -100,6 +100,21 @@ void check_copy_rows() {
   }
 }
 
+template <class T>
+void check_transpose_rows() {
+  Rng rng(4);
+  const Tensor from = random({37, 40}, rng, dtype_of<T>());
+  for (const int64_t rows : {0, 1, 3, 8, 16, 17, 37})
+    for (const int64_t n : {0, 1, 2, 7, 8, 16, 19, 35}) {
+      Tensor to = Tensor::full({35, 41}, kUntouched, dtype_of<T>());
+      const Tensor untouched = to.clone();
+      kernels::table<T>().transpose_rows(rows, n, to.data<T>(), 41, from.data<T>(), 40);
+      CHECK(bitwise_equal(to.slice(0, 0, n).slice(1, 0, rows), from.slice(0, 0, rows).slice(1, 0, n).transpose()));
+      CHECK(bitwise_equal(to.slice(0, n, 35), untouched.slice(0, n, 35)));
+      CHECK(bitwise_equal(to.slice(1, rows, 41), untouched.slice(1, rows, 41)));
+    }
+}
+
 }  // namespace
 
 TEST_CASE("product tiles of every size are the loops, and write nothing beside their columns") {
@@ -115,4 +130,9 @@ TEST_CASE("outer tiles of every size are the loops, and write nothing beside the
 TEST_CASE("rows of any length are copied, and nothing beside them") {
   for_each_isa(check_copy_rows<float>);
   for_each_isa(check_copy_rows<double>);
+}
+
+TEST_CASE("blocks of any size are transposed, and nothing beside them is written") {
+  for_each_isa(check_transpose_rows<float>);
+  for_each_isa(check_transpose_rows<double>);
 }

@@ -1,0 +1,158 @@
+// Blocks for each level of the caches, as Goto and van de Geijn have them ("Anatomy of High-Performance Matrix
+// Multiplication", ACM TOMS 34, 2008). A block of rows of a is packed and stays in L2. Then panel after panel of b,
+// each as wide as a micro-kernel's tile, is packed and meets all of these rows, piece of k after piece: so the panel's
+// part of c stays near too, and comes from far away once for a block. Rows are packed as they are, but close together:
+// in a matrix whose rows are a power of two apart they would fall into few sets of the caches. What is used once is not
+// packed, and what several tasks use is packed once for all of them, if it is small.
+#include <kindling/tensor/gemm.h>
+
+#include <algorithm>
+
+#include <kindling/tensor/kernels/cache.h>
+#include <kindling/tensor/kernels/tile.h>
+#include <kindling/tensor/panels.h>
+#include <kindling/tensor/tensor.h>
+
+namespace kindling::detail {
+namespace {
+
+// Of k, what a tile sums up before it is stored, and what a block of a holds, a multiple of it. The first decides the
+// bits, the second, like everything below, only the speed.
+constexpr int64_t kDepthBytes = 1024, kBlockDepthBytes = 4 * kDepthBytes;
+// Share of L2 that a block of a takes; the rest is for b, c and what they bring with them.
+constexpr int64_t kShareOfL2 = 2;
+// With fewer rows, packing b costs as much as multiplying it.
+constexpr int64_t kFewestRows = 48;
+// Tasks for each thread, so that no thread waits long for the last ones.
+constexpr int64_t kTasksOfThread = 4;
+// Between packed rows of a, so that those of a tile lie in different sets of L1.
+constexpr int64_t kGapBytes = 64;
+
+template <class T>
+class Gemm {
+ public:
+  Gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add)
+      : panels_(kernel_, n), m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), ldc_(ldc), add_(add) {}
+
+  void run() {
+    const int64_t wanted = tasks_here(num_threads() == 1 ? 1 : kTasksOfThread * num_threads());
+    // Rows are cut into blocks anyway; then panels, and if there are few, rows again.
+    int64_t row_cuts = std::min(wanted, ceil_div(m_, rows_of_block()));
+    const int64_t panel_cuts = std::min(panels_.count, ceil_div(wanted, row_cuts));
+    row_cuts = std::max(row_cuts, std::min(wanted / panel_cuts, m_ / kFewestRows));
+    if (row_cuts > 1 && panels_.width() * k_ * kBytes <= kernels::l2_bytes() / kShareOfL2) pack_all_panels();
+    parallel_for(row_cuts * panel_cuts, 1, [&](int64_t task, int64_t) {
+      const Range rows = part_of(m_, task % row_cuts, row_cuts);
+      const Range panels = part_of(panels_.count, task / row_cuts, panel_cuts);
+      for_each_piece(rows.size(), rows_of_block(), [&](int64_t row, int64_t size) {
+        run_block({rows.begin + row, rows.begin + row + size}, panels);
+      });
+    });
+  }
+
+ private:
+  int64_t rows_of_block() const {
+    return std::max(kernels::l2_bytes() / kShareOfL2 / (packed_ld() * kBytes), kFewestRows);
+  }
+  int64_t packed_ld() const { return std::min(kBlockDepth, k_) + kGap; }
+
+  // Rows and panels of c.
+  void run_block(const Range& rows, const Range& panels) const {
+    const bool in_place = !a_.transposed && panels.size() == 1 && a_.ld * kBytes % kPage != 0;
+    Tensor packed_rows, packed_panel;
+    if (!in_place) packed_rows = Tensor::empty({rows.size() * packed_ld()}, dtype_of<T>());
+    if (!all_panels_.defined()) packed_panel = Tensor::empty({std::min(kDepth, k_) * panels_.columns}, dtype_of<T>());
+    for (int64_t first = 0; first < k_; first += kBlockDepth) {
+      const Range block{first, std::min(first + kBlockDepth, k_)};
+      Matrix<T> a = a_.from(rows.begin, first);
+      if (!in_place) {
+        pack_a(a, rows.size(), block.size(), packed_rows.data<T>(), packed_ld());
+        a = {packed_rows.data<T>(), packed_ld()};
+      }
+      for (int64_t panel = panels.begin; panel < panels.end; ++panel)
+        for (int64_t k = block.begin; k < block.end; k += kDepth) {
+          const int64_t depth = std::min(kDepth, block.end - k);
+          const T* b = packed_panel_at(panel, k);
+          if (b == nullptr) {
+            pack_b(b_.from(k, panel * panels_.columns), depth, panels_.used_columns(panel), packed_panel.data<T>());
+            b = packed_panel.data<T>();
+          }
+          T* const c = c_ + rows.begin * ldc_ + panel * panels_.columns;
+          for_each_piece(rows.size(), panels_.max_rows, [&](int64_t row, int64_t size) {
+            kernel_.product_tile(static_cast<int>(size), panels_.vectors,
+                                 {.a = a.data + row * a.ld + k - first,
+                                  .lda = a.ld,
+                                  .segments = &kStart,
+                                  .segment_count = 1,
+                                  .depth = depth,
+                                  .b = b,
+                                  .bias = nullptr,
+                                  .c = c + row * ldc_,
+                                  .ldc = ldc_,
+                                  .columns = panels_.used_columns(panel),
+                                  .relu = false,
+                                  .add = add_ || k > 0});
+          });
+        }
+    }
+  }
+
+  void pack_all_panels() {
+    all_panels_ = Tensor::empty({panels_.count, k_, panels_.columns}, dtype_of<T>());
+    const int64_t pieces = ceil_div(k_, kDepth);
+    parallel_for(panels_.count * pieces, 1, [&](int64_t i, int64_t) {
+      const int64_t panel = i / pieces, k = i % pieces * kDepth;
+      pack_b(b_.from(k, panel * panels_.columns), std::min(kDepth, k_ - k), panels_.used_columns(panel),
+             all_panels_.data<T>() + (panel * k_ + k) * panels_.columns);
+    });
+  }
+  // Where the panel is packed from k on, if all are; else null.
+  const T* packed_panel_at(int64_t panel, int64_t k) const {
+    return all_panels_.defined() ? all_panels_.data<T>() + (panel * k_ + k) * panels_.columns : nullptr;
+  }
+
+  void pack_a(const Matrix<T>& a, int64_t rows, int64_t depth, T* to, int64_t ld) const {
+    if (a.transposed)
+      kernel_.transpose_rows(depth, rows, to, ld, a.data, a.ld);
+    else
+      kernel_.copy_rows(rows, depth, to, ld, a.data, a.ld);
+  }
+
+  void pack_b(const Matrix<T>& b, int64_t depth, int64_t used, T* to) const {
+    const int64_t ld = panels_.columns;
+    if (b.transposed)
+      kernel_.transpose_rows(used, depth, to, ld, b.data, b.ld);
+    else
+      kernel_.copy_rows(depth, used, to, ld, b.data, b.ld);
+    for (int64_t k = 0; used < ld && k < depth; ++k) std::fill(to + k * ld + used, to + (k + 1) * ld, T(0));
+  }
+
+  static constexpr int64_t kBytes = sizeof(T), kDepth = kDepthBytes / kBytes, kBlockDepth = kBlockDepthBytes / kBytes,
+                           kGap = kGapBytes / kBytes;
+  static constexpr int64_t kStart = 0, kPage = 4096;
+
+  static_assert(kBlockDepth % kDepth == 0);
+
+  const kernels::Table<T>& kernel_ = kernels::table<T>();
+  Panels panels_;
+  int64_t m_, n_, k_;
+  Matrix<T> a_, b_;
+  T* c_;
+  int64_t ldc_;
+  bool add_;
+  Tensor all_panels_;  // [panel][k][columns], or undefined
+};
+
+}  // namespace
+
+template <class T>
+void gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add) {
+  if (m == 0 || n == 0) return;
+  if (k > 0) return Gemm<T>(m, n, k, a, b, c, ldc, add).run();
+  for (int64_t row = 0; row < m && !add; ++row) std::fill_n(c + row * ldc, n, T(0));
+}
+
+template void gemm(int64_t, int64_t, int64_t, const Matrix<float>&, const Matrix<float>&, float*, int64_t, bool);
+template void gemm(int64_t, int64_t, int64_t, const Matrix<double>&, const Matrix<double>&, double*, int64_t, bool);
+
+}  // namespace kindling::detail
