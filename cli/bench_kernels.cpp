@@ -191,12 +191,11 @@ int run_gemm(KernelBench& options, Settings& settings) {
       return c;
     };
     const double macs = static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-    std::vector<Row> rows{{s.name, fmt::format("{} x {} x {}", s.m, s.n, s.k), "product", "kindling", 2e-9 * macs}};
-    for (const char* other : {"openblas", "naive"}) {
-      if (std::string(other) == "naive" && macs > kNaiveMacs) continue;
-      rows.push_back(rows.front());
-      rows.back().algorithm = other;
-    }
+    std::vector<const char*> algorithms{"kindling", "openblas"};
+    if (macs <= kNaiveMacs) algorithms.push_back("naive");
+    std::vector<Row> rows;
+    for (const char* algorithm : algorithms)
+      rows.push_back({s.name, fmt::format("{} x {} x {}", s.m, s.n, s.k), "product", algorithm, 2e-9 * macs});
     for (size_t r = 0; r < rows.size(); ++r) {
       rows[r].error = gemm_error(a, b, run(r));
       require_right(rows[r]);
