@@ -120,28 +120,37 @@ struct Transformed {
   int64_t depth, plane;
 };
 
-// m [points, count, columns] of a panel: at every point its tiles times that point's weights (packed_filters).
+// m [points, count, columns] of a panel: at every point its tiles times that point's weights (packed_filters). All
+// layers' weights together are larger than L2, and a point's are used for few tiles: each call fetches a part of the
+// next point's.
 template <class T>
 void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, const Transformed<T>& v, const T* filters,
                      int64_t panel, T* m, int64_t m_plane) {
   constexpr int64_t kOneSegment = 0;
-  const int64_t size = v.depth * panels.columns;
-  for (int64_t point = 0; point < tiles.points; ++point)
+  const kernels::Table<T>& kernel = kernels::table<T>();
+  const int64_t size = v.depth * panels.columns, fetched = v.depth * kernel.lanes;
+  for (int64_t point = 0; point < tiles.points; ++point) {
+    const T* const weights = filters + (panel * tiles.points + point) * size;
+    const bool last = panel == panels.count - 1 && point == tiles.points - 1;
+    const T* fetch = last ? nullptr : weights + size;
     for_each_piece(count, panels.max_rows, [&](int64_t begin, int64_t rows) {
-      kernels::table<T>().product_tile(static_cast<int>(rows), panels.vectors,
-                                       {.a = v.data + point * v.plane + begin * v.depth,
-                                        .lda = v.depth,
-                                        .segments = &kOneSegment,
-                                        .segment_count = 1,
-                                        .depth = v.depth,
-                                        .b = filters + (panel * tiles.points + point) * size,
-                                        .bias = nullptr,
-                                        .c = m + point * m_plane + begin * panels.columns,
-                                        .ldc = panels.columns,
-                                        .columns = panels.columns,
-                                        .relu = false,
-                                        .add = false});
+      kernel.product_tile(static_cast<int>(rows), panels.vectors,
+                          {.a = v.data + point * v.plane + begin * v.depth,
+                           .lda = v.depth,
+                           .segments = &kOneSegment,
+                           .segment_count = 1,
+                           .depth = v.depth,
+                           .b = weights,
+                           .bias = nullptr,
+                           .c = m + point * m_plane + begin * panels.columns,
+                           .ldc = panels.columns,
+                           .columns = panels.columns,
+                           .relu = false,
+                           .add = false,
+                           .fetch = fetch});
+      if (fetch != nullptr) fetch = fetch + fetched < weights + 2 * size ? fetch + fetched : nullptr;
     });
+  }
 }
 
 }  // namespace kindling::detail

@@ -27,6 +27,9 @@ struct ProductTile {
   int64_t columns;  ///< how many of the tile's columns are stored
   bool relu;        ///< whether results below 0 become 0, before they leave the registers
   bool add;         ///< to what is there, after that
+  /// What a later tile reads and is not in cache yet, or null. It is fetched meanwhile: the line of each
+  /// vector from there on, one for every k.
+  const T* fetch = nullptr;
 };
 
 /// Operands of `outer_tile`, which sums over lines i and pixels k:
@@ -95,6 +98,49 @@ void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
     }
 }
 
+// Element k of every row, for loops that go through the rows within k. Left to itself the compiler keeps a register
+// with the offset of each row; with more than 9 rows it runs out of them and loads half of the offsets for every k
+// again. One pointer for each 9 rows and four offsets make all addresses: base + {1, 2, 4, 8} ld, {1, 2} 3 ld, 5 ld, 7
+// ld.
+template <class T, int Rows>
+class RowReader {
+ public:
+  inline __attribute__((always_inline)) RowReader(const T* rows, int64_t ld)
+      : ld1_(ld * static_cast<int64_t>(sizeof(T))), ld3_(3 * ld1_), ld5_(5 * ld1_), ld7_(7 * ld1_) {
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) bases_[g] = reinterpret_cast<const char*>(rows + g * kGroup * ld);
+    // From here on the compiler does not know that these values follow from one another.
+    asm("" : "+r"(ld1_), "+r"(ld3_), "+r"(ld5_), "+r"(ld7_));
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) asm("" : "+r"(bases_[g]));
+  }
+  inline __attribute__((always_inline)) T operator[](int r) const {
+    const int64_t offsets[kGroup] = {0, ld1_, 2 * ld1_, ld3_, 4 * ld1_, ld5_, 2 * ld3_, ld7_, 8 * ld1_};
+    return *reinterpret_cast<const T*>(bases_[r / kGroup] + offsets[r % kGroup]);
+  }
+  inline __attribute__((always_inline)) void next() {
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) bases_[g] += sizeof(T);
+  }
+
+ private:
+  static constexpr int kGroup = 9, kGroups = (Rows + kGroup - 1) / kGroup;
+  int64_t ld1_, ld3_, ld5_, ld7_;  // bytes
+  const char* bases_[kGroups];
+};
+// Few rows: the compiler finds the addresses.
+template <class T, int Rows>
+requires(Rows <= 9) class RowReader<T, Rows> {
+ public:
+  inline __attribute__((always_inline)) RowReader(const T* rows, int64_t ld) : rows_(rows), ld_(ld) {}
+  inline __attribute__((always_inline)) T operator[](int r) const { return rows_[r * ld_]; }
+  inline __attribute__((always_inline)) void next() { ++rows_; }
+
+ private:
+  const T* rows_;
+  int64_t ld_;
+};
+
 // The same with Rows x Vectors accumulators in registers. For every k it loads Vectors vectors of B, which are shared
 // by all rows, and broadcasts one element of A a row, which is shared by all vectors: Rows * Vectors multiply-adds for
 // Rows + Vectors loads. A is read where it lies, because broadcasting does not care how far apart rows are; B is
@@ -109,16 +155,18 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) c[r][v] = t.bias != nullptr ? load(t.bias + v * L) : V{};
   const T* b = t.b;
+  const T* fetch = t.fetch != nullptr ? t.fetch : t.b;  // to fetch what is there costs nothing
   const int64_t lda = t.lda, depth = t.depth;
   for (int64_t s = 0; s < t.segment_count; ++s) {
-    const T* a = t.a + t.segments[s];
-    for (int64_t k = 0; k < depth; ++k, b += Vectors * L) {
+    RowReader<T, Rows> a(t.a + t.segments[s], lda);
+    for (int64_t k = 0; k < depth; ++k, b += Vectors * L, fetch += L, a.next()) {
+      __builtin_prefetch(fetch);
       V row[Vectors];
 #pragma GCC unroll 8
       for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
 #pragma GCC unroll 32
       for (int r = 0; r < Rows; ++r) {
-        const V pixel = broadcast(a[r * lda + k]);
+        const V pixel = broadcast(a[r]);
 #pragma GCC unroll 8
         for (int v = 0; v < Vectors; ++v) c[r][v] += pixel * row[v];
       }
