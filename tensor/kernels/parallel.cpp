@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <vector>
 
 #include <omp.h>
 
@@ -15,7 +16,6 @@
 #endif
 #if defined(KINDLING_STD_THREADS)
 #include <thread>
-#include <vector>
 #endif
 
 namespace kindling {
@@ -56,24 +56,18 @@ class WorkerGuard {
   void* context_before_;
 };
 
-// Ranges are handed out one by one, in order, to whichever thread asks next.
+// Every thread has a share of the ranges, the same in all loops of as many: what it wrote in one operation it reads in
+// the next, from its own caches. Who is done with its own share helps with the others'.
 class RangeQueue {
  public:
-  RangeQueue(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) : n_(n), grain_(grain), body_(body) {}
+  RangeQueue(int64_t ranges, int threads, FunctionRef<void(int64_t)> body)
+      : ranges_(ranges), shares_(static_cast<size_t>(threads)), body_(body) {
+    for (size_t i = 0; i < shares_.size(); ++i) shares_[i].next = of(i).begin;
+  }
 
   void work(int index) {
     const WorkerGuard guard(index, context_);
-    for (;;) {
-      const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-      if (begin >= n_) return;
-      try {
-        body_(begin, std::min(begin + grain_, n_));
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::current_exception();
-        next_.store(n_, std::memory_order_relaxed);  // the others stop at their next range
-      }
-    }
+    for (size_t i = 0; i < shares_.size(); ++i) run_share((static_cast<size_t>(index) + i) % shares_.size());
   }
 
   void rethrow() {
@@ -81,10 +75,34 @@ class RangeQueue {
   }
 
  private:
-  int64_t n_, grain_;
-  FunctionRef<void(int64_t, int64_t)> body_;
+  struct alignas(64) Share {  // a cache line each, since all threads count at once
+    std::atomic<int64_t> next;
+  };
+
+  Range of(size_t share) const {
+    return part_of(ranges_, static_cast<int64_t>(share), static_cast<int64_t>(shares_.size()));
+  }
+
+  void run_share(size_t share) {
+    const int64_t end = of(share).end;
+    for (;;) {
+      const int64_t range = shares_[share].next.fetch_add(1, std::memory_order_relaxed);
+      if (range >= end || stopped_.load(std::memory_order_relaxed)) return;
+      try {
+        body_(range);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+        stopped_.store(true, std::memory_order_relaxed);
+      }
+    }
+  }
+
+  int64_t ranges_;
+  std::vector<Share> shares_;
+  FunctionRef<void(int64_t)> body_;
   void* context_ = context;
-  std::atomic<int64_t> next_{0};
+  std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   std::exception_ptr error_;
 };
@@ -112,7 +130,8 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> 
     for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(begin + grain, n));
     return;
   }
-  RangeQueue queue(n, grain, body);
+  const auto run = [&](int64_t range) { body(range * grain, std::min((range + 1) * grain, n)); };
+  RangeQueue queue(ranges, threads, run);
 #if defined(KINDLING_STD_THREADS)
   {
     std::vector<std::jthread> workers;

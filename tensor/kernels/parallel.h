@@ -26,7 +26,8 @@ class ThreadsGuard {
 
 /// Calls `body(begin, end)` on all threads, for disjoint ranges that cover [0, n). Each has at most
 /// `grain` elements. If there is one range, or inside another parallel loop, the caller's thread
-/// does it all. Ranges depend on `n` and `grain` alone, never on the number of threads.
+/// does it all. Ranges depend on `n` and `grain` alone, never on the number of threads. Which
+/// thread gets which is open, but as a rule thread i gets the i-th part of them.
 ///
 /// The first exception of a body is rethrown in the caller. Denormals are flushed to zero in every
 /// thread that runs a body (see flush_denormals).

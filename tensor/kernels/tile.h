@@ -27,8 +27,8 @@ struct ProductTile {
   int64_t columns;  ///< how many of the tile's columns are stored
   bool relu;        ///< whether results below 0 become 0, before they leave the registers
   bool add;         ///< to what is there, after that
-  /// What a later tile reads and is not in cache yet, or null. It is fetched meanwhile: the line of each
-  /// vector from there on, one for every k.
+  /// What a later tile reads and is not in cache yet, or null. For every k, one vector of it is
+  /// fetched.
   const T* fetch = nullptr;
 };
 
