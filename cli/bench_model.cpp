@@ -8,7 +8,7 @@
 #include <kindling/cli/bench.h>
 #include <kindling/cli/layer_times.h>
 #include <kindling/cli/output.h>
-#include <kindling/optim/sgd.h>
+#include <kindling/cli/recipe.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/train/step.h>
@@ -23,6 +23,7 @@ struct ModelBench {
   ModelChoice model;
   int64_t batch_size = 32, steps = 10;
   bool layers = false, ragged = false;
+  std::string optimizer = "sgd";
 };
 
 void declare(ModelBench& options, Settings& settings) {
@@ -32,6 +33,12 @@ void declare(ModelBench& options, Settings& settings) {
   settings.add_flag("layers", options.layers, "Time, GFLOP/s and share of peak per layer and pass");
   settings.add_flag("ragged", options.ragged, "Batches of changing sizes, up to --batch-size: does memory grow?");
   options.model.declare(settings);
+}
+
+void declare_training(ModelBench& options, Settings& settings) {
+  declare(options, settings);
+  settings.group("Training");
+  declare_optimizer(options.optimizer, settings);
 }
 
 /// One model with random images, ready to take steps.
@@ -49,7 +56,11 @@ class Workload {
     plan_ = plan_step(*model_, images_.select(0, 0), batch);
     if (!training) return;
     gradient_.emplace(*model_, classification(), plan_);
-    optimizer_.emplace(model_->parameters(), SGDOptions{.lr = 1e-4, .momentum = 0.9});
+    Recipe recipe;
+    recipe.optimizer = options.optimizer;
+    recipe.lr = 1e-4;
+    recipe.weight_decay = 0;
+    optimizer_ = recipe.make_optimizer(*model_);
   }
 
   /// A training step, or the outputs, of the first `count` images.
@@ -91,7 +102,7 @@ class Workload {
   Tensor images_, labels_;
   StepPlan plan_;
   std::optional<GradientStep> gradient_;
-  std::optional<SGD> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   uint64_t steps_ = 0;
 };
 
@@ -259,8 +270,8 @@ int run_infer(ModelBench& options, Settings&) { return run(options, /*training=*
 
 void add_bench_train(Program& program, CLI::App& bench) {
   program.add<ModelBench>(bench, "train", "Training steps of a model on random images",
-                          "kindling bench train --model squeezenet1_1 --batch-size 32 --size 224 --layers", declare,
-                          run_train);
+                          "kindling bench train --model squeezenet1_1 --batch-size 32 --size 224 --layers",
+                          declare_training, run_train);
 }
 
 void add_bench_infer(Program& program, CLI::App& bench) {

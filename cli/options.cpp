@@ -67,14 +67,11 @@ std::string check_seed(const std::string& text) {
 
 void declare_family(SqueezeNetMetaparameters& m, Settings& settings) {
   const std::string of = "Of SqueezeNets: ";
-  settings.add("squeeze-ratio", m.sr, "X", of + "squeeze filters per expand filter (default 0.125)")
-      ->check(above_to(0, 1));
-  settings.add("pct3x3", m.pct3x3, "X", of + "share of 3x3 among the expand filters (default 0.5)")
-      ->check(between(0, 1));
-  settings.add("base-e", m.base_e, "N", of + "expand filters of fire2 (default 128)")->check(at_least(1));
-  settings.add("incr-e", m.incr_e, "N", of + "more of them, every --freq Fire modules (default 128)")
-      ->check(at_least(0));
-  settings.add("freq", m.freq, "N", of + "Fire modules of the same size in a row (default 2)")->check(at_least(1));
+  settings.add("squeeze-ratio", m.sr, "X", of + "squeeze filters per expand filter")->check(above_to(0, 1));
+  settings.add("pct3x3", m.pct3x3, "X", of + "share of 3x3 among the expand filters")->check(between(0, 1));
+  settings.add("base-e", m.base_e, "N", of + "expand filters of fire2")->check(at_least(1));
+  settings.add("incr-e", m.incr_e, "N", of + "more of them, every --freq Fire modules")->check(at_least(0));
+  settings.add("freq", m.freq, "N", of + "Fire modules of the same size in a row")->check(at_least(1));
   settings.add("pools", m.pools, "LIST", of + "layers with a max pool behind them, 1 is conv1, 2 to 9 fire2 to fire9")
       ->check(in_range(1, 10));
 }

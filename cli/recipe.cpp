@@ -86,6 +86,11 @@ data::Preprocessing Images::preprocessing(int64_t size, const data::InputInfo& i
           .bgr = described && described->bgr};
 }
 
+void declare_optimizer(std::string& optimizer, Settings& settings) {
+  settings.add("optimizer", optimizer, "NAME", "sgd, adam, adamw, muon")
+      ->check(one_of({"sgd", "adam", "adamw", "muon"}));
+}
+
 void Recipe::declare(Settings& settings) {
   settings.group("Training");
   settings.add("epochs", epochs, "N", "Times through the training set")->check(at_least(1));
@@ -93,8 +98,7 @@ void Recipe::declare(Settings& settings) {
   settings.add("accumulate", accumulate, "N", "Batches per update")->check(at_least(1));
   settings.add("micro-batch", micro_batch, "N", "Images a thread works on at once; 0: chosen")->check(at_least(0));
   settings.add_switch("drop-last", drop_last, "Leave out an epoch's last batch if it is smaller");
-  settings.add("optimizer", optimizer, "NAME", "sgd, adam, adamw, muon")
-      ->check(one_of({"sgd", "adam", "adamw", "muon"}));
+  declare_optimizer(optimizer, settings);
   settings.add("lr", lr, "X", "Learning rate, the schedule's highest (default 0.01, of adam and adamw 0.001)")
       ->check(at_least(0));
   settings

@@ -38,6 +38,9 @@ struct Images {
   data::Preprocessing preprocessing(int64_t size, const data::InputInfo& input) const;
 };
 
+/// --optimizer, by name.
+void declare_optimizer(std::string& optimizer, Settings& settings);
+
 struct Recipe {
   int64_t epochs = 10, batch_size = 32, accumulate = 1, micro_batch = 0;
   bool drop_last = false;

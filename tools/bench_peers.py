@@ -49,18 +49,20 @@ class Peer:
     module: str  # X of peers/X_peer.py
     packages: list[str] = field(default_factory=list)
     modes: str = "training, inference"
+    optimizers: str = "sgd"
     arguments: list[str] = field(default_factory=list)  # of peers/worker.py
     environment: dict[str, str] = field(default_factory=dict)
     by_default: bool = True
 
     def takes(self, work: Workload) -> bool:
-        return ("training" if work.training else "inference") in self.modes
+        return ("training" if work.training else "inference") in self.modes and work.optimizer in self.optimizers
 
 
 PEERS = {
-    "pytorch": Peer("PyTorch", "pytorch"),
-    "pytorch-jemalloc": Peer("PyTorch, jemalloc", "pytorch", environment=JEMALLOC),
-    "pytorch-compile": Peer("PyTorch, torch.compile", "pytorch", arguments=["--compiled"], by_default=False),
+    "pytorch": Peer("PyTorch", "pytorch", optimizers="sgd, muon"),
+    "pytorch-jemalloc": Peer("PyTorch, jemalloc", "pytorch", optimizers="sgd, muon", environment=JEMALLOC),
+    "pytorch-compile": Peer("PyTorch, torch.compile", "pytorch", optimizers="sgd, muon", arguments=["--compiled"],
+                            by_default=False),
     "tensorflow": Peer("TensorFlow", "tensorflow", ["tensorflow-cpu"]),
     "jax": Peer("JAX", "jax", ["jax"], modes="training"),
     "onnxruntime": Peer("ONNX Runtime", "onnxruntime", ["onnxruntime"], modes="inference"),
@@ -158,7 +160,8 @@ class Bench:
         return json.loads(run([
             self.options.kindling, "bench", "train" if work.training else "infer", "--model", work.model,
             "--batch-size", work.batch, "--size", work.size, "--steps", work.steps, "--threads", self.options.threads,
-            "--json"]))
+            *(word for key, value in work.options.items() for word in (f"--{key}", value)),
+            *(["--optimizer", work.optimizer] if work.training else []), "--json"]))
 
     def contestants(self, work: Workload) -> Contestants:
         """Kindling and those that may be measured against it."""
@@ -219,6 +222,8 @@ class OtherProcesses:
 
 def yardstick(source: Path, threads: int) -> Callable[[], Sample]:
     """Compiles a hard-wired SqueezeNet v1.1 by the command at its head, `g++ ... -o NAME && ./NAME ARGUMENTS`."""
+    if not source.is_file():
+        raise RuntimeError(f"there is no file {source}")
     folder = ROOT / "build" / "yardstick"
     folder.mkdir(parents=True, exist_ok=True)
     command = re.search(r"^//\s*(g\+\+ .*)&&(.*)$", source.read_text(), re.MULTILINE)

@@ -28,12 +28,12 @@ def main() -> None:
 
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
-    model = MODELS[work.model](classes=work.classes).eval()
-    randomize(model, far_from_kinks=False)
+    model = MODELS[work.model](classes=work.classes, **work.options).eval()
+    randomize(model, far_from_kinks="norm" in work.options)
     images = torch.randn(work.batch, work.channels, work.size, work.size)
     given = kindling_tensors(model, model.state_dict())
     given |= {"input": images.permute(0, 2, 3, 1).contiguous(), "labels": torch.randint(work.classes, (work.batch,))}
-    case = Case(work.model, "f32", {}, work.size, work.classes, work.batch)
+    case = Case(work.model, "f32", work.options, work.size, work.classes, work.batch)
     save_file(given, folder / "given.safetensors")
     save_file(run_kindling(options.program, case, given), folder / "expected.safetensors")
     torch.save(model.state_dict(), folder / "pytorch.pt")

@@ -9,6 +9,7 @@ from check_against_pytorch import run_pytorch
 from models import MODELS
 from safetensors.torch import load_file
 
+from peers.muon import Muon
 from peers.workloads import LEARNING_RATE, MOMENTUM, Workload
 
 VERSION = f"PyTorch {torch.__version__}"
@@ -20,12 +21,14 @@ class Peer:
         given = load_file(folder / "given.safetensors")
         self.images, self.labels = given["input"].permute(0, 3, 1, 2), given["labels"]  # channels_last without a copy
         self.training = workload.training
-        self.model = MODELS[workload.model](classes=workload.classes)
+        self.model = MODELS[workload.model](classes=workload.classes, **workload.options)
         self.model.load_state_dict(torch.load(folder / "pytorch.pt"))
         self.model = self.model.to(memory_format=torch.channels_last).train(self.training)
         if compiled:
             self.model.compile()
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=True)
+        parameters = self.model.parameters()
+        self.optimizer = (Muon(parameters, LEARNING_RATE, MOMENTUM) if workload.optimizer == "muon" else
+                          torch.optim.SGD(parameters, lr=LEARNING_RATE, momentum=MOMENTUM, fused=True))
 
     def results(self) -> dict[str, np.ndarray]:
         if not self.training:
