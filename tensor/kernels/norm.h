@@ -1,8 +1,9 @@
 // Batch normalisation and local response normalisation on rows of C channels.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
+
+#include <kindling/tensor/kernels/simd.h>
 
 namespace kindling::kernels {
 
@@ -15,49 +16,77 @@ struct Affine {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
-template <class T>
-struct Pair {
-  T first, second;
+template <int N>
+struct Vectors {
+  static constexpr int count = N;
 };
 
-/// Sums over rows, per channel. Calls f(first row, last row, first channel, channels) for short
-/// runs of rows and some channels. A run is summed in T, and the runs in double. Sums over a batch
-/// cancel (the gradient of a normalised value has mean 0), so rounding would show.
-constexpr int64_t kRunRows = 32, kRunChannels = 64;
-template <class F>
-void for_each_run_of_rows(int64_t rows, int64_t C, F f) {
-  for (int64_t r = 0; r < rows; r += kRunRows)
-    for (int64_t c = 0; c < C; c += kRunChannels)
-      f(r, r + kRunRows < rows ? r + kRunRows : rows, c, c + kRunChannels < C ? kRunChannels : C - c);
+/// Cuts rows of C channels into tiles of a few rows and at most 4 vectors, and calls
+/// f(Vectors<N>, first row, last row, first channel, n) for each. Sums over a tile's rows then stay
+/// in registers, and so do constants of its channels, while rows are read in long pieces. n is the
+/// number of channels in a vector: fewer than it has lanes for the last ones, with N = 1.
+template <class T, class F>
+inline __attribute__((always_inline)) void for_each_tile(int64_t rows, int64_t C, F f) {
+  constexpr int64_t kRows = 32, kMost = 4;
+  for (int64_t r = 0; r < rows; r += kRows) {
+    const int64_t end = r + kRows < rows ? r + kRows : rows;
+    int64_t c = 0;
+    for (; c + kMost * kLanes<T> <= C; c += kMost * kLanes<T>) f(Vectors<kMost>{}, r, end, c, int64_t{kLanes<T>});
+    for (; c + kLanes<T> <= C; c += kLanes<T>) f(Vectors<1>{}, r, end, c, int64_t{kLanes<T>});
+    const int64_t left = C - c;
+    if (left >= kLanes<T>) __builtin_unreachable();
+    if (left > 0) f(Vectors<1>{}, r, end, c, left);
+  }
 }
 
-/// first[c] += sum over rows of f(r, c).first, second[c] += that of f(r, c).second.
-template <class F>
-void sum_pairs(int64_t rows, int64_t C, double* first, double* second, F f) {
-  using T = decltype(f(0, 0).first);
-  for_each_run_of_rows(rows, C, [=](int64_t r0, int64_t r1, int64_t c0, int64_t n) {
-    T a[kRunChannels] = {}, b[kRunChannels] = {};
-    for (int64_t r = r0; r < r1; ++r)
-#pragma GCC ivdep
-      for (int64_t c = 0; c < n; ++c) {
-        const auto pair = f(r, c0 + c);
-        a[c] += pair.first;
-        b[c] += pair.second;
-      }
-    for (int64_t c = 0; c < n; ++c) {
-      first[c0 + c] += static_cast<double>(a[c]);
-      second[c0 + c] += static_cast<double>(b[c]);
-    }
-  });
+/// total[j] += v[j] for the first n lanes. The sums of tiles are added in double: sums over a batch
+/// cancel (the gradient of a normalised value has mean 0), so rounding would show.
+template <class T>
+inline __attribute__((always_inline)) void add_lanes(double* total, int64_t n, typename Simd<T>::vector v) {
+  T lanes[kLanes<T>];
+  store(lanes, v);
+  for (int64_t j = 0; j < n; ++j) total[j] += static_cast<double>(lanes[j]);
+}
+
+/// The same for two sums a channel: f(row, channel, n, sum, sum) adds one vector to each.
+template <class T, class F>
+inline __attribute__((always_inline)) void sum_pairs(int64_t rows, int64_t C, double* first, double* second, F f) {
+  using V = typename Simd<T>::vector;
+  for_each_tile<T>(
+      rows, C, [=]<int N>(Vectors<N>, int64_t begin, int64_t end, int64_t c, int64_t n) __attribute__((always_inline)) {
+        V a[N] = {}, b[N] = {};
+        for (int64_t r = begin; r < end; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < N; ++v) f(r, c + v * kLanes<T>, n, a[v], b[v]);
+        for (int v = 0; v < N; ++v) {
+          add_lanes<T>(first + c + v * kLanes<T>, n, a[v]);
+          add_lanes<T>(second + c + v * kLanes<T>, n, b[v]);
+        }
+      });
+}
+
+/// f(row, channel, n) for every vector, channels of a tile's rows together.
+template <class T, class F>
+inline __attribute__((always_inline)) void for_each_vector_of_rows(int64_t rows, int64_t C, F f) {
+  for_each_tile<T>(
+      rows, C, [=]<int N>(Vectors<N>, int64_t begin, int64_t end, int64_t c, int64_t n) __attribute__((always_inline)) {
+        for (int64_t r = begin; r < end; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < N; ++v) f(r, c + v * kLanes<T>, n);
+      });
 }
 
 /// sum[c] += sum over rows of d, squares[c] += that of d^2, with d = x[r, c] - mean[c].
 template <class T>
 void batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean) {
-  sum_pairs(rows, C, sum, squares, [=](int64_t r, int64_t c) {
-    const T d = x[r * C + c] - mean[c];
-    return Pair<T>{d, d * d};
-  });
+  using V = typename Simd<T>::vector;
+  sum_pairs<T>(
+      rows, C, sum,
+      squares, [=](int64_t r, int64_t c, int64_t n, V & total, V & square) __attribute__((always_inline)) {
+        const V d = load_block(x + r * C + c, n) - load_block(mean + c, n);
+        total += d;
+        square += d * d;
+      });
 }
 
 // In the kernels below the mean is taken away first. Folding it into the shift would save a subtraction and, where a
@@ -65,12 +94,14 @@ void batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, c
 
 template <bool Relu, class T>
 void batch_norm_y_as(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a) {
-  for (int64_t r = 0; r < rows; ++r, x += C, y += ld_y)
-#pragma GCC ivdep
-    for (int64_t c = 0; c < C; ++c) {
-      const T z = (x[c] - a.mean[c]) * a.scale[c] + a.beta[c];
-      y[c] = Relu && z < 0 ? T(0) : z;
-    }
+  using V = typename Simd<T>::vector;
+  const T *mean = a.mean, *scale = a.scale, *beta = a.beta;
+  for_each_vector_of_rows<T>(
+      rows, C, [=](int64_t r, int64_t c, int64_t n) __attribute__((always_inline)) {
+        const V z = (load_block(x + r * C + c, n) - load_block(mean + c, n)) * load_block(scale + c, n) +
+                    load_block(beta + c, n);
+        store_block(y + r * ld_y + c, n, Relu ? (z < V{} ? V{} : z) : z);
+      });
 }
 /// y[r, c] = (x[r, c] - mean[c]) * scale[c] + beta[c], or its ReLU; rows of y lie `ld_y` apart.
 template <class T>
@@ -78,20 +109,28 @@ void batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const
   a.relu ? batch_norm_y_as<true>(rows, C, y, ld_y, x, a) : batch_norm_y_as<false>(rows, C, y, ld_y, x, a);
 }
 
-// What ReLU lets through of the gradient; from x again, as reading y would cost more than computing it.
-template <bool Relu, class T>
-inline T passed(T grad, T x, T mean, T scale, T beta) {
-  return !Relu || (x - mean) * scale + beta > 0 ? grad : T(0);
+// What ReLU lets through of the gradient, with d = x - mean; from x again, as reading y would cost more than computing
+// it.
+template <bool Relu, class V>
+inline __attribute__((always_inline)) V passed(V grad, V d, V scale, V beta) {
+  if constexpr (Relu) return d * scale + beta > V{} ? grad : V{};
+  return grad;
 }
 
 template <bool Relu, class T>
 void batch_norm_sums_as(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, int64_t ld_grad,
                         const T* x, const Affine<T>& a) {
+  using V = typename Simd<T>::vector;
   const T *mean = a.mean, *scale = a.scale, *beta = a.beta;
-  sum_pairs(rows, C, sum_product, sum_grad, [=](int64_t r, int64_t c) {
-    const T g = passed<Relu>(grad[r * ld_grad + c], x[r * C + c], mean[c], scale[c], beta[c]);
-    return Pair<T>{g * (x[r * C + c] - mean[c]), g};
-  });
+  sum_pairs<T>(
+      rows, C, sum_product,
+      sum_grad, [=](int64_t r, int64_t c, int64_t n, V & product, V & total) __attribute__((always_inline)) {
+        const V d = load_block(x + r * C + c, n) - load_block(mean + c, n);
+        const V g =
+            passed<Relu>(load_block(grad + r * ld_grad + c, n), d, load_block(scale + c, n), load_block(beta + c, n));
+        product += g * d;
+        total += g;
+      });
 }
 /// With g the part of grad that ReLU, if there is one, lets through:
 /// sum_product[c] += sum g[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum g[r, c]. Rows of grad lie
@@ -106,10 +145,15 @@ void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_g
 template <bool Relu, class T>
 void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_grad, const T* x, const Affine<T>& a,
                       const T* p, const T* q, const T* s) {
-  for (int64_t r = 0; r < rows; ++r, x += C, grad += ld_grad, dx += C)
-#pragma GCC ivdep
-    for (int64_t c = 0; c < C; ++c)
-      dx[c] = p[c] * passed<Relu>(grad[c], x[c], a.mean[c], a.scale[c], a.beta[c]) + q[c] * (x[c] - a.mean[c]) + s[c];
+  using V = typename Simd<T>::vector;
+  const T *mean = a.mean, *scale = a.scale, *beta = a.beta;
+  for_each_vector_of_rows<T>(
+      rows, C, [=](int64_t r, int64_t c, int64_t n) __attribute__((always_inline)) {
+        const V d = load_block(x + r * C + c, n) - load_block(mean + c, n);
+        const V g =
+            passed<Relu>(load_block(grad + r * ld_grad + c, n), d, load_block(scale + c, n), load_block(beta + c, n));
+        store_block(dx + r * C + c, n, load_block(p + c, n) * g + load_block(q + c, n) * d + load_block(s + c, n));
+      });
 }
 /// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]. This is batch normalisation's
 /// gradient, once its sums are known; g as above.
@@ -125,20 +169,21 @@ void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_gra
 template <class T>
 void relu_bias_grad(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld_grad, const T* y,
                     int64_t ld_y) {
-  for_each_run_of_rows(rows, C, [=](int64_t r0, int64_t r1, int64_t c0, int64_t n) {
-    T sums[kRunChannels] = {};
-    for (int64_t r = r0; r < r1; ++r) {
-      const T* from = grad + r * ld_grad + c0;
-      const T* output = y + r * ld_y + c0;
-      T* to = g + r * C + c0;
-#pragma GCC ivdep
-      for (int64_t c = 0; c < n; ++c) {
-        to[c] = output[c] > 0 ? from[c] : T(0);
-        sums[c] += to[c];
-      }
-    }
-    for (int64_t c = 0; c < n; ++c) total[c0 + c] += static_cast<double>(sums[c]);
-  });
+  using V = typename Simd<T>::vector;
+  for_each_tile<T>(
+      rows, C, [=]<int N>(Vectors<N>, int64_t begin, int64_t end, int64_t c, int64_t n) __attribute__((always_inline)) {
+        V sums[N] = {};
+        for (int64_t r = begin; r < end; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < N; ++v) {
+            const int64_t at = c + v * kLanes<T>;
+            const V from = load_block(grad + r * ld_grad + at, n);
+            const V kept = load_block(y + r * ld_y + at, n) > V{} ? from : V{};
+            sums[v] += kept;
+            store_block(g + r * C + at, n, kept);
+          }
+        for (int v = 0; v < N; ++v) add_lanes<T>(total + c + v * kLanes<T>, n, sums[v]);
+      });
 }
 
 /// y[c] = sum of x[c'] for |c' - c| <= half, channels outside [0, C) left out.
