@@ -225,6 +225,7 @@ void print_document(const ModelReport& report) {
                 {"rss_growth_mb", report.speed.rss_growth_mb},
                 {"page_faults_per_step", report.speed.page_faults},
                 {"first_step_ms", report.speed.first_step_ms}};
+  if (report.training) document["optimizer"] = report.options.optimizer;
   add_machine(document, report.peak);
   if (report.options.layers) document["layers"] = to_json(report.layers, report.peak);
   print_json(document);

@@ -36,8 +36,8 @@ Fire::Fire(int64_t in, const FireWidths& widths, const FireOptions& o, Rng& rng)
 
 Variable Fire::forward(const Variable& x) {
   const Variable s = squeeze_(x);
-  const Variable y = concat_channels(s, {&expand1x1_, &expand3x3_});
-  return bypass_ ? y + (*bypass_)(x) : y;
+  Variable y = concat_channels(s, {&expand1x1_, &expand3x3_});
+  return bypass_ ? std::move(y) + (*bypass_)(x) : y;
 }
 
 void Fire::visit(Visitor& visitor) {

@@ -31,9 +31,9 @@ Tensor orthogonalize(const Tensor& x) {
   if (length == 0) return x.clone();
   y.mul_(1.0 / length);
   for (int step = 0; step < kSteps; ++step) {
-    const Tensor square = matmul(y, transpose(y));
+    const Tensor square = symmetric_matmul(y, transpose(y));
     const Tensor odd = kCubic * square;
-    matmul(kQuintic * square, square, {odd, true});
+    symmetric_matmul(kQuintic * square, square, {odd, true});
     const Tensor next = kLinear * y;
     matmul(odd, y, {next, true});
     y = next;

@@ -89,8 +89,8 @@ void Optimizer::step() {
   }
   const auto numel = [](const Slot* slot) { return slot->parameter.numel(); };
   std::sort(due.begin(), due.end(), [&](const Slot* a, const Slot* b) { return numel(a) > numel(b); });
-  parallel_for(static_cast<int64_t>(due.size()), 1,
-               [&](int64_t next, int64_t) { update_one(*due[static_cast<size_t>(next)]); });
+  parallel_for_in_order(static_cast<int64_t>(due.size()),
+                        [&](int64_t next) { update_one(*due[static_cast<size_t>(next)]); });
 }
 
 void Optimizer::update_one(Slot& slot) {

@@ -31,8 +31,9 @@ constexpr int64_t kGapBytes = 64;
 template <class T>
 class Gemm {
  public:
-  Gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add)
-      : panels_(kernel_, n), m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), ldc_(ldc), add_(add) {}
+  Gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add,
+       bool symmetric = false)
+      : panels_(kernel_, n), m_(m), k_(k), a_(a), b_(b), c_(c), ldc_(ldc), add_(add), symmetric_(symmetric) {}
 
   void run() {
     const int64_t wanted = tasks_here(num_threads() == 1 ? 1 : kTasksOfThread * num_threads());
@@ -48,6 +49,7 @@ class Gemm {
         run_block({rows.begin + row, rows.begin + row + size}, panels);
       });
     });
+    if (symmetric_) mirror();
   }
 
  private:
@@ -69,17 +71,18 @@ class Gemm {
         pack_a(a, rows.size(), block.size(), packed_rows.data<T>(), packed_ld());
         a = {packed_rows.data<T>(), packed_ld()};
       }
-      for (int64_t panel = panels.begin; panel < panels.end; ++panel)
-        for (int64_t k = block.begin; k < block.end; k += kDepth) {
+      for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+        const int64_t size = rows_of(rows, panel).size();
+        for (int64_t k = block.begin; size > 0 && k < block.end; k += kDepth) {
           const int64_t depth = std::min(kDepth, block.end - k);
           const T* b = packed_panel_at(panel, k);
           if (b == nullptr) {
-            pack_b(b_.from(k, panel * panels_.columns), depth, panels_.used_columns(panel), packed_panel.data<T>());
+            pack_b(b_.from(k, first_column(panel)), depth, panels_.used_columns(panel), packed_panel.data<T>());
             b = packed_panel.data<T>();
           }
-          T* const c = c_ + rows.begin * ldc_ + panel * panels_.columns;
-          for_each_piece(rows.size(), panels_.max_rows, [&](int64_t row, int64_t size) {
-            kernel_.product_tile(static_cast<int>(size), panels_.vectors,
+          T* const c = c_ + rows.begin * ldc_ + first_column(panel);
+          for_each_piece(size, panels_.max_rows, [&](int64_t row, int64_t count) {
+            kernel_.product_tile(static_cast<int>(count), panels_.vectors,
                                  {.a = a.data + row * a.ld + k - first,
                                   .lda = a.ld,
                                   .segments = &kStart,
@@ -94,7 +97,23 @@ class Gemm {
                                   .add = add_ || k > 0});
           });
         }
+      }
     }
+  }
+
+  // Of these rows, those that have to be computed in the panel's columns.
+  Range rows_of(const Range& rows, int64_t panel) const {
+    const int64_t end = symmetric_ ? first_column(panel) + panels_.used_columns(panel) : rows.end;
+    return {rows.begin, std::clamp(end, rows.begin, rows.end)};
+  }
+  int64_t first_column(int64_t panel) const { return panel * panels_.columns; }
+
+  // Copies what lies above each panel's square on the diagonal to the rows that begin there.
+  void mirror() const {
+    parallel_for(panels_.count, 1, [&](int64_t panel, int64_t) {
+      const int64_t first = first_column(panel);
+      kernel_.transpose_rows(first, panels_.used_columns(panel), c_ + first * ldc_, ldc_, c_ + first, ldc_);
+    });
   }
 
   void pack_all_panels() {
@@ -102,7 +121,7 @@ class Gemm {
     const int64_t pieces = ceil_div(k_, kDepth);
     parallel_for(panels_.count * pieces, 1, [&](int64_t i, int64_t) {
       const int64_t panel = i / pieces, k = i % pieces * kDepth;
-      pack_b(b_.from(k, panel * panels_.columns), std::min(kDepth, k_ - k), panels_.used_columns(panel),
+      pack_b(b_.from(k, first_column(panel)), std::min(kDepth, k_ - k), panels_.used_columns(panel),
              all_panels_.data<T>() + (panel * k_ + k) * panels_.columns);
     });
   }
@@ -135,11 +154,11 @@ class Gemm {
 
   const kernels::Table<T>& kernel_ = kernels::table<T>();
   Panels panels_;
-  int64_t m_, n_, k_;
+  int64_t m_, k_;
   Matrix<T> a_, b_;
   T* c_;
   int64_t ldc_;
-  bool add_;
+  bool add_, symmetric_;
   Tensor all_panels_;  // [panel][k][columns], or undefined
 };
 
@@ -152,6 +171,13 @@ void gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& 
   for (int64_t row = 0; row < m && !add; ++row) std::fill_n(c + row * ldc, n, T(0));
 }
 
+template <class T>
+void symmetric_gemm(int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add) {
+  if (n > 0 && k > 0) Gemm<T>(n, n, k, a, b, c, ldc, add, /*symmetric=*/true).run();
+}
+
+template void symmetric_gemm(int64_t, int64_t, const Matrix<float>&, const Matrix<float>&, float*, int64_t, bool);
+template void symmetric_gemm(int64_t, int64_t, const Matrix<double>&, const Matrix<double>&, double*, int64_t, bool);
 template void gemm(int64_t, int64_t, int64_t, const Matrix<float>&, const Matrix<float>&, float*, int64_t, bool);
 template void gemm(int64_t, int64_t, int64_t, const Matrix<double>&, const Matrix<double>&, double*, int64_t, bool);
 

@@ -22,6 +22,11 @@ struct Matrix {
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add);
 
+/// The same for square matrices whose product is known to be symmetric, added to a symmetric c:
+/// what is above the diagonal is computed, and then copied below it. Saves up to half of the work.
+template <class T>
+void symmetric_gemm(int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add);
+
 /// The definition, as three loops: the reference for gemm.
 template <class T>
 void naive_gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add) {

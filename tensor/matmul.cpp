@@ -59,6 +59,23 @@ Tensor matmul(const Tensor& a, const Tensor& b, const Out& out) {
   return detail::deliver("matmul", out, c);
 }
 
+Tensor symmetric_matmul(const Tensor& a, const Tensor& b, const Out& out) {
+  const char* const op = "symmetric_matmul";
+  check_same_dtype(op, a, b);
+  check(a.rank() == 2 && b.shape() == Shape{a.size(1), a.size(0)}, op, "needs [n,k] x [k,n], got ", a.shape(), " x ",
+        b.shape());
+  const int64_t n = a.size(0), k = a.size(1);
+  detail::check_out(op, out, {n, n}, a.dtype(), detail::Layout::contiguous);
+  if (k == 0) return detail::deliver(op, out, Tensor::zeros({n, n}, a.dtype()));
+  Tensor c = detail::target(out, {n, n}, a.dtype());
+  visit_floating(op, a.dtype(), [&](auto t) {
+    using T = decltype(t);
+    const Operand<T> left(a), right(b);
+    detail::symmetric_gemm<T>(n, k, left.matrix, right.matrix, c.data<T>(), n, out.adds());
+  });
+  return detail::deliver(op, out, c);
+}
+
 Tensor transpose(const Tensor& x) { return x.transpose(-2, -1); }
 
 }  // namespace kindling

@@ -126,7 +126,7 @@ void GradientStep::finish() {
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(),
             [&](size_t a, size_t b) { return parameters_[a].numel() > parameters_[b].numel(); });
-  parallel_for(static_cast<int64_t>(order.size()), 1, [&](int64_t next, int64_t) {
+  parallel_for_in_order(static_cast<int64_t>(order.size()), [&](int64_t next) {
     const size_t i = order[static_cast<size_t>(next)];
     std::vector<Tensor> terms;
     for (const auto& sums : sums_)

@@ -21,12 +21,29 @@ Tensor zero_like(const Variable& x) { return Tensor::scalar(0.0, x.dtype()); }
 
 }  // namespace
 
+namespace {
+
+Variable record_add(Tensor sum, const Variable& a, const Variable& b) {
+  return record(
+      "add", std::move(sum), {a, b}, Keep::nothing,  // y = a + b
+      [](const Step& s) { return s.grad; },          // dL/da
+      [](const Step& s) { return s.grad; });         // dL/db
+}
+
+}  // namespace
+
 Variable add(const Variable& x, const Variable& y) {
   const auto [a, b] = broadcast("add", x, y);
-  return record(
-      "add", add(a.value(), b.value()), {a, b}, Keep::nothing,  // y = a + b
-      [](const Step& s) { return s.grad; },                     // dL/da
-      [](const Step& s) { return s.grad; });                    // dL/db
+  return record_add(add(a.value(), b.value()), a, b);
+}
+
+Variable add(Variable&& x, const Variable& y) {
+  const Variable a = std::move(x);
+  const bool in_place = a.value().is_unique() && a.value().is_contiguous() && a.shape() == y.shape() &&
+                        a.dtype() == y.dtype() && is_floating(a.dtype());
+  if (!in_place) return add(a, y);
+  Tensor sum = a.value();
+  return record_add(sum.add_(y.value()), a, y);
 }
 
 Variable sub(const Variable& x, const Variable& y) {

@@ -1,12 +1,16 @@
 // Differentiable elementwise functions. Values are those of tensor/elementwise.h; binary ones broadcast.
 #pragma once
 
+#include <utility>
+
 #include <kindling/autograd/variable.h>
 #include <kindling/tensor/elementwise.h>
 
 namespace kindling {
 
 Variable add(const Variable& a, const Variable& b);
+/// The same, in a's memory if nothing else holds it: in a + b + c every + but the first.
+Variable add(Variable&& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);
@@ -57,6 +61,7 @@ Variable mul(const Variable& x, double scalar);
 Variable pow(const Variable& x, double exponent);
 
 inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
+inline Variable operator+(Variable&& a, const Variable& b) { return add(std::move(a), b); }
 inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }
 inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, b); }
 inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }

@@ -60,8 +60,8 @@ class WorkerGuard {
 // the next, from its own caches. Who is done with its own share helps with the others'.
 class RangeQueue {
  public:
-  RangeQueue(int64_t ranges, int threads, FunctionRef<void(int64_t)> body)
-      : ranges_(ranges), shares_(static_cast<size_t>(threads)), body_(body) {
+  RangeQueue(int64_t ranges, int shares, FunctionRef<void(int64_t)> body)
+      : ranges_(ranges), shares_(static_cast<size_t>(shares)), body_(body) {
     for (size_t i = 0; i < shares_.size(); ++i) shares_[i].next = of(i).begin;
   }
 
@@ -120,18 +120,17 @@ bool in_parallel() { return inside; }
 int thread_index() { return index_of_thread; }
 void*& parallel_context() { return context; }
 
-void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
-  if (n <= 0) return;
-  grain = std::max<int64_t>(grain, 1);
-  const int64_t ranges = ceil_div(n, grain);
+namespace {
+
+// Shares: that of each thread, or one for all.
+void run_ranges(int64_t ranges, bool shares, FunctionRef<void(int64_t)> body) {
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), ranges));
-  if (inside || threads == 1) {
+  if (inside || threads <= 1) {
     flush_denormals();
-    for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(begin + grain, n));
+    for (int64_t range = 0; range < ranges; ++range) body(range);
     return;
   }
-  const auto run = [&](int64_t range) { body(range * grain, std::min((range + 1) * grain, n)); };
-  RangeQueue queue(ranges, threads, run);
+  RangeQueue queue(ranges, shares ? threads : 1, body);
 #if defined(KINDLING_STD_THREADS)
   {
     std::vector<std::jthread> workers;
@@ -143,6 +142,19 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> 
   queue.work(omp_get_thread_num());
 #endif
   queue.rethrow();
+}
+
+}  // namespace
+
+void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
+  if (n <= 0) return;
+  grain = std::max<int64_t>(grain, 1);
+  run_ranges(ceil_div(n, grain), /*shares=*/true,
+             [&](int64_t range) { body(range * grain, std::min((range + 1) * grain, n)); });
+}
+
+void parallel_for_in_order(int64_t n, FunctionRef<void(int64_t)> body) {
+  if (n > 0) run_ranges(n, /*shares=*/false, body);
 }
 
 OneOpenMpThread::OneOpenMpThread() : before_(omp_get_max_threads()) {

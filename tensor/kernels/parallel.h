@@ -32,6 +32,9 @@ class ThreadsGuard {
 /// The first exception of a body is rethrown in the caller. Denormals are flushed to zero in every
 /// thread that runs a body (see flush_denormals).
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
+/// The same for n single numbers, which the threads take in order, one by one. For work of very
+/// different sizes: with the largest first, the threads end together.
+void parallel_for_in_order(int64_t n, FunctionRef<void(int64_t i)> body);
 
 /// Whether the calling thread is inside a parallel_for that runs on several threads.
 bool in_parallel();

@@ -53,6 +53,33 @@ TEST_CASE("backward adds up on leaves") {
   CHECK(values_of(x.grad()) == Values{2, 20, 200});
 }
 
+TEST_CASE("a sum takes the memory of its first term, unless something else needs it") {
+  Variable x = parameter({1, 2, 3}), y = parameter({10, 20, 30});
+  Variable doubled = x * 2.0;
+  const double* const memory = doubled.value().data<double>();
+  const Variable total = std::move(doubled) + y;
+  CHECK(total.value().data<double>() == memory);
+  CHECK(values_of(total.value()) == Values{12, 24, 36});
+  sum(total).backward();
+  CHECK(values_of(x.grad()) == Values{2, 2, 2});
+  CHECK(values_of(y.grad()) == Values{1, 1, 1});
+
+  x.zero_grad();
+  Variable read_later = x * 2.0;
+  const Variable square = read_later * read_later;  // its rules read the factor
+  CHECK(values_of((std::move(read_later) + y).value()) == Values{12, 24, 36});
+  sum(square).backward();
+  CHECK(values_of(x.grad()) == Values{8, 16, 24});
+
+  Variable copied = x * 2.0;
+  const Variable copy = copied;
+  CHECK(values_of((std::move(copied) + y).value()) == Values{12, 24, 36});
+  CHECK(values_of(copy.value()) == Values{2, 4, 6});
+
+  Variable narrow = parameter({1}) * 2.0;
+  CHECK(values_of((std::move(narrow) + y).value()) == Values{12, 22, 32});
+}
+
 TEST_CASE("backward needs a fitting seed") {
   const Variable x = parameter({1, 2});
   CHECK_THROWS_MATCHES((x * 2.0).backward(), ShapeError, Message("backward: an output of shape [2] needs a seed"));

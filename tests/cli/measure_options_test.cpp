@@ -243,9 +243,12 @@ TEST_CASE("options of gradcheck: each has its effect and its row") {
 }
 
 TEST_CASE("options of bench train and infer: each has its effect and its row") {
-  for (const std::string command : {"bench train", "bench infer"}) {
-    check_options(command + " " + kBenchModel, kBenchModelTable);
-    check_complete(command, kBenchModelTable);
+  Table of_training = kBenchModelTable;
+  of_training.push_back({"optimizer", "--optimizer sgd", "--optimizer muon", "", other_figures});
+  for (const auto& [command, table] :
+       {std::pair<std::string, Table>{"bench train", of_training}, {"bench infer", kBenchModelTable}}) {
+    check_options(command + " " + kBenchModel, table);
+    check_complete(command, table);
   }
 }
 

@@ -54,6 +54,26 @@ TEST_CASE("gemm is the three loops, for every transposition and instruction set"
   for_each_isa(check_gemm<double>);
 }
 
+TEST_CASE("symmetric_gemm is gemm, for every instruction set, and its result equals its transpose") {
+  for_each_isa([] {
+    const Poison poison;
+    Rng rng(7);
+    for (const auto& [n, k] : std::vector<std::array<int64_t, 2>>{{1, 1}, {5, 3}, {64, 16}, {65, 300}, {200, 70}})
+      for (const bool add : {false, true}) {
+        INFO(n << " x " << k << ", " << add);
+        const int64_t ldc = n + 3;
+        const Tensor x = Tensor::uniform({n, k}, 0, 1, rng);
+        const detail::Matrix<float> left{x.data<float>(), k}, right{x.data<float>(), k, /*transposed=*/true};
+        Tensor c = Tensor::full({n, ldc}, 2), expected = c.clone();
+        detail::gemm<float>(n, n, k, left, right, expected.data<float>(), ldc, add);
+        detail::symmetric_gemm<float>(n, k, left, right, c.data<float>(), ldc, add);
+        CHECK(bitwise_equal(c, expected));
+        const Tensor square = c.slice(1, 0, n);
+        CHECK(bitwise_equal(square.contiguous(), square.transpose().contiguous()));
+      }
+  });
+}
+
 TEST_CASE("gemm of nothing is zero, or what was there") {
   Tensor c = Tensor::full({2, 3}, 7, DType::f64);
   const detail::Matrix<double> none{nullptr, 1};

@@ -91,6 +91,28 @@ TEST_CASE("matmul adds the product to a tensor, for every layout of its operands
       "matmul: the destination must be contiguous: shape [2, 3], strides [1, 2]");
 }
 
+TEST_CASE("symmetric_matmul is matmul, of transposed views too, and adds") {
+  Rng rng(5);
+  for (const DType dtype : {DType::f32, DType::f64})
+    for (const int threads : {1, 3}) {
+      const ThreadsGuard use(threads);
+      const Tensor x = Tensor::uniform({300, 90}, 0, 1, rng, dtype);
+      const Tensor square = symmetric_matmul(x, transpose(x));
+      CHECK(bitwise_equal(square, matmul(x, transpose(x))));
+      CHECK(bitwise_equal(symmetric_matmul(transpose(x), x), matmul(transpose(x), x)));
+      const Tensor sum = square.clone(), expected = square.clone();
+      symmetric_matmul(square, square, {sum, true});
+      matmul(square, square, {expected, true});
+      CHECK(bitwise_equal(sum, expected));
+    }
+  CHECK(bitwise_equal(symmetric_matmul(Tensor::zeros({2, 0}), Tensor::zeros({0, 2})), Tensor::zeros({2, 2})));
+  check_throws(
+      [] {
+        symmetric_matmul(Tensor::zeros({2, 3}), Tensor::zeros({3, 4}));
+      },
+      "symmetric_matmul: needs [n,k] x [k,n], got [2, 3] x [3, 4]");
+}
+
 TEST_CASE("matmul reports what does not fit") {
   check_throws(
       [] {

@@ -1,10 +1,13 @@
 #include <kindling/tensor/kernels/parallel.h>
 
+#include <algorithm>
 #include <atomic>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -56,6 +59,26 @@ TEST_CASE("the ranges of a parallel loop cover it exactly, and depend on n and g
     }
   CHECK(ranges_of(-3, 1).empty());
   CHECK(ranges_of(3, 0).size() == 3);  // a grain below 1 counts as 1
+}
+
+TEST_CASE("numbers are taken in order, each once") {
+  for (const int threads : {1, 4}) {
+    const ThreadsGuard use(threads);
+    std::mutex mutex;
+    std::map<int, std::vector<int64_t>> taken;  // by thread
+    parallel_for_in_order(200, [&](int64_t i) {
+      const std::lock_guard lock(mutex);
+      taken[thread_index()].push_back(i);
+    });
+    std::set<int64_t> all;
+    for (const auto& [thread, numbers] : taken) {
+      CHECK(std::is_sorted(numbers.begin(), numbers.end()));
+      all.insert(numbers.begin(), numbers.end());
+    }
+    CHECK(all.size() == 200);
+    CHECK((*all.begin() == 0 && *all.rbegin() == 199));
+  }
+  parallel_for_in_order(0, [](int64_t) { FAIL("called"); });
 }
 
 TEST_CASE("threads are numbered, and the caller is one of them") {
