@@ -36,7 +36,7 @@ class Gemm {
       : panels_(kernel_, n), m_(m), k_(k), a_(a), b_(b), c_(c), ldc_(ldc), add_(add), symmetric_(symmetric) {}
 
   void run() {
-    const int64_t wanted = tasks_here(num_threads() == 1 ? 1 : kTasksOfThread * num_threads());
+    const int64_t wanted = tasks_here(kTasksOfThread * num_threads());
     // Rows are cut into blocks anyway; then panels, and if there are few, rows again.
     int64_t row_cuts = std::min(wanted, ceil_div(m_, rows_of_block()));
     const int64_t panel_cuts = std::min(panels_.count, ceil_div(wanted, row_cuts));

@@ -40,8 +40,8 @@ void for_each_piece(int64_t n, int64_t largest, F f) {
 }
 
 /// How many tasks to make of work that could be `wanted` of them and whose cuts change no result:
-/// one inside a parallel loop, where every thread has work already.
-inline int64_t tasks_here(int64_t wanted) { return in_parallel() ? 1 : wanted; }
+/// one inside a parallel loop, where every thread has work already, and for a single thread.
+inline int64_t tasks_here(int64_t wanted) { return in_parallel() || num_threads() == 1 ? 1 : wanted; }
 
 /// An operation is cut into at least this many tasks where it can be, so that one image also keeps
 /// several cores busy.

@@ -41,16 +41,21 @@ TEST_CASE("parts and pieces follow each other, cover everything and differ by on
   }
 }
 
-TEST_CASE("few tasks are cut into pieces until all cores are busy, but not inside a parallel loop") {
-  CHECK(pieces_of_task(1, 100) == kMinTasks);
-  CHECK(pieces_of_task(3, 100) == 3);
-  CHECK(pieces_of_task(kMinTasks, 100) == 1);
-  CHECK(pieces_of_task(1, 2) == 2);
-  CHECK(pieces_of_task(0, 0) == 1);
-  CHECK(tasks_here(5) == 5);
-  const ThreadsGuard threads(2);
-  std::vector<int64_t> inside(4);
-  parallel_for(4, 1,
-               [&](int64_t i, int64_t) { inside[static_cast<size_t>(i)] = tasks_here(5) + pieces_of_task(1, 100); });
-  CHECK(inside == std::vector<int64_t>{2, 2, 2, 2});
+TEST_CASE("few tasks are cut into pieces for several threads, but not inside a parallel loop or for one thread") {
+  {
+    const ThreadsGuard threads(2);
+    CHECK(pieces_of_task(1, 100) == kMinTasks);
+    CHECK(pieces_of_task(3, 100) == 3);
+    CHECK(pieces_of_task(kMinTasks, 100) == 1);
+    CHECK(pieces_of_task(1, 2) == 2);
+    CHECK(pieces_of_task(0, 0) == 1);
+    CHECK(tasks_here(5) == 5);
+    std::vector<int64_t> inside(4);
+    parallel_for(4, 1,
+                 [&](int64_t i, int64_t) { inside[static_cast<size_t>(i)] = tasks_here(5) + pieces_of_task(1, 100); });
+    CHECK(inside == std::vector<int64_t>{2, 2, 2, 2});
+  }
+  const ThreadsGuard thread(1);
+  CHECK(tasks_here(5) == 1);
+  CHECK(pieces_of_task(1, 100) == 1);
 }
