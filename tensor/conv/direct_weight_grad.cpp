@@ -45,6 +45,10 @@ template <class T>
 void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines& lines, Pixels<const T> g, T* sums) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const int64_t width = panels.width(), length = s.KW * s.C, line = s.stride_h * s.W * s.C;
+  // The gradient of the next lines is fetched meanwhile, if it follows without gaps.
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t elements = (lines.last - lines.first) * s.OW * g.ld;
+  const T* next = g.ld == width ? g.data + elements : nullptr;
   for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) {
     const auto add_products = [&](const T* a, int64_t lda, int64_t line_a, const Lines& some, int64_t j,
                                   int64_t pixels) {
@@ -64,7 +68,12 @@ void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines
                              .add = true,
                              .lines = some.last - some.first,
                              .line_a = line_a,
-                             .line_b = s.OW * g.ld});
+                             .line_b = s.OW * g.ld,
+                             .fetch = next,
+                             .fetch_step = kLine});
+          if (next == nullptr) return;
+          next += (some.last - some.first) * pixels * kLine;
+          if (next >= g.data + 2 * elements) next = nullptr;
         });
     };
     // Lines and pixels whose windows have this row on the image; those that it sticks out of at a side are gathered.
@@ -183,10 +192,15 @@ class GatheredWeightGrad {
       fill_zeros(pixels, ld - used, gathered + used, ld);
       gather_patches(s_, x_, group, {column, column + used}, {pixel, pixel + pixels}, gathered, ld);
     }
+    // What is far: where patches are read in place, those of the next pixels; else channels to come of the gradient,
+    // whose pixels lie too far apart for the processor to foresee them.
+    constexpr int64_t kLine = 64 / sizeof(T);
+    const T* next = in_place ? x_ + (pixel + pixels) * s_.C + column : nullptr;
     for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
       channel += group * s_.group_out() + block.channels.begin;
+      const T* a = grad_.data + pixel * grad_.ld + channel;
       kernel_.outer_tile(static_cast<int>(rows), panels_.vectors,
-                         {.a = grad_.data + pixel * grad_.ld + channel,
+                         {.a = a,
                           .lda = grad_.ld,
                           .b = in_place ? x_ + pixel * s_.C + column : gathered,
                           .ldb = in_place ? s_.C : ld,
@@ -194,7 +208,10 @@ class GatheredWeightGrad {
                           .c = block.sums + channel * s_.patch() + column,
                           .ldc = s_.patch(),
                           .columns = used,
-                          .add = add});
+                          .add = add,
+                          .fetch = in_place ? next : a + kLine,
+                          .fetch_step = in_place ? kLine : grad_.ld});
+      if (in_place) next += pixels * kLine;
     });
   }
 

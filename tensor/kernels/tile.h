@@ -46,6 +46,10 @@ struct OuterTile {
   int64_t columns;  ///< how many of the tile's columns are stored
   bool add;         ///< to what is there
   int64_t lines = 1, line_a = 0, line_b = 0;
+  /// What a later tile reads and is not in cache yet, or null. For every pixel, one element of it
+  /// and its neighbours in memory are fetched. These elements lie `fetch_step` apart.
+  const T* fetch = nullptr;
+  int64_t fetch_step = 0;
 };
 
 namespace {  // a copy of its own for each instruction set: see table.inc
@@ -210,10 +214,13 @@ __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
       __builtin_prefetch(t.c + r * t.ldc + v * L);
     }
   const int64_t lda = t.lda, ldb = t.ldb, pixels = t.pixels;
+  const T* fetch = t.fetch != nullptr ? t.fetch : t.b;  // to fetch what is there costs nothing
+  const int64_t fetch_step = t.fetch_step;
   for (int64_t i = 0; i < t.lines; ++i) {
     const T* a = t.a + i * t.line_a;
     const T* b = t.b + i * t.line_b;
-    for (int64_t k = 0; k < pixels; ++k, a += lda, b += ldb) {
+    for (int64_t k = 0; k < pixels; ++k, a += lda, b += ldb, fetch += fetch_step) {
+      __builtin_prefetch(fetch);
       V row[Vectors];
 #pragma GCC unroll 8
       for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
