@@ -12,7 +12,8 @@
 
 namespace kindling::cli {
 
-/// The FMA peak of this run: the best of samples taken before, between and after the measurements.
+/// The FMA peak of this run: the best of samples taken before and after the measurements, and
+/// between those that take long.
 class PeakMeter {
  public:
   PeakMeter();

@@ -123,8 +123,7 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<
   speed.first_step_ms = process_age_ms();
   peak.emplace();
   constexpr int64_t kWarmUp = 2;  // after the first step
-  // A sample changes clocks and puts the other threads out of step for what follows: in steps of 2 ms, one after each
-  // made them 1.05 to 1.17 times as long.
+  // A sample disturbs the steps behind it: one after every step of 2 ms made the steps 1.05 to 1.17 times as long.
   constexpr double kBetweenSamplesMs = 100;
   Rng sizes(options.everywhere.seed, /*stream=*/1);
   const auto next_size = [&] { return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size; };

@@ -59,7 +59,9 @@ class Gemm {
   int64_t packed_ld() const { return std::min(kBlockDepth, k_) + kGap; }
 
   // Rows and panels of c.
-  void run_block(const Range& rows, const Range& panels) const {
+  void run_block(const Range& block_rows, const Range& panels) const {
+    const Range rows = rows_of(block_rows, panels.end - 1);
+    if (rows.size() == 0) return;
     const bool in_place = !a_.transposed && panels.size() == 1 && a_.ld * kBytes % kPage != 0;
     Tensor packed_rows, packed_panel;
     if (!in_place) packed_rows = Tensor::empty({rows.size() * packed_ld()}, dtype_of<T>());
@@ -73,7 +75,7 @@ class Gemm {
       }
       for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
         const int64_t size = rows_of(rows, panel).size();
-        for (int64_t k = block.begin; size > 0 && k < block.end; k += kDepth) {
+        for (int64_t k = block.begin; k < block.end; k += kDepth) {
           const int64_t depth = std::min(kDepth, block.end - k);
           const T* b = packed_panel_at(panel, k);
           if (b == nullptr) {
@@ -101,7 +103,7 @@ class Gemm {
     }
   }
 
-  // Of these rows, those that have to be computed in the panel's columns.
+  // Of these rows, those that have to be computed in the panel's columns: more from panel to panel.
   Range rows_of(const Range& rows, int64_t panel) const {
     const int64_t end = symmetric_ ? first_column(panel) + panels_.used_columns(panel) : rows.end;
     return {rows.begin, std::clamp(end, rows.begin, rows.end)};

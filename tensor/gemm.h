@@ -23,7 +23,9 @@ template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add);
 
 /// The same for square matrices whose product is known to be symmetric, added to a symmetric c:
-/// what is above the diagonal is computed, and then copied below it. Saves up to half of the work.
+/// what lies above the diagonal is computed, and then copied below it. Saves up to half of the
+/// work. Squares on the diagonal, as wide as a tile, are computed whole; two elements that should
+/// be equal may differ there by rounding.
 template <class T>
 void symmetric_gemm(int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add);
 

@@ -50,19 +50,22 @@ class Peer:
     packages: list[str] = field(default_factory=list)
     modes: str = "training, inference"
     optimizers: str = "sgd"
+    options: bool = False  # whether its networks take a workload's
     arguments: list[str] = field(default_factory=list)  # of peers/worker.py
     environment: dict[str, str] = field(default_factory=dict)
     by_default: bool = True
 
     def takes(self, work: Workload) -> bool:
-        return ("training" if work.training else "inference") in self.modes and work.optimizer in self.optimizers
+        mode = "training" if work.training else "inference"
+        return mode in self.modes and work.optimizer in self.optimizers and (self.options or not work.options)
 
 
 PEERS = {
-    "pytorch": Peer("PyTorch", "pytorch", optimizers="sgd, muon"),
-    "pytorch-jemalloc": Peer("PyTorch, jemalloc", "pytorch", optimizers="sgd, muon", environment=JEMALLOC),
-    "pytorch-compile": Peer("PyTorch, torch.compile", "pytorch", optimizers="sgd, muon", arguments=["--compiled"],
-                            by_default=False),
+    "pytorch": Peer("PyTorch", "pytorch", optimizers="sgd, muon", options=True),
+    "pytorch-jemalloc": Peer("PyTorch, jemalloc", "pytorch", optimizers="sgd, muon", options=True,
+                             environment=JEMALLOC),
+    "pytorch-compile": Peer("PyTorch, torch.compile", "pytorch", optimizers="sgd, muon", options=True,
+                            arguments=["--compiled"], by_default=False),
     "tensorflow": Peer("TensorFlow", "tensorflow", ["tensorflow-cpu"]),
     "jax": Peer("JAX", "jax", ["jax"], modes="training"),
     "onnxruntime": Peer("ONNX Runtime", "onnxruntime", ["onnxruntime"], modes="inference"),

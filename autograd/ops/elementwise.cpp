@@ -19,10 +19,6 @@ std::pair<Variable, Variable> broadcast(const char* op, const Variable& a, const
 
 Tensor zero_like(const Variable& x) { return Tensor::scalar(0.0, x.dtype()); }
 
-}  // namespace
-
-namespace {
-
 Variable record_add(Tensor sum, const Variable& a, const Variable& b) {
   return record(
       "add", std::move(sum), {a, b}, Keep::nothing,  // y = a + b
@@ -38,6 +34,7 @@ Variable add(const Variable& x, const Variable& y) {
 }
 
 Variable add(Variable&& x, const Variable& y) {
+  if (&x == &y) return add(y, y);
   const Variable a = std::move(x);
   const bool in_place = a.value().is_unique() && a.value().is_contiguous() && a.shape() == y.shape() &&
                         a.dtype() == y.dtype() && is_floating(a.dtype());

@@ -9,7 +9,8 @@
 namespace kindling {
 
 Variable add(const Variable& a, const Variable& b);
-/// The same, in a's memory if nothing else holds it: in a + b + c every + but the first.
+/// The same, in a's memory if nothing else holds it: in a + b + c every + but the first. A leaf is
+/// no exception.
 Variable add(Variable&& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);

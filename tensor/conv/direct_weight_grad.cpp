@@ -38,17 +38,33 @@ struct Lines {
   int64_t image, first, last;
 };
 
+// Memory that the next tiles will read, to be fetched by these.
+template <class T>
+class CacheLines {
+ public:
+  static constexpr int64_t kLine = 64 / sizeof(T);  // elements
+  CacheLines(const T* begin, int64_t elements) : begin_(begin), elements_(elements) {}
+  // The next `count` lines, or null: all have been dealt out.
+  const T* take(int64_t count) {
+    if (taken_ >= elements_) return nullptr;
+    const T* const from = begin_ + taken_;
+    taken_ += count * kLine;
+    return from;
+  }
+
+ private:
+  const T* begin_;
+  int64_t elements_, taken_ = 0;
+};
+
 // dw^T[K, O] += patches^T[K, pixels] grad[pixels, O] for some lines: rows of a tile are elements of one row of the
 // window, broadcast from the image as it lies, columns are output channels. `sums` [K, width] has whole panels of them,
 // and so has g, the gradient from the first of the lines on.
 template <class T>
-void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines& lines, Pixels<const T> g, T* sums) {
+void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines& lines, Pixels<const T> g,
+               CacheLines<T> following, T* sums) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const int64_t width = panels.width(), length = s.KW * s.C, line = s.stride_h * s.W * s.C;
-  // The gradient of the next lines is fetched meanwhile, if it follows without gaps.
-  constexpr int64_t kLine = 64 / sizeof(T);
-  const int64_t elements = (lines.last - lines.first) * s.OW * g.ld;
-  const T* next = g.ld == width ? g.data + elements : nullptr;
   for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) {
     const auto add_products = [&](const T* a, int64_t lda, int64_t line_a, const Lines& some, int64_t j,
                                   int64_t pixels) {
@@ -69,11 +85,8 @@ void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines
                              .lines = some.last - some.first,
                              .line_a = line_a,
                              .line_b = s.OW * g.ld,
-                             .fetch = next,
-                             .fetch_step = kLine});
-          if (next == nullptr) return;
-          next += (some.last - some.first) * pixels * kLine;
-          if (next >= g.data + 2 * elements) next = nullptr;
+                             .fetch = following.take((some.last - some.first) * pixels),
+                             .fetch_step = CacheLines<T>::kLine});
         });
     };
     // Lines and pixels whose windows have this row on the image; those that it sticks out of at a side are gathered.
@@ -121,7 +134,11 @@ void weight_grad_by_outputs(const ConvShape& s, T* dw, bool add, Pixels<const T>
         kernels::table<T>().copy_rows((lines.last - lines.first) * s.OW, s.O, wide.data<T>(), width, g.data, g.ld);
         g = {wide.data<T>(), width};
       }
-      add_lines(s, x, panels, lines, g, sums);
+      // The gradient of the next lines follows in memory, unless it is part of something wider.
+      const int64_t here = (lines.last - lines.first) * s.OW * s.O;
+      const bool follows = grad.ld == s.O && i + 1 < own.end;
+      const T* const end = grad.data + (lines.image * s.OH + lines.last) * s.OW * grad.ld;
+      add_lines(s, x, panels, lines, g, CacheLines<T>(end, follows ? here : 0), sums);
     }
   });
   partial.finish();
@@ -192,13 +209,21 @@ class GatheredWeightGrad {
       fill_zeros(pixels, ld - used, gathered + used, ld);
       gather_patches(s_, x_, group, {column, column + used}, {pixel, pixel + pixels}, gathered, ld);
     }
-    // What is far: where patches are read in place, those of the next pixels; else channels to come of the gradient,
-    // whose pixels lie too far apart for the processor to foresee them.
-    constexpr int64_t kLine = 64 / sizeof(T);
-    const T* next = in_place ? x_ + (pixel + pixels) * s_.C + column : nullptr;
+    // What is far is fetched meanwhile: where patches are read in place, those of the next pixels, one line of each by
+    // every tile; else channels of the gradient that are to come.
+    constexpr int64_t kLine = CacheLines<T>::kLine;
+    const bool has_next = pixel + 2 * pixels <= all_pixels();
+    int64_t line = 0;
     for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
       channel += group * s_.group_out() + block.channels.begin;
-      const T* a = grad_.data + pixel * grad_.ld + channel;
+      const T* const a = grad_.data + pixel * grad_.ld + channel;
+      const T* fetch = nullptr;
+      if (!in_place && channel + kLine < s_.O) {
+        fetch = a + kLine;
+      } else if (in_place && has_next && line < used) {
+        fetch = x_ + (pixel + pixels) * s_.C + column + line;
+        line += kLine;
+      }
       kernel_.outer_tile(static_cast<int>(rows), panels_.vectors,
                          {.a = a,
                           .lda = grad_.ld,
@@ -209,9 +234,8 @@ class GatheredWeightGrad {
                           .ldc = s_.patch(),
                           .columns = used,
                           .add = add,
-                          .fetch = in_place ? next : a + kLine,
-                          .fetch_step = in_place ? kLine : grad_.ld});
-      if (in_place) next += pixels * kLine;
+                          .fetch = fetch,
+                          .fetch_step = in_place ? s_.C : grad_.ld});
     });
   }
 

@@ -148,7 +148,7 @@ void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, co
                            .relu = false,
                            .add = false,
                            .fetch = fetch});
-      if (fetch != nullptr) fetch = fetch + fetched < weights + 2 * size ? fetch + fetched : nullptr;
+      if (fetch != nullptr && (fetch += fetched) >= weights + 2 * size) fetch = nullptr;
     });
   }
 }

@@ -154,7 +154,7 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> 
 }
 
 void parallel_for_in_order(int64_t n, FunctionRef<void(int64_t)> body) {
-  if (n > 0) run_ranges(n, /*shares=*/false, body);
+  run_ranges(n, /*shares=*/false, body);
 }
 
 OneOpenMpThread::OneOpenMpThread() : before_(omp_get_max_threads()) {

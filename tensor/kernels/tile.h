@@ -27,8 +27,8 @@ struct ProductTile {
   int64_t columns;  ///< how many of the tile's columns are stored
   bool relu;        ///< whether results below 0 become 0, before they leave the registers
   bool add;         ///< to what is there, after that
-  /// What a later tile reads and is not in cache yet, or null. For every k, one vector of it is
-  /// fetched.
+  /// What a later tile reads and is not in cache yet, or null: for every k, one vector of it is
+  /// fetched. Nothing is read there, so it may reach beyond the end of a tensor.
   const T* fetch = nullptr;
 };
 
@@ -46,8 +46,8 @@ struct OuterTile {
   int64_t columns;  ///< how many of the tile's columns are stored
   bool add;         ///< to what is there
   int64_t lines = 1, line_a = 0, line_b = 0;
-  /// What a later tile reads and is not in cache yet, or null. For every pixel, one element of it
-  /// and its neighbours in memory are fetched. These elements lie `fetch_step` apart.
+  /// What a later tile reads and is not in cache yet, or null: for every pixel, the cache line of
+  /// one element is fetched. These elements lie `fetch_step` apart. As in ProductTile.
   const T* fetch = nullptr;
   int64_t fetch_step = 0;
 };
@@ -104,13 +104,16 @@ void naive_product_tile(int rows, int columns, const ProductTile<T>& t) {
 
 // Element k of every row, for loops that go through the rows within k. Left to itself the compiler keeps a register
 // with the offset of each row; with more than 9 rows it runs out of them and loads half of the offsets for every k
-// again. One pointer for each 9 rows and four offsets make all addresses: base + {1, 2, 4, 8} ld, {1, 2} 3 ld, 5 ld, 7
-// ld.
+// again. Here one pointer leads to 9 rows by four offsets, since x86 multiplies an offset by 2, 4 or 8 at no cost: ld
+// gives the rows 1, 2, 4 and 8, 3 ld the rows 3 and 6, and the others are 5 ld and 7 ld.
 template <class T, int Rows>
 class RowReader {
  public:
   inline __attribute__((always_inline)) RowReader(const T* rows, int64_t ld)
-      : ld1_(ld * static_cast<int64_t>(sizeof(T))), ld3_(3 * ld1_), ld5_(5 * ld1_), ld7_(7 * ld1_) {
+      : ld1_(static_cast<intptr_t>(ld * static_cast<int64_t>(sizeof(T)))),
+        ld3_(3 * ld1_),
+        ld5_(5 * ld1_),
+        ld7_(7 * ld1_) {
 #pragma GCC unroll 8
     for (int g = 0; g < kGroups; ++g) bases_[g] = reinterpret_cast<const char*>(rows + g * kGroup * ld);
     // From here on the compiler does not know that these values follow from one another.
@@ -119,7 +122,7 @@ class RowReader {
     for (int g = 0; g < kGroups; ++g) asm("" : "+r"(bases_[g]));
   }
   inline __attribute__((always_inline)) T operator[](int r) const {
-    const int64_t offsets[kGroup] = {0, ld1_, 2 * ld1_, ld3_, 4 * ld1_, ld5_, 2 * ld3_, ld7_, 8 * ld1_};
+    const intptr_t offsets[kGroup] = {0, ld1_, 2 * ld1_, ld3_, 4 * ld1_, ld5_, 2 * ld3_, ld7_, 8 * ld1_};
     return *reinterpret_cast<const T*>(bases_[r / kGroup] + offsets[r % kGroup]);
   }
   inline __attribute__((always_inline)) void next() {
@@ -129,7 +132,7 @@ class RowReader {
 
  private:
   static constexpr int kGroup = 9, kGroups = (Rows + kGroup - 1) / kGroup;
-  int64_t ld1_, ld3_, ld5_, ld7_;  // bytes
+  intptr_t ld1_, ld3_, ld5_, ld7_;  // bytes
   const char* bases_[kGroups];
 };
 // Few rows: the compiler finds the addresses.
@@ -214,8 +217,8 @@ __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
       __builtin_prefetch(t.c + r * t.ldc + v * L);
     }
   const int64_t lda = t.lda, ldb = t.ldb, pixels = t.pixels;
-  const T* fetch = t.fetch != nullptr ? t.fetch : t.b;  // to fetch what is there costs nothing
-  const int64_t fetch_step = t.fetch_step;
+  const T* fetch = t.fetch != nullptr ? t.fetch : t.b;
+  const int64_t fetch_step = t.fetch != nullptr ? t.fetch_step : 0;
   for (int64_t i = 0; i < t.lines; ++i) {
     const T* a = t.a + i * t.line_a;
     const T* b = t.b + i * t.line_b;

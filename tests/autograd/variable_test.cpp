@@ -76,6 +76,10 @@ TEST_CASE("a sum takes the memory of its first term, unless something else needs
   CHECK(values_of((std::move(copied) + y).value()) == Values{12, 24, 36});
   CHECK(values_of(copy.value()) == Values{2, 4, 6});
 
+  Variable itself = x * 2.0;
+  itself = std::move(itself) + itself;
+  CHECK(values_of(itself.value()) == Values{4, 8, 12});
+
   Variable narrow = parameter({1}) * 2.0;
   CHECK(values_of((std::move(narrow) + y).value()) == Values{12, 22, 32});
 }

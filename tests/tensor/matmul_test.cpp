@@ -101,6 +101,8 @@ TEST_CASE("symmetric_matmul is matmul, of transposed views too, and adds") {
       CHECK(bitwise_equal(square, matmul(x, transpose(x))));
       CHECK(bitwise_equal(symmetric_matmul(transpose(x), x), matmul(transpose(x), x)));
       const Tensor sum = square.clone(), expected = square.clone();
+      const Tensor scaled = 0.3 * square;
+      check_close(symmetric_matmul(scaled, square), matmul(scaled, square), dtype == DType::f32 ? 1e-6 : 1e-15);
       symmetric_matmul(square, square, {sum, true});
       matmul(square, square, {expected, true});
       CHECK(bitwise_equal(sum, expected));

@@ -1,4 +1,7 @@
-"""Muon in PyTorch, as Kindling has it (optim/muon.h): matrices by orthogonalised momentum, all else by AdamW."""
+"""Muon in PyTorch, as Kindling has it (optim/muon.h): matrices by orthogonalised momentum, all else by AdamW.
+
+Eager, one matrix after the other, its products on all threads, as PyTorch's users write it.
+"""
 
 from collections.abc import Iterable
 

@@ -29,7 +29,7 @@ def main() -> None:
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
     model = MODELS[work.model](classes=work.classes, **work.options).eval()
-    randomize(model, far_from_kinks="norm" in work.options)
+    randomize(model, far_from_kinks="norm" in work.options)  # whose wider rounding meets more kinks
     images = torch.randn(work.batch, work.channels, work.size, work.size)
     given = kindling_tensors(model, model.state_dict())
     given |= {"input": images.permute(0, 2, 3, 1).contiguous(), "labels": torch.randint(work.classes, (work.batch,))}

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 WARM_UP_STEPS = 3  # in every process, as in `kindling bench`
-LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # of the SGD update, as in `kindling bench train`
+LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # of the update, as in `kindling bench train`
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without eq it can be a key, whatever its options
 class Workload:
     """Training: forward with dropout, mean cross-entropy, backward, update. Otherwise: forward alone."""
 
@@ -29,7 +29,7 @@ WORKLOADS = {workload.name: workload for workload in [
     Workload("infer-squeezenet1_1", "SqueezeNet v1.1, inference", "squeezenet1_1", False, 32, 224, 3, 1000, 10),
     Workload("infer-squeezenet1_1-single", "SqueezeNet v1.1, inference", "squeezenet1_1", False, 1, 224, 3, 1000, 150),
     Workload("train-squeezenet_cifar", "SqueezeNet for CIFAR, training", "squeezenet_cifar", True, 128, 32, 3, 10, 10),
-    Workload("train-cifar-best", "Preset cifar-best (complex bypass, batch normalisation, Muon), training",
+    Workload("train-cifar-best", "Network and optimiser of cifar-best, training",
              "squeezenet_cifar", True, 128, 32, 3, 10, 10, {"bypass": "complex", "norm": "batch"}, "muon"),
     Workload("train-lenet", "LeNet, training", "lenet", True, 64, 28, 1, 10, 150),
     Workload("train-alexnet", "AlexNet, training", "alexnet", True, 64, 224, 3, 1000, 3),
