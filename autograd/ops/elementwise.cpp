@@ -3,6 +3,7 @@
 #include <numbers>
 #include <utility>
 
+#include <kindling/autograd/engine.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/record.h>
 
@@ -36,8 +37,8 @@ Variable add(const Variable& x, const Variable& y) {
 Variable add(Variable&& x, const Variable& y) {
   if (&x == &y) return add(y, y);
   const Variable a = std::move(x);
-  const bool in_place = a.value().is_unique() && a.value().is_contiguous() && a.shape() == y.shape() &&
-                        a.dtype() == y.dtype() && is_floating(a.dtype());
+  const bool in_place =
+      detail::owns_memory(a.value()) && a.shape() == y.shape() && a.dtype() == y.dtype() && is_floating(a.dtype());
   if (!in_place) return add(a, y);
   Tensor sum = a.value();
   return record_add(sum.add_(y.value()), a, y);
