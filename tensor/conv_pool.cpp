@@ -3,14 +3,13 @@
 #include <optional>
 
 #include <kindling/tensor/constant_weights.h>
-#include <kindling/tensor/conv/partial_sums.h>
 #include <kindling/tensor/conv/paths.h>
+#include <kindling/tensor/kernels/tasks.h>
 #include <kindling/tensor/pool_geometry.h>
 
 namespace kindling {
 namespace {
 
-using detail::MaxUnpool;
 using detail::PoolGeometry;
 using kernels::ConvShape;
 
@@ -73,30 +72,6 @@ void convolve_and_pool(const ConvShape& s, const PoolGeometry& g, T* values, uin
   });
 }
 
-template <class T>
-void weight_grad(const ConvShape& s, const PoolGeometry& g, T* dw, bool add, const T* grad, const uint8_t* argmax,
-                 const T* x) {
-  const MaxUnpool unpool(g);
-  const int64_t row = s.OW * s.O, image = s.H * s.W * s.C, most = std::min(band_rows(s, sizeof(T)), s.OH);
-  const int64_t bands = ceil_div(s.OH, most), all = s.N * bands;
-  const int64_t parts = std::min(detail::sum_parts(s.N * s.OH * s.OW, detail::kPartPixels), all);
-  detail::PartialSums<T> partial(parts, s.O * s.patch(), dw);
-  parallel_for(parts, 1, [&](int64_t part, int64_t) {
-    Tensor buffer = Tensor::empty({most, row}, dtype_of<T>());
-    T* const rows = buffer.data<T>();
-    const auto [first, last] = part_of(all, part, parts);
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t n = i / bands;
-      const auto [begin, end] = part_of(s.OH, i % bands, bands);
-      for (int64_t h = begin; h < end; ++h) unpool.row<T>(n, h, rows + (h - begin) * row, argmax, grad);
-      const BandShape band(s, begin, end);
-      detail::direct_weight_grad<T>(band.shape, partial.part(part), /*add=*/i > first || (part == 0 && add),
-                                    {rows, s.O}, x + n * image + band.first_row * s.W * s.C);
-    }
-  });
-  partial.finish();
-}
-
 }  // namespace
 
 MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any,
@@ -129,9 +104,9 @@ Tensor conv2d_max_pool2d_weight_grad(const Tensor& grad_any, const Tensor& argma
   const ConvShape s = detail::conv_shape(op, x_any.shape(), w_shape, options.conv);
   detail::check_out(op, out, w_shape, grad_any.dtype(), detail::Layout::contiguous);
   const Shape map{s.N, s.OH, s.OW, s.O};
-  if (!by_bands(s))
-    return conv2d_weight_grad(max_unpool2d(grad_any, argmax_any, map, options.pool), x_any, w_shape, options.conv, out);
   const PoolGeometry g("max_unpool2d", map, options.pool);
+  if (!by_bands(s) || !detail::has_pooled_weight_grad(s, g))
+    return conv2d_weight_grad(max_unpool2d(grad_any, argmax_any, map, options.pool), x_any, w_shape, options.conv, out);
   detail::check_unpool("max_unpool2d", grad_any, argmax_any, g);
   check_same_dtype(op, grad_any, x_any);
   if (s.N == 0) return detail::deliver(op, out, Tensor::zeros(w_shape, grad_any.dtype()));
@@ -139,7 +114,7 @@ Tensor conv2d_max_pool2d_weight_grad(const Tensor& grad_any, const Tensor& argma
   Tensor dw = detail::target(out, w_shape, x.dtype());
   visit_floating(op, x.dtype(), [&](auto t) {
     using T = decltype(t);
-    weight_grad<T>(s, g, dw.data<T>(), out.adds(), grad.data<T>(), argmax.data<uint8_t>(), x.data<T>());
+    detail::pooled_weight_grad<T>(s, g, dw.data<T>(), out.adds(), grad.data<T>(), argmax.data<uint8_t>(), x.data<T>());
   });
   return detail::deliver(op, out, dw);
 }

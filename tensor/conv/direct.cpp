@@ -112,15 +112,6 @@ Tensor pack_bias(const ConvShape& s, const Panels& panels, const T* bias) {
   return packed;
 }
 
-// Lets the processor fetch `rows` rows of n elements. A tile goes through all of its rows at once, an order in which it
-// does not foresee what comes next.
-template <class T>
-void fetch_rows(const T* from, int64_t rows, int64_t ld, int64_t n) {
-  constexpr int64_t kLine = 64 / sizeof(T);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t k = 0; k < n; k += kLine) __builtin_prefetch(from + r * ld + k);
-}
-
 // y = [y +] x * packed weights [+ bias, ReLU]: for every band, group and panel, tile after tile along the rows.
 template <class T>
 void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool add, Pixels<const T> x,

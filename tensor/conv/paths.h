@@ -11,6 +11,8 @@
 
 namespace kindling::detail {
 
+struct PoolGeometry;
+
 /// Throws ShapeError, naming `op`, if shapes and options do not fit together or the output would be
 /// empty.
 kernels::ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& options);
@@ -52,6 +54,14 @@ template <class T>
 void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& w);
 template <class T>
 void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
+
+/// The weights' gradient where a max pooling of the map took few of its pixels: `grad` [N,PH,PW,O],
+/// contiguous, and `argmax` are those of the pooled map. Each taken pixel adds its patch of x, times
+/// its gradient.
+bool has_pooled_weight_grad(const kernels::ConvShape& s, const PoolGeometry& g);
+template <class T>
+void pooled_weight_grad(const kernels::ConvShape& s, const PoolGeometry& g, T* dw, bool add, const T* grad,
+                        const uint8_t* argmax, const T* x);
 
 /// The Winograd scheme to use for this convolution and the gradient of its weights, or nullopt. It
 /// is for 3x3 and 5x5 taps of stride 1 without dilation or groups, with channels enough to pay.

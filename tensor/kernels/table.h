@@ -16,6 +16,8 @@ struct ProductTile;
 template <class T>
 struct OuterTile;
 template <class T>
+struct PooledPatches;
+template <class T>
 struct Affine;
 template <class T>
 struct SGDStep;
@@ -47,7 +49,7 @@ struct WinogradTransforms {
 };
 
 /// Each member has the contract of the function of the same name
-/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, norm.h, philox.h or
+/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, pooled_patches.h, norm.h, philox.h or
 /// update.h.
 template <class T>
 struct Table {
@@ -69,6 +71,7 @@ struct Table {
   void (*max_pool_pixel)(const Window&, int64_t C, T* y, uint8_t* argmax, const T* x);
   void (*max_pool_pick_pixel)(const Window&, int64_t C, T* y, const uint8_t* argmax, const T* x);
   void (*max_unpool_pixel)(const Covering&, int64_t C, T* dx, const uint8_t* argmax, const T* grad);
+  void (*add_pooled_patches)(const PooledPatches<T>&, T* sums);
   void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
   void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
   void (*batch_norm_moments)(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean);

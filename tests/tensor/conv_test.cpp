@@ -360,6 +360,11 @@ TEST_CASE("convolution and max pooling in bands are the two one after the other"
       {{1, 90, 60, 3}, {96, 7, 7, 3}, {.stride = 2, .padding = {2, 0}}, {.kernel = 3, .stride = 2}},  // many bands
       {{2, 70, 70, 3}, {32, 3, 3, 3}, {.padding = 2}, {.kernel = 2, .stride = 3}},  // rows that no window sees
       {{2, 40, 61, 4}, {64, 2, 3, 2}, {.dilation = 2, .groups = 2}, {.kernel = 5, .stride = 1, .padding = 2}},
+      {{2, 40, 61, 4}, {64, 2, 3, 2}, {.dilation = 2, .groups = 2}, {.kernel = 3, .stride = 2, .padding = 1}},
+      {{3, 9, 200, 3},
+       {5, 5, 5, 3},
+       {.stride = {1, 2}, .padding = 4},
+       {.kernel = {2, 4}, .stride = {3, 2}, .ceil_mode = true}},
       {{4, 1, 1, 1}, {1, 1, 1, 1}, {}, {.kernel = 1}},
       {{1, 4, 4, 8}, {8, 1, 1, 8}, {.padding = {1, 0}}, {.kernel = 2}},  // bands of 1x1 with padding on one side
       {{1, 64, 64, 32}, {32, 1, 1, 32}, {.padding = {1, 0}}, {.kernel = 2}},
