@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <kindling/cli/bench.h>
@@ -154,6 +155,7 @@ Json to_json(const std::vector<LayerTime>& times, const PeakMeter& peak) {
       const double gflops = 1e3 * pass.gflop / pass.ms;
       row["gflops"] = pass.gflop > 0 ? Json(gflops) : Json();
       row["fraction_of_peak"] = pass.gflop > 0 ? Json(gflops / peak.gflops()) : Json();
+      row["method"] = pass.method.empty() ? Json() : Json(pass.method);
       list.push_back(row);
     }
   return list;
@@ -172,10 +174,19 @@ std::vector<std::string> pass_columns(const LayerTime& time, std::initializer_li
   return {"", "", ""};
 }
 
+/// How a convolution is computed, "forward, dx, dw"; once, if all are computed the same way.
+std::string methods_of(const LayerTime& time) {
+  std::vector<std::string> methods;
+  for (const PassTime& pass : time.passes) methods.push_back(pass.method);
+  if (std::all_of(methods.begin(), methods.end(), [&](const std::string& method) { return method == methods[0]; }))
+    return methods.empty() ? "" : methods[0];
+  return fmt::format("{}", fmt::join(methods, ", "));
+}
+
 void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const PeakMeter& peak) {
   Table table({"layer", "kind", "forward ms", "GFLOP/s", "peak", "dx ms", "GFLOP/s", "peak", "dw ms", "GFLOP/s", "peak",
-               "of step"},
-              {0, 1});
+               "of step", "method"},
+              {0, 1, 12});
   double total = 0;
   const auto share = [&](double ms) { return fmt::format("{:.1f} %", 100 * ms / ms_per_step); };
   for (const LayerTime& time : times) {
@@ -187,6 +198,7 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
          {std::initializer_list<const char*>{"forward"}, {"input gradient", "backward"}, {"weight gradient"}})
       for (std::string& cell : pass_columns(time, names, peak)) row.push_back(std::move(cell));
     row.push_back(share(ms));
+    row.push_back(methods_of(time));
     table.add(std::move(row));
   }
   const double rest = ms_per_step - total;

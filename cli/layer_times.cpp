@@ -44,13 +44,15 @@ class LayerBench {
     }
     LayerTime result{call_.name, call_.module->kind(), {}};
     const double gflop = 2e-9 * static_cast<double>(call_.macs * batch_size());
-    const auto report = [&](const char* pass, const Timing& timing) {
-      if (!timing.empty()) result.passes.push_back({pass, timing.median(), gflop});
+    const auto* conv = dynamic_cast<const Conv2d*>(call_.module);
+    const ConvMethods methods = conv != nullptr ? conv->methods(call_.input) : ConvMethods{};
+    const auto report = [&](const char* pass, const Timing& timing, const std::string& method) {
+      if (!timing.empty()) result.passes.push_back({pass, timing.median(), gflop, method});
     };
-    report("forward", forward);
-    report("input gradient", input);
-    report("weight gradient", weight);
-    report("backward", backward);
+    report("forward", forward, methods.output);
+    report("input gradient", input, methods.input_grad);
+    report("weight gradient", weight, methods.weight_grad);
+    report("backward", backward, "");
     return result;
   }
 
@@ -95,6 +97,17 @@ std::vector<LayerCall> layer_calls(Module& model, const Shape& image) {
   });
   model(Tensor::zeros(image));
   return calls;
+}
+
+nlohmann::json conv_methods(Module& model, const Shape& image) {
+  nlohmann::json result = nlohmann::json::object();
+  for (const LayerCall& call : layer_calls(model, image))
+    if (const auto* conv = dynamic_cast<const Conv2d*>(call.module)) {
+      const ConvMethods methods = conv->methods(call.input);
+      result[call.name] = {
+          {"output", methods.output}, {"input_grad", methods.input_grad}, {"weight_grad", methods.weight_grad}};
+    }
+  return result;
 }
 
 std::vector<LayerTime> time_layers(Module& model, const Shape& image, int64_t batch_size, const StepPlan& plan,

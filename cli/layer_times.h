@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <kindling/cli/bench.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/module.h>
@@ -23,10 +25,15 @@ struct LayerCall {
 /// evaluation mode.
 std::vector<LayerCall> layer_calls(Module& model, const Shape& image);
 
+/// How every convolution is computed: {"conv1": {"output": "direct", "input_grad": "im2col",
+/// "weight_grad": "direct"}, ...}. As config.json of a run holds it.
+nlohmann::json conv_methods(Module& model, const Shape& image);
+
 struct PassTime {
   std::string pass;  ///< "forward", "input gradient", "weight gradient"; or "backward", of layers without products
   double ms = 0;     ///< for the batch, the median of the repetitions
   double gflop = 0;  ///< 0 of layers without products
+  std::string method = {};  ///< of convolutions: how they are computed (ConvMethods)
 };
 struct LayerTime {
   std::string name, kind;

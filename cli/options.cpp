@@ -305,7 +305,7 @@ RunFacts RunFacts::take_from(nlohmann::json& config, const std::string& source) 
   const auto is_name = [](const nlohmann::json& name) { return name.is_string(); };
   if (!names.is_array() || !std::all_of(names.begin(), names.end(), is_name))
     throw FileError(source + ": \"class_names\" is no list of names");
-  for (const char* key : {"channels", "class_names", "version", "machine"}) config.erase(key);
+  for (const char* key : {"channels", "class_names", "version", "machine", "convolutions"}) config.erase(key);
   return {.channels = channels.get<int64_t>(),
           .class_names = names.get<std::vector<std::string>>(),
           .preprocessing = {},

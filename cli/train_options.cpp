@@ -213,10 +213,11 @@ RunFacts complete(TrainCommand& options, const Settings& settings, const data::S
   return facts;
 }
 
-std::string config_of(const Settings& settings, const RunFacts& facts) {
+std::string config_of(const Settings& settings, const RunFacts& facts, const nlohmann::json& convolutions) {
   nlohmann::json config = settings.values();
   for (const char* key : {"out", "resume", "config"}) config.erase(key);  // where, not what
   config.update(facts.to_json());
+  config["convolutions"] = convolutions;
   try {
     return config.dump();
   } catch (const nlohmann::json::exception& error) {

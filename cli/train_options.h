@@ -46,8 +46,8 @@ void check_effects(const TrainCommand& options, const Settings& settings);
 RunFacts complete(TrainCommand& options, const Settings& settings, const data::Splits& data,
                   const data::InputInfo& input);
 
-/// For config.json: every option and the facts, as JSON. Throws FileError if a text in them is not
-/// UTF-8.
-std::string config_of(const Settings& settings, const RunFacts& facts);
+/// For config.json: every option, the facts, and how convolutions are computed (conv_methods), as
+/// JSON. Throws FileError if a text in them is not UTF-8.
+std::string config_of(const Settings& settings, const RunFacts& facts, const nlohmann::json& convolutions);
 
 }  // namespace kindling::cli

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <kindling/cli/interrupt.h>
+#include <kindling/cli/layer_times.h>
 #include <kindling/cli/output.h>
 #include <kindling/cli/trained_on.h>
 #include <kindling/nn/freeze.h>
@@ -101,6 +102,24 @@ void tell_of_change(const TrainCommand& options, const std::string& changed, int
   progress.on_note(what + "goes on otherwise than it would have: " + changed);
 }
 
+/// Tells if the run's convolutions were computed otherwise when it began: by another version, or before
+/// config.json held this.
+void tell_of_methods(const TrainCommand& options, const nlohmann::json& now, TerminalProgress& progress) {
+  if (!has_checkpoint(options) || !fs::exists(RunFolder::config_path(options.out))) return;
+  const nlohmann::json config = RunFolder::read_config(options.out),
+                       begun = config.value("convolutions", nlohmann::json());
+  if (begun.is_null())
+    progress.on_note(
+        "the run does not say how its convolutions were computed, as it was begun by an older version: results may "
+        "differ in their last bits");
+  for (const auto& [layer, methods] : now.items())
+    if (begun.is_object() && begun.value(layer, nlohmann::json()) != methods)
+      return progress.on_note(
+          fmt::format("{} and perhaps others are computed otherwise than when the run began: results will differ in "
+                      "their last bits",
+                      layer));
+}
+
 std::optional<Baseline> compare(const TrainCommand& options, const Trained& trained, const data::InputInfo& input,
                                 double seconds, const std::atomic<bool>* stop, TerminalProgress& progress) {
   if (!options.baseline || trained.result.end == TrainEnd::stopped) return std::nullopt;
@@ -125,6 +144,9 @@ Trained fit(TrainCommand& options, const Settings& settings, TerminalProgress& p
   tell_of_change(options, changed, data.train->size(), progress);
   const Training training = make_training(options, data, input);
   if (options.out.empty()) options.out = claim_new_run();  // last, as what fails before leaves no folder then
+  const nlohmann::json methods =
+      conv_methods(*training.model, {1, options.model.size, options.model.size, input.channels});
+  tell_of_methods(options, methods, progress);
   const Interrupt interrupt;
   progress.print(introduction(options, *training.model, data));
   const auto begin = std::chrono::steady_clock::now();
@@ -138,7 +160,7 @@ Trained fit(TrainCommand& options, const Settings& settings, TerminalProgress& p
                                           .test = data.test,
                                           .mistakes = is_finetuning(options) ? kMistakes : 0,
                                           .reading = options.data.reading,
-                                          .config = config_of(settings, facts),
+                                          .config = config_of(settings, facts, methods),
                                           .about_data = data::to_json(now).dump(),
                                           .tensorboard = options.tensorboard,
                                           .histograms_every = options.histograms_every,

@@ -31,6 +31,8 @@ class Conv2d final : public Module {
 
   const Conv2dOptions& options() const { return options_; }
   bool relu() const { return relu_; }
+  /// How it and its gradients are computed for images [N,H,W,in].
+  ConvMethods methods(const Shape& input) const { return conv2d_methods(input, weight.shape(), options_); }
 
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "Conv2d"; }

@@ -94,6 +94,19 @@ bool convolves_on_image() {
 void set_conv_algorithm(ConvAlgorithm wanted) { algorithm.store(wanted, std::memory_order_relaxed); }
 ConvAlgorithm conv_algorithm() { return algorithm.load(std::memory_order_relaxed); }
 
+ConvMethods conv2d_methods(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  const ConvShape s = detail::conv_shape("conv2d", x, w, options);
+  if (conv_algorithm() == ConvAlgorithm::naive) return {"naive", "naive", "naive"};
+  if (conv_algorithm() == ConvAlgorithm::im2col) return {"im2col", "im2col", "im2col"};
+  const auto name = [](std::optional<kernels::WinogradScheme> scheme) {
+    if (!scheme) return std::string("direct");
+    const std::string tile = std::to_string(kernels::table<float>().winograd[static_cast<int>(*scheme)].tile);
+    return "winograd " + tile + "x" + tile;
+  };
+  const std::string by_shape = name(detail::winograd_scheme(s));
+  return {by_shape, detail::has_direct_input_grad(s) ? name(detail::input_grad_scheme(s)) : "im2col", by_shape};
+}
+
 Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options) {
   return output_shape(detail::conv_shape("conv2d", x, w, options));
 }

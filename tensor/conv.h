@@ -1,6 +1,8 @@
 // Convolution and its two gradients: the three partial derivatives of the trilinear form <conv2d(x, w), g>.
 #pragma once
 
+#include <string>
+
 #include <kindling/tensor/out.h>
 
 namespace kindling {
@@ -69,5 +71,14 @@ class ConvAlgorithmGuard {
  private:
   ConvAlgorithm before_;
 };
+
+/// How conv2d and its two gradients are computed: "winograd 4x4" (by tiles of 4x4 outputs; or 2x2),
+/// "direct", "im2col" or "naive". It follows from the algorithm in use and the sizes of one image
+/// alone, never from the batch, the threads or a timing, because each way rounds differently.
+struct ConvMethods {
+  std::string output, input_grad, weight_grad;
+};
+/// Throws what conv2d throws.
+ConvMethods conv2d_methods(const Shape& x, const Shape& w, const Conv2dOptions& options = {});
 
 }  // namespace kindling

@@ -196,11 +196,16 @@ bool has_turned_convolution(const ConvShape& s) {
 
 bool has_direct_input_grad(const ConvShape& s) { return has_turned_convolution(s) || winograd_scheme(s); }
 
+std::optional<kernels::WinogradScheme> input_grad_scheme(const ConvShape& s) {
+  return winograd_scheme(has_turned_convolution(s) ? turned_shape(s) : s);
+}
+
 template <class T>
 void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& weight) {
-  if (!has_turned_convolution(s)) return winograd_input_grad<T>(*winograd_scheme(s), s, dx, add, grad, weight);
+  const auto scheme = input_grad_scheme(s);
+  if (!has_turned_convolution(s)) return winograd_input_grad<T>(*scheme, s, dx, add, grad, weight);
   const ConvShape turned = turned_shape(s);
-  if (const auto scheme = winograd_scheme(turned))
+  if (scheme)
     return winograd_conv2d<T>(*scheme, turned, {dx, turned.O}, add, grad, weight, /*turned=*/true, nullptr,
                               /*relu=*/false);
   const Panels panels(kernels::table<T>(), turned.group_out());

@@ -50,6 +50,8 @@ void direct_conv2d(const kernels::ConvShape& s, Pixels<T> y, const T* x, const T
 /// Winograd's adjoint applies, or the padding is at most dilation * (kernel - 1) pixels and the
 /// output not much smaller than the input.
 bool has_direct_input_grad(const kernels::ConvShape& s);
+/// The Winograd scheme of the input's gradient, or nullopt.
+std::optional<kernels::WinogradScheme> input_grad_scheme(const kernels::ConvShape& s);
 template <class T>
 void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<const T> grad, const Tensor& w);
 template <class T>

@@ -246,8 +246,11 @@ TEST_CASE("bench: train and infer report speed, peak and machine") {
     CHECK(report["threads"] == 2);
     CHECK(report["isa"].is_string());
     std::set<std::string> passes;
-    for (const json& row : report["layers"])
+    for (const json& row : report["layers"]) {
       if (row["name"] == "fire2/squeeze") passes.insert(row["pass"].get<std::string>());
+      if (row["name"] == "fire2/expand3x3") CHECK(row["method"] == "winograd 4x4");
+      if (row["kind"] == "MaxPool2d") CHECK(row["method"].is_null());
+    }
     CHECK(passes == (what == "train" ? std::set<std::string>{"forward", "input gradient", "weight gradient"}
                                      : std::set<std::string>{"forward"}));
   }

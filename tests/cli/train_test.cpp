@@ -100,6 +100,28 @@ TEST_CASE("train: command line over --config over --preset over defaults") {
   CHECK(config["log_every"] == 100);  // default
 }
 
+TEST_CASE("train: a run whose convolutions were computed otherwise goes on, and is told") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  const std::string run = folder / "run";
+  REQUIRE(kindling_command(small_run(folder / "data", run, {"--epochs=1"})).code == 0);
+  const json written = config_of(run);
+  const auto resume_with = [&](const json& config, const char* epochs) {
+    write_file(run + "/config.json", config.dump());
+    const Outcome outcome = kindling_command({"train", "--resume", run, "--epochs", epochs});
+    CHECK(outcome.code == 0);
+    CHECK(config_of(run)["convolutions"] == written["convolutions"]);
+    return outcome.err;
+  };
+  CHECK_THAT(resume_with(written, "2"), !Contains("computed"));
+  json other = written;
+  other["convolutions"]["conv1"]["weight_grad"] = "by hand";
+  CHECK_THAT(resume_with(other, "3"),
+             Contains("conv1 and perhaps others are computed otherwise than when the run began"));
+  other.erase("convolutions");
+  CHECK_THAT(resume_with(other, "4"), Contains("does not say how its convolutions were computed"));
+}
+
 TEST_CASE("train: config.json holds every option, what was chosen, the seed, the version and the machine") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
@@ -117,6 +139,9 @@ TEST_CASE("train: config.json holds every option, what was chosen, the seed, the
   for (const char* key :
        {"model", "bypass", "norm", "form", "optimizer", "momentum", "schedule", "warmup", "clip_norm"})
     CHECK(config.contains(key));
+  CHECK(config["convolutions"].size() == 2);
+  CHECK(config["convolutions"]["conv1"]["output"] == "direct");
+  CHECK(config["convolutions"]["conv2"]["weight_grad"] == "winograd 2x2");
   // It is also a --config for the same run again.
   const Outcome again = kindling_command({"train", "--config", folder / "run/config.json", "--out", folder / "again"});
   INFO(again.err);

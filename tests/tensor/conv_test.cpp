@@ -412,3 +412,19 @@ TEST_CASE("convolution and max pooling of no images") {
   conv2d_max_pool2d_weight_grad(result.values, result.argmax, x, sum.shape(), options, {sum, true});
   CHECK(bitwise_equal(sum, Tensor::ones({4, 3, 3, 3})));
 }
+
+TEST_CASE("how a convolution is computed can be asked, and does not depend on the batch") {
+  const auto methods = [](const Shape& x, const Shape& w, const Conv2dOptions& options = {}) {
+    const ConvMethods one = conv2d_methods({1, x[1], x[2], x[3]}, w, options), all = conv2d_methods(x, w, options);
+    CHECK((one.output == all.output && one.input_grad == all.input_grad && one.weight_grad == all.weight_grad));
+    return all.output + ", " + all.input_grad + ", " + all.weight_grad;
+  };
+  CHECK(methods({64, 13, 13, 64}, {256, 3, 3, 64}, {.padding = 1}) == "winograd 4x4, winograd 4x4, winograd 4x4");
+  CHECK(methods({64, 6, 6, 64}, {64, 3, 3, 64}, {.padding = 1}) == "winograd 2x2, winograd 2x2, winograd 2x2");
+  CHECK(methods({64, 55, 55, 16}, {64, 1, 1, 16}) == "direct, direct, direct");
+  CHECK(methods({64, 224, 224, 3}, {64, 3, 3, 3}, {.stride = 2}) == "direct, im2col, direct");
+  CHECK(methods({64, 12, 12, 20}, {50, 5, 5, 20}) == "winograd 4x4, winograd 4x4, winograd 4x4");
+  const ConvAlgorithmGuard reference(ConvAlgorithm::im2col);
+  CHECK(methods({64, 13, 13, 64}, {256, 3, 3, 64}, {.padding = 1}) == "im2col, im2col, im2col");
+  CHECK_THROWS_AS(conv2d_methods({1, 4, 4, 3}, {4, 3, 3, 2}), ShapeError);
+}
