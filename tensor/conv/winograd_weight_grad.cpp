@@ -16,7 +16,7 @@ using kernels::WinogradScheme;
 using kernels::WinogradTransforms;
 
 // Output channels whose points are summed at a time, so that gradients, patches and sums stay in L2.
-constexpr int64_t kSumChannels = 64;
+constexpr int64_t kSumChannels = 32;
 // Sums are cut into parts of at least this many tiles; each part costs one more pass over the weights.
 constexpr int64_t kPartTiles = 512;
 
