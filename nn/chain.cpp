@@ -5,6 +5,7 @@
 #include <kindling/autograd/ops/conv.h>
 #include <kindling/autograd/ops/shape.h>
 #include <kindling/nn/conv.h>
+#include <kindling/nn/norm.h>
 #include <kindling/nn/observer.h>
 #include <kindling/nn/pool.h>
 
@@ -36,6 +37,28 @@ Variable run_jointly(Conv2d& conv, MaxPool2d& pool, const Variable& x) {
     CallObserver::tell(pool, between, y);
   }
   return y;
+}
+
+/// pool(norm(x)) in one pass, in training.
+Variable run_jointly(BatchNorm2d& norm, MaxPool2d& pool, const Variable& x) {
+  {
+    const Scope scope(pool.name());  // errors name the layer whose mistake it is
+    pool.output_shape(x.shape());
+  }
+  BatchNormResult y;
+  Variable between;
+  {
+    const Scope scope(norm.name());
+    y = norm.train_pooled(x, pool.options());
+    if (!CallObserver::watching()) return y.values;
+    const NoGrad no_grad;
+    const Activation activation = norm.options().relu ? Activation::relu : Activation::none;
+    between = batch_norm_apply(x, y.stats, norm.weight, norm.bias, activation);
+    CallObserver::tell(norm, x, between);
+  }
+  const Scope scope(pool.name());
+  CallObserver::tell(pool, between, y.values);
+  return y.values;
 }
 
 }  // namespace
@@ -73,9 +96,10 @@ Variable Chain::run(const Variable& x, int64_t begin, int64_t end, const Out& ou
     Module& layer = *layers_[i].layer;
     const bool last = i + 1 == static_cast<size_t>(end);
     auto* const conv = dynamic_cast<Conv2d*>(&layer);
-    auto* const pool = last || conv == nullptr ? nullptr : dynamic_cast<MaxPool2d*>(layers_[i + 1].layer.get());
-    if (pool != nullptr) {
-      y = run_jointly(*conv, *pool, y);
+    auto* const norm = layer.training() ? dynamic_cast<BatchNorm2d*>(&layer) : nullptr;
+    auto* const pool = last ? nullptr : dynamic_cast<MaxPool2d*>(layers_[i + 1].layer.get());
+    if (pool != nullptr && (conv != nullptr || norm != nullptr)) {
+      y = conv != nullptr ? run_jointly(*conv, *pool, y) : run_jointly(*norm, *pool, y);
       ++i;
     } else {
       y = last ? layer(y, out) : layer(y);

@@ -18,7 +18,8 @@ namespace kindling {
 /// path. So a Sequential is one Chain, and a Fire module has one for each of its convolutions.
 ///
 /// Whether neighbours run in one pass is decided here and nowhere else. A Conv2d and the MaxPool2d
-/// behind it do: the map between the two is never held as a whole (tensor/conv_pool.h).
+/// behind it do, and in training a BatchNorm2d and a MaxPool2d: the map between the two is never
+/// held as a whole (tensor/conv_pool.h, tensor/norm_pool.h).
 class Chain {
  public:
   /// Appends `layer` and returns it in its new place, which stays valid as long as this does (moved

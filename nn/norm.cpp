@@ -23,19 +23,35 @@ void BatchNorm2d::visit(Visitor& visitor) {
   visitor("running_var", running_var);
 }
 
-Variable BatchNorm2d::forward_to(const Variable& x, const Out& out) {
+void BatchNorm2d::check_channels(const Variable& x) const {
   const int64_t channels = weight.size(0);
   check(x.rank() >= 2 && x.shape().back() == channels, "batch_norm", "expects ", channels,
         " channels in the last axis: input ", x.shape());
-  const Activation activation = options_.relu ? Activation::relu : Activation::none;
+}
+
+int64_t BatchNorm2d::values_of(const Variable& x) const {
+  const int64_t values = x.numel() / weight.size(0);
+  check(values > 1, "batch_norm", "needs more than one value per channel in training: input ", x.shape());
+  return values;
+}
+
+Variable BatchNorm2d::forward_to(const Variable& x, const Out& out) {
+  check_channels(x);
   if (!training())
     return batch_norm_apply(x, {.mean = running_mean, .inv_std = rsqrt(running_var + options_.eps)}, weight, bias,
-                            activation, out);
-  const int64_t values = x.numel() / channels;
-  check(values > 1, "batch_norm", "needs more than one value per channel in training: input ", x.shape());
-  BatchNormResult result = batch_norm(x, weight, bias, options_.eps, activation, out);
+                            activation(), out);
+  const int64_t values = values_of(x);
+  BatchNormResult result = batch_norm(x, weight, bias, options_.eps, activation(), out);
   update_running(result.stats, values);
   return result.values;
+}
+
+BatchNormResult BatchNorm2d::train_pooled(const Variable& x, const Pool2dOptions& pool) {
+  check_channels(x);
+  const int64_t values = values_of(x);
+  BatchNormResult result = batch_norm_max_pool2d(x, weight, bias, options_.eps, activation(), pool);
+  update_running(result.stats, values);
+  return result;
 }
 
 void BatchNorm2d::update_running(const BatchNormStats& batch, int64_t values) {

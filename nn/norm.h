@@ -1,6 +1,7 @@
 // Normalisation layers.
 #pragma once
 
+#include <kindling/autograd/ops/norm.h>
 #include <kindling/nn/module.h>
 #include <kindling/tensor/norm.h>
 
@@ -29,6 +30,10 @@ class BatchNorm2d : public Module {
 
   const BatchNormOptions& options() const { return options_; }
 
+  /// In training, the max pooling of what the layer gives for x [N,H,W,C], in one pass, and the
+  /// batch's statistics. For Chain.
+  BatchNormResult train_pooled(const Variable& x, const Pool2dOptions& pool);
+
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "BatchNorm2d"; }
   std::optional<Shape> output_shape(const Shape& input) const override { return input; }
@@ -38,6 +43,10 @@ class BatchNorm2d : public Module {
   Variable forward_to(const Variable& x, const Out& out) override;
 
  private:
+  Activation activation() const { return options_.relu ? Activation::relu : Activation::none; }
+  void check_channels(const Variable& x) const;
+  /// The number of values that a channel of x has. Throws ShapeError if it is too small to train on.
+  int64_t values_of(const Variable& x) const;
   void update_running(const BatchNormStats& batch, int64_t values);
 
   BatchNormOptions options_;

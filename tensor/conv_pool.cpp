@@ -4,8 +4,7 @@
 
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv/paths.h>
-#include <kindling/tensor/kernels/tasks.h>
-#include <kindling/tensor/pool_geometry.h>
+#include <kindling/tensor/pool_bands.h>
 
 namespace kindling {
 namespace {
@@ -13,16 +12,9 @@ namespace {
 using detail::PoolGeometry;
 using kernels::ConvShape;
 
-// Of the map between, a share of L2.
-constexpr int64_t kMapBytes = 256 << 10;
-
 // Not for Winograd: it wants many images at once, and its scheme depends on the map's size, so bands
 // would change bits. Nor for the reference algorithms, which want the whole map.
 bool by_bands(const ConvShape& s) { return detail::convolves_on_image() && !detail::may_use_winograd(s); }
-
-int64_t band_rows(const ConvShape& s, int64_t element_bytes) {
-  return std::max<int64_t>(kMapBytes / (s.OW * s.O * element_bytes), 1);
-}
 
 // Rows [begin, end) of one image's result as a convolution of its own, of a part of the image's rows.
 struct BandShape {
@@ -38,39 +30,6 @@ struct BandShape {
   ConvShape shape;
   int64_t first_row;
 };
-
-template <class T>
-void convolve_and_pool(const ConvShape& s, const PoolGeometry& g, T* values, uint8_t* argmax, const T* x,
-                       const Tensor& w, const T* bias, bool relu) {
-  const int64_t row = s.OW * s.O, image = s.H * s.W * s.C;
-  const int64_t cuts = pieces_of_task(s.N, g.y[1]);
-  const int64_t most = std::max(band_rows(s, sizeof(T)), g.o.kernel.h);
-  // The rows of the map that window i sees.
-  const auto seen_from = [&](int64_t i) { return std::max<int64_t>(i * g.o.stride.h - g.o.padding.h, 0); };
-  const auto seen_to = [&](int64_t i) { return std::min(i * g.o.stride.h - g.o.padding.h + g.o.kernel.h, s.OH); };
-  parallel_for(s.N * cuts, 1, [&](int64_t task, int64_t) {
-    const int64_t n = task / cuts;
-    const Range windows = part_of(g.y[1], task % cuts, cuts);
-    Tensor buffer = Tensor::empty({std::min(most, s.OH), row}, dtype_of<T>());
-    T* const rows = buffer.data<T>();
-    int64_t begin = 0, end = 0;  // of the rows in it
-    for (int64_t i = windows.begin; i < windows.end;) {
-      const int64_t from = seen_from(i);
-      int64_t next = i + 1;
-      while (next < windows.end && seen_to(next) - from <= most) ++next;
-      const int64_t to = seen_to(next - 1), kept = std::max<int64_t>(end - from, 0);  // shared with the windows before
-      if (kept > 0) std::copy_n(rows + (from - begin) * row, kept * row, rows);
-      if (from + kept < to) {
-        const BandShape band(s, from + kept, to);
-        detail::direct_conv2d<T>(band.shape, {rows + kept * row, s.O}, x + n * image + band.first_row * s.W * s.C, w,
-                                 bias, relu);
-      }
-      begin = from;
-      end = std::max(to, from + kept);
-      for (; i < next; ++i) detail::max_pool_row<T>(g, n, i, values, argmax, rows, begin);
-    }
-  });
-}
 
 }  // namespace
 
@@ -92,8 +51,12 @@ MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, cons
   MaxPool2dResult result{Tensor::empty(g.y, x.dtype()), Tensor::empty(g.y, DType::u8)};
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
-    convolve_and_pool<T>(s, g, result.values.data<T>(), result.argmax.data<uint8_t>(), x.data<T>(), w,
-                         bias.defined() ? bias.data<T>() : nullptr, options.relu);
+    const auto convolve = [&](int64_t n, int64_t first, int64_t last, T* to) {
+      const BandShape band(s, first, last);
+      detail::direct_conv2d<T>(band.shape, {to, s.O}, x.data<T>() + (n * s.H + band.first_row) * s.W * s.C, w,
+                               bias.defined() ? bias.data<T>() : nullptr, options.relu);
+    };
+    detail::max_pool_by_bands<T>(g, result.values.data<T>(), result.argmax.data<uint8_t>(), convolve);
   });
   return result;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <kindling/tensor/batch_norm_parts.h>
 #include <kindling/tensor/elementwise.h>
-#include <kindling/tensor/kernels/norm.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/reduce.h>
@@ -13,13 +13,8 @@
 namespace kindling {
 namespace {
 
+using detail::NormOperands;
 using detail::RowBlocks;
-
-void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, const char* name) {
-  check_same_dtype(op, x, per_channel);
-  check(per_channel.shape() == Shape{x.size(-1)}, op, name, " must be [", x.size(-1), "], got ", per_channel.shape(),
-        ": input ", x.shape());
-}
 
 }  // namespace
 
@@ -45,37 +40,10 @@ BatchNormStats batch_norm_stats(const Tensor& input, double eps) {
   return {.mean = (about.to(DType::f64) + shift).to(x.dtype()), .inv_std = rsqrt(variance + eps).to(x.dtype())};
 }
 
-namespace {
-
-// The operands of a normalisation, checked and without gaps, as the kernels take them.
-struct Operands {
-  Operands(const char* op, const Tensor& input, const BatchNormStats& stats, const Tensor& gamma,
-           const Tensor& beta_any, Activation activation)
-      : relu(activation == Activation::relu) {
-    check_channels(op, input, stats.mean, "mean");
-    check_channels(op, input, stats.inv_std, "inv_std");
-    check_channels(op, input, gamma, "weight");
-    check_channels(op, input, beta_any, "bias");
-    x = input.contiguous();
-    mean = stats.mean.contiguous();
-    scale = mul(gamma, stats.inv_std);
-    beta = beta_any.contiguous();
-  }
-  template <class T>
-  kernels::Affine<T> affine() const {
-    return {mean.data<T>(), scale.data<T>(), beta.data<T>(), relu};
-  }
-
-  Tensor x, mean, scale, beta;
-  bool relu;
-};
-
-}  // namespace
-
 Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
                         Activation activation, const Out& out) {
   const RowBlocks rows("batch_norm", input);
-  const Operands o("batch_norm", input, stats, gamma, beta, activation);
+  const NormOperands o("batch_norm", input, stats, gamma, beta, activation);
   detail::check_out("batch_norm", out, input.shape(), input.dtype(), detail::Layout::rows);
   Tensor y = detail::target(out.add ? Out() : out, input.shape(), input.dtype());
   const int64_t ld_y = detail::row_stride(y);
@@ -96,7 +64,7 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
   check_same_dtype("batch_norm_grads", input, grad_any);
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
-  const Operands o("batch_norm_grads", input, stats, gamma, beta, activation);
+  const NormOperands o("batch_norm_grads", input, stats, gamma, beta, activation);
   const Tensor grad = detail::with_rows(grad_any);  // may be half of a concatenation's
   const int64_t ld_grad = detail::row_stride(grad), C = rows.channels;
   Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, DType::f64);
@@ -108,19 +76,13 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
       kernels::table<T>().batch_norm_sums(n, C, sums, sums + C, grad.data<T>() + first * ld_grad, ld_grad,
                                           o.x.data<T>() + first * C, o.affine<T>());
     });
-    const Tensor sums = sum(partial, {0}), inv_std = stats.inv_std.to(DType::f64);
-    const Tensor dgamma = sums.select(0, 0) * inv_std, dbeta = sums.select(0, 1);
-    // dx = p g + q (x - mean) + s with the means of g and of g xhat folded into q and s.
-    const double scale = -1.0 / static_cast<double>(rows.count);
-    const Tensor slope = gamma.to(DType::f64) * inv_std;
-    const Tensor p = slope.to(input.dtype()), q = (slope * inv_std * dgamma * scale).to(input.dtype()),
-                 s = (slope * dbeta * scale).to(input.dtype());
-    result.dgamma = dgamma.to(input.dtype());
-    result.dbeta = dbeta.contiguous().to(input.dtype());
+    const detail::NormGradSums end(sum(partial, {0}), rows.count, stats, gamma);
+    result.dgamma = end.dgamma;
+    result.dbeta = end.dbeta;
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       kernels::table<T>().batch_norm_dx(n, C, result.dx.data<T>() + first * C, grad.data<T>() + first * ld_grad,
-                                        ld_grad, o.x.data<T>() + first * C, o.affine<T>(), p.data<T>(), q.data<T>(),
-                                        s.data<T>());
+                                        ld_grad, o.x.data<T>() + first * C, o.affine<T>(), end.p.data<T>(),
+                                        end.q.data<T>(), end.s.data<T>());
     });
   });
   return result;

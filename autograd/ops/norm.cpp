@@ -2,8 +2,10 @@
 
 #include <kindling/autograd/ops/activation.h>
 #include <kindling/autograd/ops/elementwise.h>
+#include <kindling/autograd/ops/pool.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/autograd/record.h>
+#include <kindling/tensor/norm_pool.h>
 
 namespace kindling {
 namespace {
@@ -36,6 +38,27 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
     return {std::move(grads.dx), std::move(grads.dgamma), std::move(grads.dbeta)};
   };
   return {record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule), stats};
+}
+
+BatchNormResult batch_norm_max_pool2d(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
+                                      Activation activation, const Pool2dOptions& pool) {
+  const BatchNormStats stats = batch_norm_stats(x.value(), eps);
+  MaxPool2dResult y = batch_norm_max_pool2d(x.value(), stats, gamma.value(), beta.value(), activation, pool);
+  const auto rule = [eps, stats, activation, pool](const Step& s) -> Variables {
+    const Variable x = s.input(0), gamma = s.input(1), beta = s.input(2), argmax = s.input(3);
+    if (is_recording()) {
+      const auto plain = [&] { return max_pool2d_at(plain_batch_norm(x, gamma, beta, eps, activation), argmax, pool); };
+      Variables result = gradients_of(plain, {x, gamma, beta}, s.grad);
+      result.emplace_back();  // argmax has none
+      return result;
+    }
+    BatchNormGrads grads = batch_norm_max_pool2d_grads(s.grad.value(), argmax.value(), x.value(), stats, gamma.value(),
+                                                       beta.value(), activation, pool);
+    return {std::move(grads.dx), std::move(grads.dgamma), std::move(grads.dbeta), Variable()};
+  };
+  return {record_joint("batch_norm_max_pool2d", std::move(y.values), {x, gamma, beta, std::move(y.argmax)},
+                       Keep::inputs, rule),
+          stats};
 }
 
 Variable batch_norm_apply(const Variable& x, const BatchNormStats& stats, const Variable& gamma, const Variable& beta,

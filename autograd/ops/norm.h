@@ -3,6 +3,7 @@
 
 #include <kindling/autograd/variable.h>
 #include <kindling/tensor/norm.h>
+#include <kindling/tensor/pool.h>
 
 namespace kindling {
 
@@ -16,6 +17,11 @@ struct BatchNormResult {
 /// the values are the ReLU of that.
 BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5,
                            Activation activation = Activation::none, const Out& out = {});
+
+/// max_pool2d of batch_norm's values, without the map between the two (tensor/norm_pool.h): x
+/// [N,H,W,C] -> [N,H',W',C].
+BatchNormResult batch_norm_max_pool2d(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
+                                      Activation activation, const Pool2dOptions& pool);
 
 /// (x - mean) * inv_std * gamma + beta with given statistics (constants), or its ReLU: batch
 /// normalisation at evaluation.

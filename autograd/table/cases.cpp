@@ -1,5 +1,7 @@
 #include <kindling/autograd/table/cases.h>
 
+#include <algorithm>
+#include <limits>
 #include <sstream>
 
 namespace kindling {
@@ -54,6 +56,20 @@ Tensor build(const Shape& shape, const std::function<double(const Shape& index)>
   std::vector<double> values;
   for_each_index(shape, [&](const Shape& index) { values.push_back(element(index)); });
   return Tensor::from(values, shape);
+}
+
+Tensor naive_max_pool(const Tensor& x, const Pool2dOptions& o) {
+  const Size2 stride = o.stride.h == 0 ? o.kernel : o.stride;
+  return build(pool2d_shape("pool", x.shape(), o), [&](const Shape& i) {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int64_t p = 0; p < o.kernel.h; ++p)
+      for (int64_t q = 0; q < o.kernel.w; ++q) {
+        const int64_t row = i[1] * stride.h - o.padding.h + p, column = i[2] * stride.w - o.padding.w + q;
+        if (row >= 0 && row < x.size(1) && column >= 0 && column < x.size(2))
+          largest = std::max(largest, at(x, {i[0], row, column, i[3]}));
+      }
+    return largest;
+  });
 }
 
 std::string to_string(const Shape& shape) {

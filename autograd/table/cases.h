@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <kindling/autograd/op_table.h>
+#include <kindling/tensor/pool.h>
 
 namespace kindling::table {
 
@@ -22,6 +23,9 @@ double at(const Tensor& x, const Shape& index);
 void for_each_index(const Shape& shape, const std::function<void(const Shape& index)>& body);
 /// An f64 tensor, element by element.
 Tensor build(const Shape& shape, const std::function<double(const Shape& index)>& element);
+
+/// max_pool2d by its definition.
+Tensor naive_max_pool(const Tensor& x, const Pool2dOptions& o);
 
 /// "[2, 3]"
 std::string to_string(const Shape& shape);

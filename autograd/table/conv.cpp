@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include <kindling/autograd/ops/conv.h>
 #include <kindling/autograd/table/cases.h>
@@ -67,20 +66,6 @@ Tensor naive_weight_grad(const Config& c, const Tensor& grad, const Tensor& x) {
   for_each_term(
       c, [&](const Shape& iy, const Shape& ix, const Shape& iw) { dw.at<double>(iw) += at(grad, iy) * at(x, ix); });
   return dw;
-}
-
-Tensor naive_max_pool(const Tensor& x, const Pool2dOptions& o) {
-  const Size2 stride = o.stride.h == 0 ? o.kernel : o.stride;
-  return build(pool2d_shape("pool", x.shape(), o), [&](const Shape& i) {
-    double largest = -std::numeric_limits<double>::infinity();
-    for (int64_t p = 0; p < o.kernel.h; ++p)
-      for (int64_t q = 0; q < o.kernel.w; ++q) {
-        const int64_t row = i[1] * stride.h - o.padding.h + p, column = i[2] * stride.w - o.padding.w + q;
-        if (row >= 0 && row < x.size(1) && column >= 0 && column < x.size(2))
-          largest = std::max(largest, at(x, {i[0], row, column, i[3]}));
-      }
-    return largest;
-  });
 }
 
 struct PoolConfig {

@@ -64,10 +64,28 @@ void add_batch_norms(std::vector<OpCase>& cases) {
   }
 }
 
+void add_pooled_batch_norms(std::vector<OpCase>& cases) {
+  const Pool2dOptions overlapping{.kernel = 3, .stride = 2, .ceil_mode = true}, padded{.kernel = 2, .padding = 1};
+  for (const Pool2dOptions& pool : {overlapping, padded})
+    for (const Activation activation : {Activation::none, Activation::relu}) {
+      const bool with_relu = activation == Activation::relu;
+      cases.push_back(
+          {"batch_norm_max_pool2d",
+           std::string(pool.ceil_mode ? "3x3 by 2" : "2x2, padded") + (with_relu ? ", with ReLU" : ""),
+           uniform({{2, 5, 4, 3}, {3}, {3}}),
+           [=](const Args& x) { return batch_norm_max_pool2d(x[0], x[1], x[2], kEps, activation, pool).values; },
+           [=](const Inputs& x) {
+             const Tensor y = naive_batch_norm(x[0], x[1], x[2]);
+             return naive_max_pool(with_relu ? relu(y) : y, pool);
+           }});
+    }
+}
+
 }  // namespace
 
 void add_norms(std::vector<OpCase>& cases) {
   add_batch_norms(cases);
+  add_pooled_batch_norms(cases);
   const LocalResponseNormOptions options{.size = 5, .alpha = 0.7, .beta = 0.75, .k = 1.5};
   for (const Shape& shape : {Shape{2, 2, 3, 7}, Shape{1, 3}, Shape{1}}) {
     cases.push_back({"local_response_norm", to_string(shape), uniform({shape}),

@@ -93,17 +93,29 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
       });
 }
 
-/// y[c] = the tap of channel c that argmax[c] names, 0 if that tap is not on the image. There is
-/// one pass for each tap, which picks the elements that name it, so that no read is scattered.
+/// y[c] = the tap of channel c that argmax[c] names, 0 if that tap is not on the image. Every tap is
+/// looked at, so that no read is scattered.
 template <class T>
 void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax, const T* x) {
-  for (int64_t c = 0; c < C; ++c) y[c] = 0;
-  for_each_tap(w, C, [&](int64_t pixel, int64_t tap) {
-    const T* value = x + pixel;
-    const auto number = static_cast<uint8_t>(tap);
-#pragma GCC ivdep
-    for (int64_t c = 0; c < C; ++c) y[c] = argmax[c] == number ? value[c] : y[c];
-  });
+  using V = typename Simd<T>::vector;
+  using I = typename Simd<T>::integers;
+  using Lane = decltype(I{}[0] + 0);
+  for_each_channel_block<T>(
+      C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
+        V picked[Vectors] = {};
+        I named[Vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) named[v] = load_bytes<T>(argmax + c + v * kLanes<T>, n);
+        for_each_tap(
+            w, C, [&](int64_t pixel, int64_t tap) __attribute__((always_inline)) {
+              const I number = I{} + static_cast<Lane>(tap);
+#pragma GCC unroll 4
+              for (int v = 0; v < Vectors; ++v)
+                picked[v] = named[v] == number ? load_block(x + pixel + c + v * kLanes<T>, n) : picked[v];
+            });
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) store_block(y + c + v * kLanes<T>, n, picked[v]);
+      });
 }
 
 /// The naive adjoint: dx[the tap that argmax[c] names] += grad[c].

@@ -72,6 +72,38 @@ TEST_CASE("A convolution and the pool behind it are one operation, whether or no
   CHECK(bitwise_equal(outputs.at("pool1"), max_pool2d(map, kHalve).values));
 }
 
+TEST_CASE("In training, a batch normalisation and the pool behind it are one operation, watched or not") {
+  const auto make = [] {
+    auto net = std::make_unique<Sequential>();
+    net->add("bn1", BatchNorm2d(3, {.relu = true}));
+    net->add("pool1", MaxPool2d(kHalve));
+    return net;
+  };
+  const auto alone = make(), watched = make(), apart = make();
+  const Variable y = (*alone)(image());
+  CHECK(std::string(y.node()->name) == "batch_norm_max_pool2d");
+  CHECK(*y.node()->path == "bn1");
+  auto& norm = dynamic_cast<BatchNorm2d&>(apart->at("bn1"));
+  const Tensor map = norm(image()).value();
+  {
+    std::vector<std::string> order;
+    const CallObserver observer([&](Module&, const std::string& path, const Variable&, const Variable& seen) {
+      order.push_back(path);
+      if (path == "bn1") CHECK(bitwise_equal(seen.value(), map));
+    });
+    CHECK(bitwise_equal((*watched)(image()).value(), y.value()));
+    CHECK(order == std::vector<std::string>{"bn1", "pool1", ""});
+  }
+  CHECK(bitwise_equal(y.value(), max_pool2d(map, kHalve).values));
+  for (Sequential* net : {alone.get(), watched.get()})  // the batch has counted once
+    CHECK(bitwise_equal(dynamic_cast<BatchNorm2d&>(net->at("bn1")).running_var, norm.running_var));
+  alone->eval();
+  CHECK(std::string((*alone)(image()).node()->name) == "max_pool2d");
+  alone->train();
+  CHECK_THROWS_WITH((*alone)(Tensor::zeros({2, 9, 9, 4})), Catch::StartsWith("bn1: batch_norm: expects 3 channels"));
+  CHECK_THROWS_WITH((*alone)(Tensor::zeros({2, 1, 1, 3})), Catch::StartsWith("pool1: max_pool2d: "));
+}
+
 TEST_CASE("Errors of layers in one pass name the layer whose mistake it is") {
   Sequential net = conv_and_pool();
   CHECK_THROWS_WITH(net(Tensor::zeros({1, 9, 9, 4})), Catch::StartsWith("conv1: conv2d: input has 4 channels"));
