@@ -57,40 +57,72 @@ void naive_max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, con
   });
 }
 
-/// The same a vector of channels at a time.
-template <class T>
-void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
+// Whether `value` takes the place of `largest`, for any value. It is slow: every tap waits for the comparisons and the
+// selection of the one before.
+template <class V>
+inline __attribute__((always_inline)) auto replaces(V value, V largest) {
+  return (value > largest) | ((value != value) & (largest == largest));
+}
+
+// `Vectors` vectors of channels from c on. Without NaN, the largest so far comes from one instruction, which is all
+// that the next tap waits for. Whether there was NaN shows in a sum of all taps.
+template <class T, int Vectors>
+inline __attribute__((always_inline)) void max_pool_block(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x,
+                                                          int64_t c, int64_t n) {
   using V = typename Simd<T>::vector;
   using I = typename Simd<T>::integers;
   using Lane = decltype(I{}[0] + 0);
-  const T* first = x + w.origin + w.p0 * w.row + w.q0 * C;
-  const Lane first_tap = static_cast<Lane>(w.p0 * w.kernel_w + w.q0);
-  for_each_channel_block<T>(
-      C, [&]<int Vectors>(int64_t c, int64_t n) __attribute__((always_inline)) {
-        V largest[Vectors];
-        I at[Vectors];
+  const T* const first = x + w.origin + w.p0 * w.row + w.q0 * C + c;
+  const I first_tap = I{} + static_cast<Lane>(w.p0 * w.kernel_w + w.q0);
+  V largest[Vectors], total[Vectors] = {};
+  I at[Vectors];
+  const auto begin = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) {
+      largest[v] = load_block(first + v * kLanes<T>, n);
+      at[v] = first_tap;
+    }
+  };
+  begin();
+  for_each_tap(
+      w, C, [&](int64_t pixel, int64_t tap) __attribute__((always_inline)) {
+        const I number = I{} + static_cast<Lane>(tap);
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) {
-          largest[v] = load_block(first + c + v * kLanes<T>, n);
-          at[v] = I{} + first_tap;
-        }
-        for_each_tap(
-            w, C, [&](int64_t pixel, int64_t tap) __attribute__((always_inline)) {
-              const I number = I{} + static_cast<Lane>(tap);
-#pragma GCC unroll 4
-              for (int v = 0; v < Vectors; ++v) {
-                const V value = load_block(x + pixel + c + v * kLanes<T>, n);
-                const I larger = (value > largest[v]) | ((value != value) & (largest[v] == largest[v]));
-                largest[v] = larger ? value : largest[v];
-                at[v] = larger ? number : at[v];
-              }
-            });
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) {
-          store_block(y + c + v * kLanes<T>, n, largest[v]);
-          store_bytes<T>(argmax + c + v * kLanes<T>, n, at[v]);
+          const V value = load_block(x + pixel + c + v * kLanes<T>, n);
+          at[v] = value > largest[v] ? number : at[v];
+          largest[v] = larger_of<T>(value, largest[v]);
+          total[v] += value;
         }
       });
+  V all = total[0];
+#pragma GCC unroll 4
+  for (int v = 1; v < Vectors; ++v) all += total[v];
+  if (any_nan<T>(all)) {
+    begin();
+    for_each_tap(w, C, [&](int64_t pixel, int64_t tap) {
+      const I number = I{} + static_cast<Lane>(tap);
+      for (int v = 0; v < Vectors; ++v) {
+        const V value = load_block(x + pixel + c + v * kLanes<T>, n);
+        const I larger = replaces(value, largest[v]);
+        largest[v] = larger ? value : largest[v];
+        at[v] = larger ? number : at[v];
+      }
+    });
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < Vectors; ++v) {
+    store_block(y + c + v * kLanes<T>, n, largest[v]);
+    store_bytes<T>(argmax + c + v * kLanes<T>, n, at[v]);
+  }
+}
+
+/// The same a vector of channels at a time.
+template <class T>
+void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
+  for_each_channel_block<T>(
+      C, [&]<int Vectors>(int64_t c, int64_t n)
+             __attribute__((always_inline)) { max_pool_block<T, Vectors>(w, C, y, argmax, x, c, n); });
 }
 
 /// y[c] = the tap of channel c that argmax[c] names, 0 if that tap is not on the image. Every tap is

@@ -45,6 +45,36 @@ inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector 
   *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;
 }
 
+/// a > b ? a : b in every lane: b where one of the two is NaN.
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector larger_of(typename Simd<T>::vector a,
+                                                                         typename Simd<T>::vector b) {
+#if defined(__AVX512F__)  // GCC 12 makes a comparison and a blend of the expression
+  if constexpr (sizeof(T) == 4)
+    return _mm512_maskz_max_ps(0xffff, a, b);  // not _mm512_max_ps: see load_bytes
+  else
+    return _mm512_maskz_max_pd(0xff, a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+/// Whether a lane is NaN.
+template <class T>
+inline __attribute__((always_inline)) bool any_nan(typename Simd<T>::vector x) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) != 0;
+  else
+    return _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q) != 0;
+#else
+  const typename Simd<T>::integers unordered = x != x;
+  int64_t halves[KINDLING_VECTOR_BYTES / 8], any = 0;
+  __builtin_memcpy(halves, &unordered, sizeof halves);
+  for (const int64_t half : halves) any |= half;
+  return any != 0;
+#endif
+}
+
 // Copies n elements, n < 2 * Most, as pieces of Most, Most / 2, ..., 1 of them: no loop, and no store that a later load
 // would have to wait for.
 template <int Most, class T>
