@@ -174,7 +174,7 @@ std::vector<std::string> pass_columns(const LayerTime& time, std::initializer_li
   return {"", "", ""};
 }
 
-/// How a convolution is computed, "forward, dx, dw"; once, if all are computed the same way.
+/// How a convolution is computed, in the order of the passes there are; once, if all are the same.
 std::string methods_of(const LayerTime& time) {
   std::vector<std::string> methods;
   for (const PassTime& pass : time.passes) methods.push_back(pass.method);

@@ -102,22 +102,22 @@ void tell_of_change(const TrainCommand& options, const std::string& changed, int
   progress.on_note(what + "goes on otherwise than it would have: " + changed);
 }
 
-/// Tells if the run's convolutions were computed otherwise when it began: by another version, or before
-/// config.json held this.
+/// Tells if the run's convolutions were computed otherwise when it was last started: by another
+/// version, or before config.json held this.
 void tell_of_methods(const TrainCommand& options, const nlohmann::json& now, TerminalProgress& progress) {
   if (!has_checkpoint(options) || !fs::exists(RunFolder::config_path(options.out))) return;
   const nlohmann::json config = RunFolder::read_config(options.out),
                        begun = config.value("convolutions", nlohmann::json());
   if (begun.is_null())
-    progress.on_note(
+    return progress.on_note(
         "the run does not say how its convolutions were computed, as it was begun by an older version: results may "
         "differ in their last bits");
   for (const auto& [layer, methods] : now.items())
-    if (begun.is_object() && begun.value(layer, nlohmann::json()) != methods)
-      return progress.on_note(
-          fmt::format("{} and perhaps others are computed otherwise than when the run began: results will differ in "
-                      "their last bits",
-                      layer));
+    if (!begun.is_object() || begun.value(layer, nlohmann::json()) != methods)
+      return progress.on_note(fmt::format(
+          "{} and perhaps others are computed otherwise than when the run was last started: results will differ in "
+          "their last bits",
+          layer));
 }
 
 std::optional<Baseline> compare(const TrainCommand& options, const Trained& trained, const data::InputInfo& input,

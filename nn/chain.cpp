@@ -51,9 +51,10 @@ Variable run_jointly(BatchNorm2d& norm, MaxPool2d& pool, const Variable& x) {
     const Scope scope(norm.name());
     y = norm.train_pooled(x, pool.options());
     if (!CallObserver::watching()) return y.values;
-    const NoGrad no_grad;
-    const Activation activation = norm.options().relu ? Activation::relu : Activation::none;
-    between = batch_norm_apply(x, y.stats, norm.weight, norm.bias, activation);
+    {
+      const NoGrad no_grad;
+      between = batch_norm_apply(x, y.stats, norm.weight, norm.bias, norm.activation());
+    }
     CallObserver::tell(norm, x, between);
   }
   const Scope scope(pool.name());

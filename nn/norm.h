@@ -21,7 +21,7 @@ struct BatchNormOptions {
 /// ones, and the layer is the affine map x scale + shift. Training it from several threads at once
 /// is a data race on the running statistics. Throws ShapeError in training if a channel has fewer
 /// than two values.
-class BatchNorm2d : public Module {
+class BatchNorm2d final : public Module {
  public:
   explicit BatchNorm2d(int64_t channels, const BatchNormOptions& options = {});
 
@@ -29,6 +29,7 @@ class BatchNorm2d : public Module {
   Tensor running_mean, running_var;  ///< [C]: zeros and ones at the start
 
   const BatchNormOptions& options() const { return options_; }
+  Activation activation() const { return options_.relu ? Activation::relu : Activation::none; }
 
   /// In training, the max pooling of what the layer gives for x [N,H,W,C], in one pass, and the
   /// batch's statistics. For Chain.
@@ -43,9 +44,8 @@ class BatchNorm2d : public Module {
   Variable forward_to(const Variable& x, const Out& out) override;
 
  private:
-  Activation activation() const { return options_.relu ? Activation::relu : Activation::none; }
   void check_channels(const Variable& x) const;
-  /// The number of values that a channel of x has. Throws ShapeError if it is too small to train on.
+  /// The number of values that a channel of x has. Throws ShapeError if it is one: too few.
   int64_t values_of(const Variable& x) const;
   void update_running(const BatchNormStats& batch, int64_t values);
 

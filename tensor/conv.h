@@ -72,9 +72,10 @@ class ConvAlgorithmGuard {
   ConvAlgorithm before_;
 };
 
-/// How conv2d and its two gradients are computed: "winograd 4x4" (by tiles of 4x4 outputs; or 2x2),
-/// "direct", "im2col" or "naive". It follows from the algorithm in use and the sizes of one image
-/// alone, never from the batch, the threads or a timing, because each way rounds differently.
+/// How conv2d and its two gradients are computed, each as a function of its own: "winograd 4x4" (by
+/// tiles of 4x4 outputs; or 2x2), "direct", "im2col" or "naive". It follows from the algorithm in
+/// use and the sizes of one image alone, never from the batch, the threads or a timing, because
+/// each way rounds differently. Behind a max pooling, see tensor/conv_pool.h.
 struct ConvMethods {
   std::string output, input_grad, weight_grad;
 };

@@ -18,9 +18,11 @@ struct ConvPoolOptions {
 /// -> values and argmax [N,H',W',O]. Throws what the two functions throw.
 MaxPool2dResult conv2d_max_pool2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvPoolOptions& options);
 
-/// conv2d_weight_grad(max_unpool2d(grad, argmax), x), likewise by bands. grad [N,H',W',O] is the
-/// gradient of the pooled result, and ReLU's is already in it, as that is the same behind the
-/// pooling as before. argmax [N,H',W',O] u8, x [N,H,W,C] -> w_shape [O,KH,KW,C/groups]. Throws
+/// conv2d_weight_grad(max_unpool2d(grad, argmax), x). For a network's first layer it is a sum over
+/// the pixels alone that the pooling took (tensor/conv/pooled_weight_grad.cpp). grad [N,H',W',O] is
+/// the gradient of the pooled result, and ReLU's is already in it, as that is the same behind the
+/// pooling as before. argmax [N,H',W',O] u8, as conv2d_max_pool2d gave it; x [N,H,W,C] -> w_shape
+/// [O,KH,KW,C/groups]. Throws
 /// ShapeError if shapes, options or dtypes do not fit, or `out.to` is not contiguous.
 Tensor conv2d_max_pool2d_weight_grad(const Tensor& grad, const Tensor& argmax, const Tensor& x, const Shape& w_shape,
                                      const ConvPoolOptions& options, const Out& out = {});

@@ -11,15 +11,12 @@ namespace {
 using detail::NormOperands;
 using detail::PoolGeometry;
 
-// Rows of a map that have about `elements` elements.
-int64_t rows_of(int64_t elements, int64_t row) { return std::max<int64_t>(elements / row, 1); }
-
 // Sums [2, C] of g (x - mean) and of g, where g is the part of grad that ReLU lets through. The pixels of x that the
 // pooling took are picked first.
 template <class T>
 Tensor sums_of(const PoolGeometry& g, const NormOperands& o, const T* grad, const uint8_t* argmax) {
   const kernels::Table<T>& kernel = kernels::table<T>();
-  const int64_t row = g.y[2] * g.C, rows = g.N * g.y[1], block = rows_of(detail::kBlockElements, row);
+  const int64_t row = g.y[2] * g.C, rows = g.N * g.y[1], block = std::max<int64_t>(detail::kBlockElements / row, 1);
   const int64_t blocks = ceil_div(rows, block);
   Tensor partial = Tensor::zeros({blocks, 2, g.C}, DType::f64);
   parallel_for(blocks, 1, [&](int64_t index, int64_t) {
@@ -39,6 +36,7 @@ Tensor sums_of(const PoolGeometry& g, const NormOperands& o, const T* grad, cons
 
 MaxPool2dResult batch_norm_max_pool2d(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma,
                                       const Tensor& beta, Activation activation, const Pool2dOptions& pool) {
+  const detail::RowBlocks some("batch_norm", input);  // there must be
   const PoolGeometry g("max_pool2d", input.shape(), pool);
   detail::check_max_pool("max_pool2d", g);
   const NormOperands o("batch_norm", input, stats, gamma, beta, activation);
@@ -57,15 +55,16 @@ MaxPool2dResult batch_norm_max_pool2d(const Tensor& input, const BatchNormStats&
 BatchNormGrads batch_norm_max_pool2d_grads(const Tensor& grad_any, const Tensor& argmax_any, const Tensor& input,
                                            const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
                                            Activation activation, const Pool2dOptions& pool) {
+  const detail::RowBlocks some("batch_norm_grads", input);  // there must be
   const PoolGeometry g("batch_norm_grads", input.shape(), pool);
   detail::check_unpool("batch_norm_grads", grad_any, argmax_any, g);
   check_same_dtype("batch_norm_grads", input, grad_any);
   const NormOperands o("batch_norm_grads", input, stats, gamma, beta, activation);
   const Tensor grad = grad_any.contiguous(), argmax = argmax_any.contiguous();
   const detail::MaxUnpool unpool(g);
-  // Of the unpooled gradient, so that it stays in L1 or L2.
+  // Of the unpooled gradient: a small share of L2, since as much of x and of dx passes by.
   constexpr int64_t kBandElements = 16384;
-  const int64_t row = g.W * g.C, rows = g.N * g.H, band = rows_of(kBandElements, row);
+  const int64_t row = g.W * g.C, rows = g.N * g.H, band = std::max<int64_t>(kBandElements / row, 1);
   BatchNormGrads result{Tensor::empty(input.shape(), input.dtype()), {}, {}};
   visit_floating("batch_norm_grads", input.dtype(), [&](auto t) {
     using T = decltype(t);

@@ -11,9 +11,9 @@ namespace kindling {
 MaxPool2dResult batch_norm_max_pool2d(const Tensor& x, const BatchNormStats& stats, const Tensor& gamma,
                                       const Tensor& beta, Activation activation, const Pool2dOptions& pool);
 
-/// batch_norm_grads(max_unpool2d(grad, argmax), x, ...). Its sums have terms at the pixels alone that
-/// the pooling took, and the unpooled gradient is made by bands as well. grad and argmax
-/// [N,H',W',C] -> dx [N,H,W,C], dgamma and dbeta [C].
+/// batch_norm_grads(max_unpool2d(grad, argmax), x, ...). The sums have terms at those pixels alone
+/// that the pooling took, and the unpooled gradient is made by bands as well. grad and argmax
+/// [N,H',W',C] -> dx [N,H,W,C], dgamma and dbeta [C]. argmax must be batch_norm_max_pool2d's.
 BatchNormGrads batch_norm_max_pool2d_grads(const Tensor& grad, const Tensor& argmax, const Tensor& x,
                                            const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
                                            Activation activation, const Pool2dOptions& pool);

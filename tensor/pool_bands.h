@@ -9,11 +9,11 @@
 
 namespace kindling::detail {
 
-// Of the map, a share of L2.
+// Of the map: a share of L2 (1 MiB on the machines measured), as kBandBytes in conv/direct.cpp.
 inline constexpr int64_t kMapBytes = 256 << 10;
 
-/// Calls make(image, first row, last row, to) for bands of rows [first, last) of the map, which must
-/// be written to `to` [rows, W, C], and pools them into values and argmax [N,H',W',C].
+/// Calls make(image, first row, last row, to) for bands of rows [first, last) of the map, which it
+/// must write to `to` [rows, W, C]. Pools them into values and argmax [N,H',W',C].
 template <class T, class Make>
 void max_pool_by_bands(const PoolGeometry& g, T* values, uint8_t* argmax, Make make) {
   const int64_t row = g.W * g.C, cuts = pieces_of_task(g.N, g.y[1]);

@@ -57,10 +57,10 @@ void direct_input_grad(const kernels::ConvShape& s, T* dx, bool add, Pixels<cons
 template <class T>
 void direct_weight_grad(const kernels::ConvShape& s, T* dw, bool add, Pixels<const T> grad, const T* x);
 
-/// The weights' gradient where a max pooling of the map took few of its pixels: `grad` [N,PH,PW,O],
-/// contiguous, and `argmax` are those of the pooled map. Each taken pixel adds its patch of x, times
-/// its gradient.
+/// Whether a max pooling of the map takes so few of its pixels that pooled_weight_grad pays.
 bool has_pooled_weight_grad(const kernels::ConvShape& s, const PoolGeometry& g);
+/// The weights' gradient behind a max pooling: `grad` and `argmax` [N,PH,PW,O], contiguous, are
+/// those of the pooled map. Each pixel that was taken adds its patch of x, times its gradient.
 template <class T>
 void pooled_weight_grad(const kernels::ConvShape& s, const PoolGeometry& g, T* dw, bool add, const T* grad,
                         const uint8_t* argmax, const T* x);

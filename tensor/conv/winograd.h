@@ -12,10 +12,13 @@
 
 namespace kindling::detail {
 
-// Elements of the transformed patches that are worked on at once: 384 KiB of floats, a share of L2.
+// Elements of the transformed patches that are worked on at once: 384 KiB of floats, a share of L2 (1 MiB on the
+// machines measured; half and twice as many made no difference).
 inline constexpr int64_t kPatchElements = 98304;
+// At least two full tiles of product_tile (6 rows with 4 vectors) for each reading of the weights, even where many
+// channels then exceed that share; at most 16.
 inline constexpr int64_t kMinTiles = 12, kMaxTiles = 96;
-// Of one task where one image is to keep several cores busy: every task reads all weights.
+// Tiles of one task where one image is to keep several cores busy. Every task reads all weights, so not fewer.
 inline constexpr int64_t kMinTaskTiles = 8;
 
 template <class T>
@@ -46,16 +49,16 @@ struct Tiles {
     const int64_t image = tile / (down * across), i = tile / across % down * size, j = tile % across * size;
     return {image, i, j, (image * s.OH + i) * s.OW + j, std::min(size, s.OH - i), std::min(size, s.OW - j)};
   }
-  int64_t size, side;  // of a tile, and of the patch it sees
-  int64_t points;      // of a transformed patch
-  int64_t down, across, count;
+  int64_t size, side;           // of a tile, and of the patch it sees
+  int64_t points;               // of a transformed patch
+  int64_t down, across, count;  // tiles in a column and in a row of an image, and in all images
 };
 
 // The pixels [side, side, C] that one tile sees; where some lie in the padding, or beyond it, a copy in `buffer`.
 template <class T>
 struct Patch {
   const T* data;
-  int64_t row, pixel;
+  int64_t row, pixel;  // elements from one to the next
 };
 template <class T>
 Patch<T> patch_of(const kernels::ConvShape& s, int64_t side, const TilePlace& at, Pixels<const T> x, T* buffer) {
@@ -121,8 +124,8 @@ struct Transformed {
 };
 
 // m [points, count, columns] of a panel: at every point its tiles times that point's weights (packed_filters). All
-// layers' weights together are larger than L2, and a point's are used for few tiles: each call fetches a part of the
-// next point's.
+// layers' weights together are mostly larger than L2, and a point's are used for few tiles: each call fetches a part of
+// the next point's, as much as product_tile fetches: a vector for every k.
 template <class T>
 void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, const Transformed<T>& v, const T* filters,
                      int64_t panel, T* m, int64_t m_plane) {

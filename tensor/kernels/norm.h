@@ -26,8 +26,8 @@ struct VectorCount {};
 /// vector: fewer than it has lanes for the last ones, with N = 1.
 template <class T, class F>
 inline __attribute__((always_inline)) void for_each_tile(int64_t rows, int64_t C, F f) {
-  // 64 floats with AVX-512 and AVX2: a network with batch normalisation took 1.05 times as long with pieces of 16 floats
-  // of a row, though sums of 64 fill more than AVX2's 16 registers.
+  // 64 floats with AVX-512 and AVX2: a network with batch normalisation took 1.05 times as long with pieces of 16
+  // floats of a row, though sums of 64 fill more than AVX2's 16 registers.
   constexpr int64_t kRows = 32, kMost = KINDLING_VECTOR_BYTES == 64 ? 4 : 8;
   for (int64_t r = 0; r < rows; r += kRows) {
     const int64_t end = r + kRows < rows ? r + kRows : rows;

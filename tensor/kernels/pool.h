@@ -65,7 +65,8 @@ inline __attribute__((always_inline)) auto replaces(V value, V largest) {
 }
 
 // `Vectors` vectors of channels from c on. Without NaN, the largest so far comes from one instruction, which is all
-// that the next tap waits for. Whether there was NaN shows in a sum of all taps.
+// that the next tap waits for. Whether there was NaN shows in a sum of all taps. (Inf - Inf is NaN too; then
+// the careful loop comes to the same result.)
 template <class T, int Vectors>
 inline __attribute__((always_inline)) void max_pool_block(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x,
                                                           int64_t c, int64_t n) {
@@ -125,8 +126,8 @@ void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* 
              __attribute__((always_inline)) { max_pool_block<T, Vectors>(w, C, y, argmax, x, c, n); });
 }
 
-/// y[c] = the tap of channel c that argmax[c] names, 0 if that tap is not on the image. Every tap is
-/// looked at, so that no read is scattered.
+/// y[c] = the tap of channel c that argmax[c] names, 0 if that tap is not on the image. Every tap
+/// is looked at, so that no read is scattered.
 template <class T>
 void max_pool_pick_pixel(const Window& w, int64_t C, T* y, const uint8_t* argmax, const T* x) {
   using V = typename Simd<T>::vector;

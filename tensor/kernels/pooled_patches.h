@@ -17,7 +17,7 @@ struct PooledPatches {
   const uint8_t* argmax;
   int64_t ld;
   const T* patches;
-  int64_t step;
+  int64_t step;  ///< elements from one window to the next
   const int64_t* taps;
   int64_t width;  ///< whole vectors
 };
@@ -40,7 +40,8 @@ template <class T, int Count>
 __attribute__((noinline)) void add_pooled_vectors(const PooledPatches<T>& p, int64_t first, T* sums) {
   using V = typename Simd<T>::vector;
   constexpr int64_t L = kLanes<T>;
-  constexpr int kTurns = Count <= 4 ? 2 : 1;  // sets of sums in turn: an addition would wait for the one before
+  // Sets of sums in turn: with few vectors, an addition would wait for the one before (4 clocks).
+  constexpr int kTurns = Count <= 4 ? 2 : 1;
   for (int64_t c = 0; c < p.channels; ++c) {
     V total[kTurns][Count] = {};
     const T* grad = p.grad + c;
@@ -70,7 +71,7 @@ __attribute__((noinline)) void add_pooled_vectors(const PooledPatches<T>& p, int
 /// The same for whole patches, at most 8 vectors at a time.
 template <class T>
 void add_pooled_patches(const PooledPatches<T>& p, T* sums) {
-  constexpr int64_t kMost = 8;
+  constexpr int64_t kMost = 8;  // half of the registers of AVX2 and SSE
   const int64_t vectors = p.width / kLanes<T>, groups = (vectors + kMost - 1) / kMost;
   for (int64_t i = 0; i < groups; ++i) {
     const int64_t begin = i * vectors / groups, end = (i + 1) * vectors / groups, first = begin * kLanes<T>;

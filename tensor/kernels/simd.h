@@ -21,7 +21,8 @@ template <>
 struct Simd<float> {
   typedef float vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
   typedef float unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(4), may_alias));
-  typedef int32_t integers __attribute__((vector_size(KINDLING_VECTOR_BYTES)));  // of as many lanes: also comparisons'
+  typedef int32_t integers
+      __attribute__((vector_size(KINDLING_VECTOR_BYTES)));  // as many; what comparisons give is such a vector
 };
 template <>
 struct Simd<double> {
@@ -49,7 +50,7 @@ inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector 
 template <class T>
 inline __attribute__((always_inline)) typename Simd<T>::vector larger_of(typename Simd<T>::vector a,
                                                                          typename Simd<T>::vector b) {
-#if defined(__AVX512F__)  // GCC 12 makes a comparison and a blend of the expression
+#if defined(__AVX512F__)  // GCC 12 would make two instructions of the expression below
   if constexpr (sizeof(T) == 4)
     return _mm512_maskz_max_ps(0xffff, a, b);  // not _mm512_max_ps: see load_bytes
   else
@@ -58,7 +59,7 @@ inline __attribute__((always_inline)) typename Simd<T>::vector larger_of(typenam
   return a > b ? a : b;
 #endif
 }
-/// Whether a lane is NaN.
+/// Whether any lane is NaN.
 template <class T>
 inline __attribute__((always_inline)) bool any_nan(typename Simd<T>::vector x) {
 #if defined(__AVX512F__)

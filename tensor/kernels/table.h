@@ -48,9 +48,8 @@ struct WinogradTransforms {
   void (*weights)(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add);
 };
 
-/// Each member has the contract of the function of the same name
-/// in tile.h, winograd.h, copy.h, elementwise.h, reduce.h, softmax.h, pool.h, pooled_patches.h, norm.h, philox.h or
-/// update.h.
+/// Each member has the contract of the function of the same name in tile.h, winograd.h, copy.h,
+/// elementwise.h, reduce.h, softmax.h, pool.h, pooled_patches.h, norm.h, philox.h or update.h.
 template <class T>
 struct Table {
   int lanes;                           ///< elements in a vector

@@ -117,7 +117,7 @@ TEST_CASE("train: a run whose convolutions were computed otherwise goes on, and 
   json other = written;
   other["convolutions"]["conv1"]["weight_grad"] = "by hand";
   CHECK_THAT(resume_with(other, "3"),
-             Contains("conv1 and perhaps others are computed otherwise than when the run began"));
+             Contains("conv1 and perhaps others are computed otherwise than when the run was last started"));
   other.erase("convolutions");
   CHECK_THAT(resume_with(other, "4"), Contains("does not say how its convolutions were computed"));
 }

@@ -68,6 +68,8 @@ TEST_CASE("batch normalisation and max pooling report what does not fit") {
   };
   CHECK_THROWS_WITH(pooled(Tensor::ones({4}), {}), Catch::StartsWith("batch_norm: bias must be [3], got [4]"));
   CHECK_THROWS_WITH(pooled(channels, {.kernel = 5}), Catch::StartsWith("max_pool2d: output would be empty"));
+  CHECK_THROWS_WITH(batch_norm_max_pool2d(Tensor::zeros({0, 4, 4, 3}), stats, channels, channels, Activation::none, {}),
+                    Catch::StartsWith("batch_norm: needs [..., C] with at least one element"));
   const MaxPool2dResult y = pooled(channels, {});
   CHECK_THROWS_WITH(batch_norm_max_pool2d_grads(x, y.argmax, x, stats, channels, channels, Activation::none, {}),
                     Catch::StartsWith("batch_norm_grads: gradient must be [2, 2, 2, 3], got [2, 4, 4, 3]"));

@@ -149,21 +149,24 @@ TEST_CASE("unpooling adds every gradient where its window's largest pixel is") {
 }
 
 TEST_CASE("the vectors of max pooling are the naive loop, also for NaN and equals") {
-  const float nan = std::nanf(""), values[] = {0, 1, 1, nan, 2, nan, -1, 2};
-  for (const int64_t C : {1, 5, 16, 19, 70}) {
-    Tensor x = Tensor::empty({3, 4, C});
-    Rng rng(11);
-    for (int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = values[rng.next_below(8)];
-    const kernels::Window window{0, 4 * C, 0, 3, 1, 4, 4};
-    Tensor expected = Tensor::empty({C}), expected_tap = Tensor::empty({C}, DType::u8);
-    kernels::naive_max_pool_pixel(window, C, expected.data<float>(), expected_tap.data<uint8_t>(), x.data<float>());
-    for_each_isa([&] {
-      Tensor y = Tensor::empty({C}), tap = Tensor::empty({C}, DType::u8);
-      kernels::table<float>().max_pool_pixel(window, C, y.data<float>(), tap.data<uint8_t>(), x.data<float>());
-      CHECK(bitwise_equal(y, expected));
-      CHECK(bitwise_equal(tap, expected_tap));
-    });
-  }
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  const float with_nan[] = {0, 1, 1, nan, 2, nan, -1, 2}, without[] = {0, 1, -0.F, -3, 2, 0.5, -1, 2},
+              infinite[] = {0, inf, 1, -inf, 2, -inf, -1, 3};
+  for (const auto& values : {with_nan, without, infinite})
+    for (const int64_t C : {1, 5, 16, 19, 70}) {
+      Tensor x = Tensor::empty({3, 4, C});
+      Rng rng(11);
+      for (int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = values[rng.next_below(8)];
+      const kernels::Window window{0, 4 * C, 0, 3, 1, 4, 4};
+      Tensor expected = Tensor::empty({C}), expected_tap = Tensor::empty({C}, DType::u8);
+      kernels::naive_max_pool_pixel(window, C, expected.data<float>(), expected_tap.data<uint8_t>(), x.data<float>());
+      for_each_isa([&] {
+        Tensor y = Tensor::empty({C}), tap = Tensor::empty({C}, DType::u8);
+        kernels::table<float>().max_pool_pixel(window, C, y.data<float>(), tap.data<uint8_t>(), x.data<float>());
+        CHECK(bitwise_equal(y, expected));
+        CHECK(bitwise_equal(tap, expected_tap));
+      });
+    }
 }
 
 TEST_CASE("max_pool2d: the first of equals wins, NaN is largest, padding never wins") {
