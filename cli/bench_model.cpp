@@ -31,7 +31,8 @@ void declare(ModelBench& options, Settings& settings) {
   settings.group("Benchmark");
   settings.add("batch-size", options.batch_size, "N", "Images per step")->check(at_least(1));
   settings.add("steps", options.steps, "N", "Steps that are timed, after a warm-up")->check(at_least(1));
-  settings.add_flag("layers", options.layers, "Time, GFLOP/s and share of peak per layer and pass");
+  settings.add_flag("layers", options.layers,
+                    "Time, GFLOP/s and share of peak per layer and pass, and how convolutions are computed");
   settings.add_flag("ragged", options.ragged, "Batches of changing sizes, up to --batch-size: does memory grow?");
   options.model.declare(settings);
 }
@@ -201,11 +202,9 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
     row.push_back(methods_of(time));
     table.add(std::move(row));
   }
-  const double rest = ms_per_step - total;
-  print("{}{}: {}\n\n", table.text(Style(1)),
-        rest >= 0 ? "the rest (between layers, loss, optimiser, data that a layer alone finds in cache)"
-                  : "less than the layers together, each measured alone: a step of them all takes less by",
-        share(std::abs(rest)));
+  print("{}measured alone, the layers take {} of the time of a step{}\n\n", table.text(Style(1)), share(total),
+        total < ms_per_step ? "; the rest is the optimiser, the loss, and what a layer in a step does not find in cache"
+                            : ", where they share caches and run in one pass with their neighbours");
 }
 
 /// Everything there is to report.

@@ -104,8 +104,8 @@ nlohmann::json conv_methods(Module& model, const Shape& image) {
   for (const LayerCall& call : layer_calls(model, image))
     if (const auto* conv = dynamic_cast<const Conv2d*>(call.module)) {
       const ConvMethods methods = conv->methods(call.input);
-      result[call.name] = {
-          {"output", methods.output}, {"input_grad", methods.input_grad}, {"weight_grad", methods.weight_grad}};
+      result[call.name] = {{"forward", methods.output}, {"weight_grad", methods.weight_grad}};
+      if (!call.first) result[call.name]["input_grad"] = methods.input_grad;
     }
   return result;
 }

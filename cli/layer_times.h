@@ -25,8 +25,9 @@ struct LayerCall {
 /// evaluation mode.
 std::vector<LayerCall> layer_calls(Module& model, const Shape& image);
 
-/// How every convolution is computed: {"conv1": {"output": "direct", "input_grad": "im2col",
-/// "weight_grad": "direct"}, ...}. As config.json of a run holds it.
+/// How every convolution is computed: {"conv2": {"forward": "direct", "input_grad": "im2col",
+/// "weight_grad": "direct"}, ...}, without the gradient of the image, which nobody needs. As
+/// config.json of a run holds it.
 nlohmann::json conv_methods(Module& model, const Shape& image);
 
 struct PassTime {

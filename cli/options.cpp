@@ -157,7 +157,8 @@ void ModelChoice::declare(Settings& settings) {
                "Weights or checkpoint to load: safetensors, PyTorch, Caffe, .npz, .kndz, Deep Compression's .net");
   settings.add("prototxt", prototxt, "FILE", "Of a .caffemodel: by whose names, types and order to take its layers");
   settings.add_switch("partial", partial, "Take from it what fits, and say what does not");
-  settings.add("conv", conv, "HOW", "Convolutions: auto, direct, im2col, naive")->check(one_of(kConvs));
+  settings.add("conv", conv, "HOW", "Convolutions: auto (direct or Winograd, by shape), direct, im2col, naive")
+      ->check(one_of(kConvs));
 }
 
 void ModelChoice::require_model(const Settings& settings) const {

@@ -105,19 +105,23 @@ void tell_of_change(const TrainCommand& options, const std::string& changed, int
 /// Tells if the run's convolutions were computed otherwise when it was last started: by another
 /// version, or before config.json held this.
 void tell_of_methods(const TrainCommand& options, const nlohmann::json& now, TerminalProgress& progress) {
-  if (!has_checkpoint(options) || !fs::exists(RunFolder::config_path(options.out))) return;
-  const nlohmann::json config = RunFolder::read_config(options.out),
-                       begun = config.value("convolutions", nlohmann::json());
-  if (begun.is_null())
-    return progress.on_note(
-        "the run does not say how its convolutions were computed, as it was begun by an older version: results may "
-        "differ in their last bits");
-  for (const auto& [layer, methods] : now.items())
-    if (!begun.is_object() || begun.value(layer, nlohmann::json()) != methods)
-      return progress.on_note(fmt::format(
-          "{} and perhaps others are computed otherwise than when the run was last started: results will differ in "
-          "their last bits",
-          layer));
+  const std::string path = RunFolder::config_path(options.out);
+  if (!has_checkpoint(options) || !fs::exists(path)) return;
+  const nlohmann::json before = RunFolder::read_config(options.out).value("convolutions", nlohmann::json());
+  if (before.is_null())
+    return progress.on_note(path +
+                            " does not say how convolutions were computed, as older versions did not write it: from "
+                            "here on, results may differ in their last bits");
+  for (const auto& [layer, passes] : now.items())
+    for (const auto& [pass, method] : passes.items()) {
+      const nlohmann::json known = before.is_object() ? before.value(layer, nlohmann::json()) : nlohmann::json();
+      const nlohmann::json was = known.is_object() ? known.value(pass, nlohmann::json()) : nlohmann::json();
+      if (was == method) continue;
+      return progress.on_note(
+          fmt::format("{} ({}) was computed by \"{}\" before and is by \"{}\" now: from here on, results differ in "
+                      "their last bits",
+                      layer, pass, was.is_string() ? was.get<std::string>() : "?", method.get<std::string>()));
+    }
 }
 
 std::optional<Baseline> compare(const TrainCommand& options, const Trained& trained, const data::InputInfo& input,
