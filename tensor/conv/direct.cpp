@@ -145,6 +145,8 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
             tile.c = y.data + (band.first_pixel + row * band.pixels + begin) * y.ld + channel;
             if (bands.pointwise && i == 0)
               fetch_rows(tile.a + size * band.pixel_stride, size, band.pixel_stride, segments.depth);
+            if (add)
+              fetch_rows(tile.c, size, y.ld, tile.columns);  // far away; it is fetched while the tile is summed up
             kernel.product_tile(static_cast<int>(size), panels.vectors, tile);
           });
       }
