@@ -36,7 +36,7 @@ Tensor sums_of(const PoolGeometry& g, const NormOperands& o, const T* grad, cons
 
 MaxPool2dResult batch_norm_max_pool2d(const Tensor& input, const BatchNormStats& stats, const Tensor& gamma,
                                       const Tensor& beta, Activation activation, const Pool2dOptions& pool) {
-  const detail::RowBlocks some("batch_norm", input);  // there must be
+  detail::RowBlocks("batch_norm", input);  // refuses an empty one
   const PoolGeometry g("max_pool2d", input.shape(), pool);
   detail::check_max_pool("max_pool2d", g);
   const NormOperands o("batch_norm", input, stats, gamma, beta, activation);
@@ -55,7 +55,7 @@ MaxPool2dResult batch_norm_max_pool2d(const Tensor& input, const BatchNormStats&
 BatchNormGrads batch_norm_max_pool2d_grads(const Tensor& grad_any, const Tensor& argmax_any, const Tensor& input,
                                            const BatchNormStats& stats, const Tensor& gamma, const Tensor& beta,
                                            Activation activation, const Pool2dOptions& pool) {
-  const detail::RowBlocks some("batch_norm_grads", input);  // there must be
+  const detail::RowBlocks pixels("batch_norm_grads", input);
   const PoolGeometry g("batch_norm_grads", input.shape(), pool);
   detail::check_unpool("batch_norm_grads", grad_any, argmax_any, g);
   check_same_dtype("batch_norm_grads", input, grad_any);
@@ -69,7 +69,7 @@ BatchNormGrads batch_norm_max_pool2d_grads(const Tensor& grad_any, const Tensor&
   visit_floating("batch_norm_grads", input.dtype(), [&](auto t) {
     using T = decltype(t);
     const Tensor sums = sums_of<T>(g, o, grad.data<T>(), argmax.data<uint8_t>());
-    const detail::NormGradSums end(sums, g.N * g.H * g.W, stats, gamma);
+    const detail::NormGradSums end(sums, pixels.count, stats, gamma);
     parallel_for(ceil_div(rows, band), 1, [&](int64_t index, int64_t) {
       const int64_t first = index * band, last = std::min(first + band, rows);
       Tensor unpooled = Tensor::empty({(last - first) * row}, dtype_of<T>());

@@ -42,13 +42,12 @@ struct Lines {
 template <class T>
 class CacheLines {
  public:
-  static constexpr int64_t kLine = 64 / sizeof(T);  // elements
   CacheLines(const T* begin, int64_t elements) : begin_(begin), elements_(elements) {}
   // The next `count` lines, or null: all have been dealt out.
   const T* take(int64_t count) {
     if (taken_ >= elements_) return nullptr;
     const T* const from = begin_ + taken_;
-    taken_ += count * kLine;
+    taken_ += count * kCacheLine<T>;
     return from;
   }
 
@@ -86,7 +85,7 @@ void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines
                              .line_a = line_a,
                              .line_b = s.OW * g.ld,
                              .fetch = following.take((some.last - some.first) * pixels),
-                             .fetch_step = CacheLines<T>::kLine});
+                             .fetch_step = kCacheLine<T>});
         });
     };
     // Lines and pixels whose windows have this row on the image; those that it sticks out of at a side are gathered.
@@ -211,18 +210,17 @@ class GatheredWeightGrad {
     }
     // What is far is fetched meanwhile: where patches are read in place, those of the next pixels, one line of each by
     // every tile; else channels of the gradient that are to come.
-    constexpr int64_t kLine = CacheLines<T>::kLine;
     const bool has_next = pixel + 2 * pixels <= all_pixels();
     int64_t line = 0;
     for_each_piece(block.channels.size(), panels_.max_rows, [&](int64_t channel, int64_t rows) {
       channel += group * s_.group_out() + block.channels.begin;
       const T* const a = grad_.data + pixel * grad_.ld + channel;
       const T* fetch = nullptr;
-      if (!in_place && channel + kLine < s_.O) {
-        fetch = a + kLine;
+      if (!in_place && channel + kCacheLine<T> < s_.O) {
+        fetch = a + kCacheLine<T>;
       } else if (in_place && has_next && line < used) {
         fetch = x_ + (pixel + pixels) * s_.C + column + line;
-        line += kLine;
+        line += kCacheLine<T>;
       }
       kernel_.outer_tile(static_cast<int>(rows), panels_.vectors,
                          {.a = a,

@@ -44,12 +44,12 @@ class WindowPatches {
     return std::clamp<int64_t>((kPatchBytes / pixel - g.o.kernel.w) / g.o.stride.w + 1, 1, g.y[2]);
   }
 
-  // Gathers what row i of an image's windows sees, but for the rows that are still there from the windows before.
+  // Gathers what row i of an image's windows sees, but for the rows that are still there from the windows before. Rows
+  // of an image must come in their order.
   void load(int64_t image, int64_t i) {
     const int64_t h = i * g_.o.stride.h - g_.o.padding.h;
-    if (image != image_ || h < first_row_) last_row_ = -1;
+    if (image != image_) last_row_ = -1;
     image_ = image;
-    first_row_ = h;
     const int64_t begin = std::max<int64_t>(first_, 0), end = std::min(first_ + pixels_, s_.OW);
     for (int64_t row = std::max({h, last_row_ + 1, int64_t{0}}); row < std::min(h + g_.o.kernel.h, s_.OH); ++row) {
       const int64_t pixel = (image * s_.OH + row) * s_.OW;
@@ -88,7 +88,7 @@ class WindowPatches {
   int64_t first_, pixels_, width_;
   Tensor buffer_;
   std::array<int64_t, 256> taps_{};  // for every value of a byte, so that a wrong argmax reads nothing else
-  int64_t image_ = -1, first_row_ = 0, last_row_ = -1;
+  int64_t image_ = -1, last_row_ = -1;
 };
 
 }  // namespace

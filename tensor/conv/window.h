@@ -20,13 +20,16 @@ void fill_zeros(int64_t rows, int64_t n, T* to, int64_t ld) {
   for (int64_t r = 0; r < rows; ++r) std::fill_n(to + r * ld, n, T(0));
 }
 
+/// Elements in a cache line of 64 bytes.
+template <class T>
+inline constexpr int64_t kCacheLine = 64 / sizeof(T);
+
 /// Lets the processor fetch `rows` rows of n elements, where it does not foresee that they are read
 /// next: a tile goes through all of its rows at once.
 template <class T>
 void fetch_rows(const T* from, int64_t rows, int64_t ld, int64_t n) {
-  constexpr int64_t kLine = 64 / sizeof(T);
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t k = 0; k < n; k += kLine) __builtin_prefetch(from + r * ld + k);
+    for (int64_t k = 0; k < n; k += kCacheLine<T>) __builtin_prefetch(from + r * ld + k);
 }
 
 /// One row of an image with the padding beside it, as a line of elements: element i is data[i] for

@@ -112,8 +112,7 @@ Tensor packed_filters(kernels::WinogradScheme scheme, WeightPacking::Product pro
 // spreads them over the sets of L1, where a power of two would put all into one.
 template <class T>
 int64_t plane_of(int64_t elements) {
-  constexpr int64_t kLine = 64 / sizeof(T);
-  return (ceil_div(elements, kLine) | 1) * kLine;
+  return (ceil_div(elements, kCacheLine<T>) | 1) * kCacheLine<T>;
 }
 
 // Transformed tiles: element (point, tile, k) is data[point * plane + tile * depth + k].

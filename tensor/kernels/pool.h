@@ -65,8 +65,8 @@ inline __attribute__((always_inline)) auto replaces(V value, V largest) {
 }
 
 // `Vectors` vectors of channels from c on. Without NaN, the largest so far comes from one instruction, which is all
-// that the next tap waits for. Whether there was NaN shows in a sum of all taps. (Inf - Inf is NaN too; then
-// the careful loop comes to the same result.)
+// that the next tap waits for. Whether there was NaN shows in a sum of all taps. (Inf - Inf is NaN too; then the
+// careful loop comes to the same result.)
 template <class T, int Vectors>
 inline __attribute__((always_inline)) void max_pool_block(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x,
                                                           int64_t c, int64_t n) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include <kindling/tensor/kernels/simd.h>
 
@@ -68,38 +69,22 @@ __attribute__((noinline)) void add_pooled_vectors(const PooledPatches<T>& p, int
   }
 }
 
+// One function per number of vectors, in a table: entry i has i + 1 vectors.
+template <class T, int... Vector>
+void run_pooled_vectors(int64_t count, const PooledPatches<T>& p, int64_t first, T* sums,
+                        std::integer_sequence<int, Vector...>) {
+  static constexpr void (*kCounts[])(const PooledPatches<T>&, int64_t, T*) = {add_pooled_vectors<T, Vector + 1>...};
+  kCounts[count - 1](p, first, sums);
+}
+
 /// The same for whole patches, at most 8 vectors at a time.
 template <class T>
 void add_pooled_patches(const PooledPatches<T>& p, T* sums) {
-  constexpr int64_t kMost = 8;  // half of the registers of AVX2 and SSE
+  constexpr int kMost = 8;  // half of the registers of AVX2 and SSE
   const int64_t vectors = p.width / kLanes<T>, groups = (vectors + kMost - 1) / kMost;
   for (int64_t i = 0; i < groups; ++i) {
-    const int64_t begin = i * vectors / groups, end = (i + 1) * vectors / groups, first = begin * kLanes<T>;
-    switch (end - begin) {
-      case 1:
-        add_pooled_vectors<T, 1>(p, first, sums);
-        break;
-      case 2:
-        add_pooled_vectors<T, 2>(p, first, sums);
-        break;
-      case 3:
-        add_pooled_vectors<T, 3>(p, first, sums);
-        break;
-      case 4:
-        add_pooled_vectors<T, 4>(p, first, sums);
-        break;
-      case 5:
-        add_pooled_vectors<T, 5>(p, first, sums);
-        break;
-      case 6:
-        add_pooled_vectors<T, 6>(p, first, sums);
-        break;
-      case 7:
-        add_pooled_vectors<T, 7>(p, first, sums);
-        break;
-      default:
-        add_pooled_vectors<T, kMost>(p, first, sums);
-    }
+    const int64_t begin = i * vectors / groups, end = (i + 1) * vectors / groups;
+    run_pooled_vectors(end - begin, p, begin * kLanes<T>, sums, std::make_integer_sequence<int, kMost>{});
   }
 }
 

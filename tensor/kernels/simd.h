@@ -21,8 +21,8 @@ template <>
 struct Simd<float> {
   typedef float vector __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
   typedef float unaligned __attribute__((vector_size(KINDLING_VECTOR_BYTES), aligned(4), may_alias));
-  typedef int32_t integers
-      __attribute__((vector_size(KINDLING_VECTOR_BYTES)));  // as many; what comparisons give is such a vector
+  // Of as many lanes. Comparisons give such a vector.
+  typedef int32_t integers __attribute__((vector_size(KINDLING_VECTOR_BYTES)));
 };
 template <>
 struct Simd<double> {
