@@ -1,21 +1,19 @@
 #include <kindling/train/step.h>
 
-#include <algorithm>
-#include <numeric>
-
 #include <kindling/nn/dropout.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/storage.h>
+#include <kindling/train/lane_gradients.h>
 
 namespace kindling {
 namespace {
 
-/// Sums neighbours, then sums of neighbours, and so on, into the first.
-Tensor sum_tree(std::vector<Tensor>& terms) {
-  for (size_t distance = 1; distance < terms.size(); distance *= 2)
-    for (size_t i = 0; i + distance < terms.size(); i += 2 * distance) terms[i].add_(terms[i + distance]);
-  return terms.front();
+Variables those_that_require_grad(const Variables& parameters) {
+  Variables result;
+  for (const Variable& parameter : parameters)
+    if (parameter.requires_grad()) result.push_back(parameter);
+  return result;
 }
 
 }  // namespace
@@ -24,17 +22,18 @@ GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
     : model_(model),
       loss_(std::move(loss)),
       plan_(plan),
-      sums_(static_cast<size_t>(plan.slots)),
+      parameters_(those_that_require_grad(model.parameters())),
+      gradients_(std::make_unique<LaneGradients>(plan.slots, static_cast<int64_t>(parameters_.size()))),
       lanes_(static_cast<size_t>(plan.slots)) {
-  for (Variable& parameter : model.parameters())
-    if (parameter.requires_grad()) parameters_.push_back(parameter);
   check(!parameters_.empty(), "GradientStep", "no parameter requires a gradient");
   model_.name_parts();  // a first call from several threads must not do it
   reset();
 }
 
+GradientStep::~GradientStep() = default;
+
 void GradientStep::reset() {
-  for (auto& sums : sums_) sums.assign(parameters_.size(), Tensor());
+  gradients_->reset();
   for (Lane& lane : lanes_) lane = {};
   unit_ = weight_ = 0;
 }
@@ -50,7 +49,7 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
   try {
     return run_parts({input, target, number});
   } catch (...) {
-    reset();  // some slots may have added their part
+    reset();  // some lanes may have added their part
     throw;
   }
 }
@@ -58,15 +57,18 @@ Totals GradientStep::add(const Tensor& input, const Tensor& target, uint64_t num
 Totals GradientStep::run_parts(const Batch& batch) {
   const ConstantWeights constant;  // until finish() and the optimiser
   const std::vector<BatchPart> parts = cut_batch(plan_, batch.input.size(0));
-  std::vector<Totals> totals(sums_.size());
-  const auto run_lane = [&](int64_t slot) {
+  std::vector<Totals> totals(lanes_.size());
+  const auto run_lane = [&](int64_t lane) {
+    gradients_->add_done();
     for (const BatchPart& part : parts)
-      if (lane_of(part) == static_cast<size_t>(slot)) totals[lane_of(part)].add(run_part(part, batch));
+      if (lane_of(part) == lane) totals[static_cast<size_t>(lane)].add(run_part(part, batch));
+    gradients_->set_done(lane);
   };
   if (plan_.slots == 1)
     run_lane(0);  // outside parallel_for, so that the operations themselves use the threads
   else
-    parallel_for(plan_.slots, 1, [&](int64_t slot, int64_t) { run_lane(slot); });
+    parallel_for_in_order(plan_.slots, run_lane);  // which is also the order of the sum
+  gradients_->finish_batch();
   for (size_t i = 1; i < totals.size(); ++i) totals[0].add(totals[i]);
   return totals[0];
 }
@@ -80,7 +82,7 @@ void GradientStep::find_nonfinite(const Tensor& input, const Tensor& target, uin
 }
 
 Totals GradientStep::run_part(const BatchPart& part, const Batch& batch) {
-  const size_t lane = lane_of(part);
+  const int64_t lane = lane_of(part);
   const RandomStep random(batch.number, part.begin);
   const Tensor input = part.of(batch.input), target = part.of(batch.target);
   const Variable output = model_(input);
@@ -89,7 +91,7 @@ Totals GradientStep::run_part(const BatchPart& part, const Batch& batch) {
   const double weight = loss_.weight(target);
   compare(lane, input, output.value());
   const Totals totals = measure(output.value(), target, loss.item(), weight);
-  add_grad(loss, parameters_, sums_[lane], Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
+  add_grad(loss, parameters_, gradients_->of(lane), Tensor::full(loss.shape(), weight / unit_, loss.dtype()));
   return totals;
 }
 
@@ -107,8 +109,8 @@ void GradientStep::Seen::add(const Seen& other) {
   differ = differ || other.differ || !bitwise_equal(first, other.first);
 }
 
-void GradientStep::compare(size_t slot, const Tensor& input, const Tensor& output) {
-  Lane& lane = lanes_[slot];
+void GradientStep::compare(int64_t number, const Tensor& input, const Tensor& output) {
+  Lane& lane = lanes_[static_cast<size_t>(number)];
   lane.outputs.add(output);
   if (!lane.outputs.differ) lane.inputs.add(input);
 }
@@ -122,21 +124,13 @@ void GradientStep::finish() {
   }
   same_output_ = all.inputs.differ && !all.outputs.differ;
   const double scale = unit_ / weight_;
-  std::vector<size_t> order(parameters_.size());  // largest first, so that the threads end together
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return parameters_[a].numel() > parameters_[b].numel(); });
-  parallel_for_in_order(static_cast<int64_t>(order.size()), [&](int64_t next) {
-    const size_t i = order[static_cast<size_t>(next)];
-    std::vector<Tensor> terms;
-    for (const auto& sums : sums_)
-      if (sums[i].defined()) terms.push_back(sums[i]);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    Tensor& sum = gradients_->sum()[i];
     parameters_[i].zero_grad();
-    if (terms.empty()) return;
-    Tensor total = sum_tree(terms);
-    if (scale != 1.0) total.mul_(scale);
-    parameters_[i].grad() = total;
-  });
+    if (!sum.defined()) continue;
+    if (scale != 1.0) sum.mul_(scale);
+    parameters_[i].grad() = sum;
+  }
   reset();
 }
 

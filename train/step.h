@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <kindling/nn/module.h>
@@ -11,11 +12,14 @@
 
 namespace kindling {
 
+class LaneGradients;
+
 /// Adds up gradients over one or more batches (gradient accumulation, Caffe's iter_size).
 class GradientStep {
  public:
   /// Computes the gradients of those parameters of `model` that require one now.
   GradientStep(Module& model, Loss loss, StepPlan plan);
+  ~GradientStep();
 
   /// Forward, loss and backward of one batch: input [N, ...], target [N, ...]. `number` is the
   /// batch's number in the whole training. Dropout masks depend on it and on the sample's place in
@@ -44,9 +48,9 @@ class GradientStep {
 
   Totals run_parts(const Batch& batch);
   /// The lane that a part belongs to.
-  size_t lane_of(const BatchPart& part) const { return static_cast<size_t>(part.index % plan_.slots); }
+  int64_t lane_of(const BatchPart& part) const { return part.index % plan_.slots; }
   Totals run_part(const BatchPart& part, const Batch& batch);
-  void compare(size_t slot, const Tensor& input, const Tensor& output);
+  void compare(int64_t number, const Tensor& input, const Tensor& output);
 
   /// Samples, of which only the first and whether others differ is kept.
   struct Seen {
@@ -64,10 +68,10 @@ class GradientStep {
   Loss loss_;
   StepPlan plan_;
   Variables parameters_;
-  std::vector<std::vector<Tensor>> sums_;  ///< [slot][parameter]; undefined where nothing has come yet
-  std::vector<Lane> lanes_;                ///< [slot]
+  std::unique_ptr<LaneGradients> gradients_;
+  std::vector<Lane> lanes_;
   bool same_output_ = false;
-  double unit_ = 0;    ///< weight by which sums_ are divided: that of the first batch
+  double unit_ = 0;    ///< weight by which gradients_ are divided: that of the first batch
   double weight_ = 0;  ///< of all samples so far
 };
 

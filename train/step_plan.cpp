@@ -16,11 +16,12 @@ constexpr int64_t kSlots = 8;
 // Of all lanes' gradients, in bytes for each of the batch's activations: LeNet, batch 64, has 1.4 in four lanes (5.6 ms
 // a step, whole 6.3, two EPYC cores), AlexNet 3 in two lanes (865 ms, whole 823).
 constexpr double kMostGradient = 1.5;
-// Activations of one micro-batch. Small images cost less together, as the weights' gradient is written once for all of
-// them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 8, 16 and 43 MiB. To
-// squeezenet1_1 at 224 pixels it makes no difference (457, 463 and 457 ms), except to its memory, which every thread
-// needs once: 156 MB in parts of one image, 507 MB in parts of four.
-constexpr int64_t kMicroBatchBytes = int64_t{16} << 20;
+// Activations of one micro-batch. Several images read the weights, and write the weights' gradient, once for all of
+// them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 8, 16 and 43 MiB;
+// squeezenet1_1 at 224 pixels, Zen 5: 1.044 times as fast in parts of two images (this bound) as in parts of one, and
+// inference as well. But every thread needs the memory once: 134, 159 and 248 MB in parts of one, two and three, of
+// which the third made nothing faster.
+constexpr int64_t kMicroBatchBytes = int64_t{28} << 20;
 
 /// Bytes that a model's layers put out for one sample, by their shapes. How they are run, several
 /// in one pass or into one tensor, must not matter: the cut of a batch decides the order of sums,
