@@ -88,6 +88,7 @@ void Sweep::pull(Task& task) {
   std::vector<Task*> producers;
   Wanted wanted;
   std::vector<const Tensor*> sums;
+  const bool owned = may_overwrite(task);
   for (const Node::Input& input : node.inputs) {
     Task* const producer = find(input.node);
     producers.push_back(producer);
@@ -98,14 +99,23 @@ void Sweep::pull(Task& task) {
   {
     const AbsoluteScope scope(node.path);
     const AnomalyPause pause;
-    gradients = node.gradients(Step(node, task.grad, sums), wanted);
+    gradients = node.gradients(Step(node, task.grad, sums, owned), wanted);
   }
   check_gradients(node, gradients, wanted);
   // First forget what has been added already: nothing else may hold a sum that is to be added to in place.
   for (size_t i = 0; i < gradients.size(); ++i)
     if (!wanted[i] || was_added_to(sums[i], gradients[i])) gradients[i] = Variable();
   for (size_t i = 0; i < gradients.size(); ++i)
-    if (gradients[i].defined()) add(*producers[i], std::move(gradients[i]));
+    if (gradients[i].defined()) {
+      producers[i]->owns = owned && node.splits_grad && !producers[i]->grad.defined();
+      add(*producers[i], std::move(gradients[i]));
+    }
+}
+
+// Whether a rule may write over the gradient of its operation's result.
+bool Sweep::may_overwrite(const Task& task) const {
+  if (mode_.create_graph || anomaly_mode() || task.target) return false;
+  return owns_memory(task.grad.value()) || (task.owns && task.node->hooks.empty());
 }
 
 void Sweep::add(Task& task, Variable gradient) {

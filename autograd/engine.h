@@ -15,6 +15,7 @@ struct Task {
   Variable grad;        ///< the sum of what has arrived so far
   bool target = false;  ///< its gradient is asked for
   bool runs = false;    ///< its rules are run, because a target lies behind it
+  bool owns = false;    ///< nothing else sees the elements of grad, though other parts of its memory
 
   bool wanted() const { return target || runs; }
 };
@@ -45,6 +46,7 @@ class Sweep {
   void mark_running();
   void pull(Task& task);
   void add(Task& task, Variable gradient);
+  bool may_overwrite(const Task& task) const;
   bool at_boundary(const Task& task) const { return mode_.partial && task.target; }
 
   SweepMode mode_;

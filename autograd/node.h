@@ -58,6 +58,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const uint64_t order;       ///< of recording: larger than those of its inputs
   bool requires_grad = true;  ///< false for a frozen leaf
   bool released = false;
+  bool splits_grad = false;  ///< its rules return parts of the gradient that do not overlap
   std::vector<Input> inputs;
   Shape shape;  ///< of the result
   DType dtype = DType::f32;

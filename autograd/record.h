@@ -15,9 +15,10 @@ namespace kindling {
 /// What a gradient rule sees.
 class Step {
  public:
-  /// `sums` holds one pointer per input, null where out() is to give no tensor.
-  Step(Node& node, const Variable& grad_in, const std::vector<const Tensor*>& sums)
-      : grad(grad_in), node_(node), sums_(sums) {}
+  /// `sums` holds one pointer per input, null where out() is to give no tensor. `owns_grad` says
+  /// whether in_place() is to give one.
+  Step(Node& node, const Variable& grad_in, const std::vector<const Tensor*>& sums, bool owns_grad)
+      : grad(grad_in), node_(node), sums_(sums), owns_grad_(owns_grad) {}
 
   /// Gradient of the loss with respect to the operation's result.
   const Variable& grad;
@@ -33,10 +34,14 @@ class Step {
   /// as the last argument of the operation whose result it returns, and of no other. Then nothing
   /// is left to add.
   Out out(size_t i) const { return sums_.at(i) == nullptr ? Out() : Out{*sums_[i], /*add=*/true}; }
+  /// Where a result of the shape of `grad` may go if the rule reads `grad` no more: over `grad`
+  /// itself, or, if something else needs that, into new memory. It may be a slice of channels.
+  Out in_place() const { return owns_grad_ ? Out{grad.value()} : Out(); }
 
  private:
   Node& node_;
   const std::vector<const Tensor*>& sums_;
+  bool owns_grad_;
 };
 
 /// The rule of an input that no gradient flows to (class labels, indices).

@@ -145,27 +145,27 @@ Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   return convolve(x, w, bias, options, /*with_relu=*/true, out);
 }
 
-ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any) {
+ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any, const Out& out) {
   check_operands("relu_bias_grad", grad_any, y_any);
   check(y_any.rank() > 0 && grad_any.shape() == y_any.shape(), "relu_bias_grad", "gradient ", grad_any.shape(),
         " and output ", y_any.shape(), " differ");
   const int64_t C = y_any.size(-1);
-  if (y_any.numel() == 0) return {Tensor::empty(y_any.shape(), y_any.dtype()), Tensor::zeros({C}, y_any.dtype())};
+  detail::check_out("relu_bias_grad", out, y_any.shape(), y_any.dtype(), detail::Layout::rows);
+  Tensor g = detail::target(out.add ? Out() : out, y_any.shape(), y_any.dtype());
+  if (y_any.numel() == 0) return {g, Tensor::zeros({C}, y_any.dtype())};
   const detail::RowBlocks rows("relu_bias_grad", y_any);
   const Tensor y = with_rows(y_any), grad = with_rows(grad_any);  // may be halves of a concatenation
-  const int64_t ld_y = row_stride(y), ld_grad = row_stride(grad);
-  ReluBiasGrad result{Tensor::empty(y.shape(), y.dtype()), {}};
+  const int64_t ld_g = row_stride(g), ld_y = row_stride(y), ld_grad = row_stride(grad);
   Tensor partial = Tensor::zeros({rows.blocks(), C}, DType::f64);
   visit_floating("relu_bias_grad", y.dtype(), [&](auto t) {
     using T = decltype(t);
-    T* to = result.grad.data<T>();
+    T* to = g.data<T>();
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
-      kernels::table<T>().relu_bias_grad(n, C, to + first * C, partial.data<double>() + block * C,
+      kernels::table<T>().relu_bias_grad(n, C, to + first * ld_g, ld_g, partial.data<double>() + block * C,
                                          grad.data<T>() + first * ld_grad, ld_grad, y.data<T>() + first * ld_y, ld_y);
     });
   });
-  result.bias = sum(partial, {0}).to(y.dtype());
-  return result;
+  return {detail::deliver("relu_bias_grad", out, g), sum(partial, {0}).to(y.dtype())};
 }
 
 namespace {

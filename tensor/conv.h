@@ -27,11 +27,12 @@ Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias = {}, co
 
 /// The part of the gradient of y = relu(z + bias) that ReLU lets through, and its sum for the bias,
 /// in one pass. `grad` has the shape of y [..., C]: the given gradient where y > 0, else 0. `bias`
-/// [C] is summed over all other axes. Throws ShapeError if shapes or dtypes differ.
+/// [C] is summed over all other axes. `out` is for the first and may be `grad` itself. Throws
+/// ShapeError if shapes or dtypes differ.
 struct ReluBiasGrad {
   Tensor grad, bias;
 };
-ReluBiasGrad relu_bias_grad(const Tensor& grad, const Tensor& y);
+ReluBiasGrad relu_bias_grad(const Tensor& grad, const Tensor& y, const Out& out = {});
 
 /// d<conv2d(x, w), grad>/dx: grad [N,H',W',O], w [O,KH,KW,C/groups] -> x_shape [N,H,W,C]. This and
 /// the next throw ShapeError if shapes, options or dtypes do not fit, or `out.to` is not

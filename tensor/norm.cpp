@@ -59,16 +59,18 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
 }
 
 BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, const BatchNormStats& stats,
-                                const Tensor& gamma, const Tensor& beta, Activation activation) {
+                                const Tensor& gamma, const Tensor& beta, Activation activation, const Out& out) {
   const RowBlocks rows("batch_norm_grads", input);
   check_same_dtype("batch_norm_grads", input, grad_any);
   check(grad_any.shape() == input.shape(), "batch_norm_grads", "gradient ", grad_any.shape(), " and input ",
         input.shape(), " differ");
   const NormOperands o("batch_norm_grads", input, stats, gamma, beta, activation);
+  detail::check_out("batch_norm_grads", out, input.shape(), input.dtype(), detail::Layout::rows);
   const Tensor grad = detail::with_rows(grad_any);  // may be half of a concatenation's
-  const int64_t ld_grad = detail::row_stride(grad), C = rows.channels;
+  Tensor dx = detail::target(out.add ? Out() : out, input.shape(), input.dtype());
+  const int64_t ld_grad = detail::row_stride(grad), ld_dx = detail::row_stride(dx), C = rows.channels;
   Tensor partial = Tensor::zeros({rows.blocks(), 2, C}, DType::f64);
-  BatchNormGrads result{Tensor::empty(input.shape(), input.dtype()), {}, {}};
+  BatchNormGrads result;
   visit_floating("batch_norm_grads", input.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
@@ -80,11 +82,12 @@ BatchNormGrads batch_norm_grads(const Tensor& grad_any, const Tensor& input, con
     result.dgamma = end.dgamma;
     result.dbeta = end.dbeta;
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
-      kernels::table<T>().batch_norm_dx(n, C, result.dx.data<T>() + first * C, grad.data<T>() + first * ld_grad,
+      kernels::table<T>().batch_norm_dx(n, C, dx.data<T>() + first * ld_dx, ld_dx, grad.data<T>() + first * ld_grad,
                                         ld_grad, o.x.data<T>() + first * C, o.affine<T>(), end.p.data<T>(),
                                         end.q.data<T>(), end.s.data<T>());
     });
   });
+  result.dx = detail::deliver("batch_norm_grads", out, dx);
   return result;
 }
 

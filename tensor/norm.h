@@ -23,12 +23,12 @@ Tensor batch_norm_apply(const Tensor& x, const BatchNormStats& stats, const Tens
 /// arXiv:1502.03167, section 3):
 ///   dx = gamma inv_std (g - mean(g) - xhat mean(g xhat));  dgamma = sum(g xhat);  dbeta = sum(g)
 /// g is grad, or the part of it that ReLU lets through. grad and dx are [..., C], dgamma and dbeta
-/// [C].
+/// [C]. `out` is for dx and may be `grad` itself.
 struct BatchNormGrads {
   Tensor dx, dgamma, dbeta;
 };
 BatchNormGrads batch_norm_grads(const Tensor& grad, const Tensor& x, const BatchNormStats& stats, const Tensor& gamma,
-                                const Tensor& beta, Activation activation = Activation::none);
+                                const Tensor& beta, Activation activation = Activation::none, const Out& out = {});
 
 struct LocalResponseNormOptions {
   int64_t size = 5;     ///< channels, odd

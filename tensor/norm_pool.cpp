@@ -75,7 +75,7 @@ BatchNormGrads batch_norm_max_pool2d_grads(const Tensor& grad_any, const Tensor&
       Tensor unpooled = Tensor::empty({(last - first) * row}, dtype_of<T>());
       for (int64_t i = first; i < last; ++i)
         unpool.row<T>(i / g.H, i % g.H, unpooled.data<T>() + (i - first) * row, argmax.data<uint8_t>(), grad.data<T>());
-      kernels::table<T>().batch_norm_dx((last - first) * g.W, g.C, result.dx.data<T>() + first * row,
+      kernels::table<T>().batch_norm_dx((last - first) * g.W, g.C, result.dx.data<T>() + first * row, g.C,
                                         unpooled.data<T>(), g.C, o.x.data<T>() + first * row, o.affine<T>(),
                                         end.p.data<T>(), end.q.data<T>(), end.s.data<T>());
     });

@@ -8,7 +8,8 @@ namespace kindling {
 /// As NumPy's `out=`: a function that takes an Out as its last argument writes its result to `to`,
 /// or adds it to what `to` holds, and returns `to`. Without one the result is new memory.
 ///
-/// `to` must have the shape and dtype of the result (ShapeError), and must not overlap an operand.
+/// `to` must have the shape and dtype of the result (ShapeError), and must not overlap an operand,
+/// unless a function allows it.
 /// Its layout may be that of a slice of channels, or must be contiguous where a function says so
 /// (ShapeError). Adding counts as a change in place (see Storage::version), and so does writing to
 /// the whole of `to`'s memory. Writing to a part of it does not: operations may fill the slices of

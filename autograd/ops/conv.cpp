@@ -21,7 +21,8 @@ Variable conv2d_relu(const Variable& x, const Variable& w, const Variable& bias,
   check_not_adding("conv2d_relu", out);
   Tensor y = conv2d_relu(x.value(), w.value(), bias.value(), o, out);
   const auto rule = [o](const Step& s, const Wanted& wanted) {
-    const ReluGrads by = relu_bias_grad(s.grad, s.output());  // of the convolution's own result, and of the bias
+    // Of the convolution's own result, and of the bias.
+    const ReluGrads by = relu_bias_grad(s.grad, s.output(), s.in_place());
     Variables result(s.input_count());
     if (wanted[0]) result[0] = conv2d_input_grad(by.grad, s.input(1), s.input_shape(0), o, s.out(0));
     if (wanted[1]) result[1] = conv2d_weight_grad(by.grad, s.input(0), s.input_shape(1), o, s.out(1));
@@ -38,7 +39,7 @@ Variable conv2d_max_pool2d(const Variable& x, const Variable& w, const Variable&
     const bool bias_wanted = s.input_count() > 3 && wanted[3];
     const Variable argmax = s.input(2);
     // ReLU leaves the largest pixel of a window the largest, so its gradient may be taken on the smaller map.
-    const ReluGrads by = o.relu ? relu_bias_grad(s.grad, s.output())
+    const ReluGrads by = o.relu ? relu_bias_grad(s.grad, s.output(), s.in_place())
                                 : ReluGrads{s.grad, bias_wanted ? sum(s.grad, {0, 1, 2}) : Variable()};
     Variables result(s.input_count());
     if (bias_wanted) result[3] = by.bias;
@@ -91,8 +92,9 @@ Variable conv2d_max_pool2d_weight_grad(const Variable& grad, const Variable& arg
       });
 }
 
-ReluGrads relu_bias_grad(const Variable& grad, const Variable& y) {
-  ReluBiasGrad values = relu_bias_grad(grad.value(), y.value());
+ReluGrads relu_bias_grad(const Variable& grad, const Variable& y, const Out& out) {
+  check_not_adding("relu_bias_grad", out);
+  ReluBiasGrad values = relu_bias_grad(grad.value(), y.value(), out);
   const Variable passed = record(
       "relu_bias_grad", std::move(values.grad), {grad, y.detach()}, Keep::others,
       [](const Step& s) { return relu_grad(s.grad, s.input(1)); }, NoGradient());

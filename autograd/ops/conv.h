@@ -34,11 +34,11 @@ Variable conv2d_max_pool2d_weight_grad(const Variable& grad, const Variable& arg
                                        const Shape& w_shape, const ConvPoolOptions& options, const Out& out = {});
 
 /// What ReLU lets through of the gradient of its result y = relu(z + bias), and what of that is the
-/// bias's: its sum over all pixels. One pass makes both.
+/// bias's: its sum over all pixels. One pass makes both. `out` is for the first and may be `grad`.
 struct ReluGrads {
   Variable grad;  ///< grad where y > 0, else 0
   Variable bias;  ///< [C]
 };
-ReluGrads relu_bias_grad(const Variable& grad, const Variable& y);
+ReluGrads relu_bias_grad(const Variable& grad, const Variable& y, const Out& out = {});
 
 }  // namespace kindling

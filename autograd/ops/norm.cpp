@@ -34,7 +34,8 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
     const Variable x = s.input(0), gamma = s.input(1), beta = s.input(2);
     if (is_recording())
       return gradients_of([&] { return plain_batch_norm(x, gamma, beta, eps, activation); }, {x, gamma, beta}, s.grad);
-    BatchNormGrads grads = batch_norm_grads(s.grad.value(), x.value(), stats, gamma.value(), beta.value(), activation);
+    BatchNormGrads grads =
+        batch_norm_grads(s.grad.value(), x.value(), stats, gamma.value(), beta.value(), activation, s.in_place());
     return {std::move(grads.dx), std::move(grads.dgamma), std::move(grads.dbeta)};
   };
   return {record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule), stats};

@@ -68,11 +68,13 @@ Variable pad(const Variable& x, int64_t axis, int64_t before, int64_t after) {
 namespace {
 
 Variable record_concat(Tensor value, const Variables& parts, int64_t axis) {
-  return record_list("concat", std::move(value), parts, Keep::nothing, [axis](const Step& s, size_t i) {
+  const Variable y = record_list("concat", std::move(value), parts, Keep::nothing, [axis](const Step& s, size_t i) {
     int64_t begin = 0;
     for (size_t before = 0; before < i; ++before) begin += s.input_shape(before)[axis];
     return slice(s.grad, axis, begin, begin + s.input_shape(i)[axis]);
   });
+  if (y.node()) y.node()->splits_grad = true;
+  return y;
 }
 
 }  // namespace

@@ -146,8 +146,8 @@ void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_g
 }
 
 template <bool Relu, class T>
-void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_grad, const T* x, const Affine<T>& a,
-                      const T* p, const T* q, const T* s) {
+void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad, int64_t ld_grad, const T* x,
+                      const Affine<T>& a, const T* p, const T* q, const T* s) {
   using V = typename Simd<T>::vector;
   const T *mean = a.mean, *scale = a.scale, *beta = a.beta;
   for_each_vector_of_rows<T>(
@@ -155,23 +155,23 @@ void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_
         const V d = load_block(x + r * C + c, n) - load_block(mean + c, n);
         const V g =
             passed<Relu>(load_block(grad + r * ld_grad + c, n), d, load_block(scale + c, n), load_block(beta + c, n));
-        store_block(dx + r * C + c, n, load_block(p + c, n) * g + load_block(q + c, n) * d + load_block(s + c, n));
+        store_block(dx + r * ld_dx + c, n, load_block(p + c, n) * g + load_block(q + c, n) * d + load_block(s + c, n));
       });
 }
 /// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]. This is batch normalisation's
-/// gradient, once its sums are known; g as above.
+/// gradient, once its sums are known; g as above. Rows of dx lie `ld_dx` apart; dx may be grad.
 template <class T>
-void batch_norm_dx(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_grad, const T* x, const Affine<T>& a,
-                   const T* p, const T* q, const T* s) {
-  a.relu ? batch_norm_dx_as<true>(rows, C, dx, grad, ld_grad, x, a, p, q, s)
-         : batch_norm_dx_as<false>(rows, C, dx, grad, ld_grad, x, a, p, q, s);
+void batch_norm_dx(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad, int64_t ld_grad, const T* x,
+                   const Affine<T>& a, const T* p, const T* q, const T* s) {
+  a.relu ? batch_norm_dx_as<true>(rows, C, dx, ld_dx, grad, ld_grad, x, a, p, q, s)
+         : batch_norm_dx_as<false>(rows, C, dx, ld_dx, grad, ld_grad, x, a, p, q, s);
 }
 
-/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0; total[c] += sum g[r, c]. Rows of grad lie
-/// `ld_grad` apart, rows of y `ld_y`.
+/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0; total[c] += sum g[r, c]. Rows of g lie
+/// `ld_g` apart, those of grad `ld_grad`, those of y `ld_y`; g may be grad.
 template <class T>
-void relu_bias_grad(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld_grad, const T* y,
-                    int64_t ld_y) {
+void relu_bias_grad(int64_t rows, int64_t C, T* g, int64_t ld_g, double* total, const T* grad, int64_t ld_grad,
+                    const T* y, int64_t ld_y) {
   using V = typename Simd<T>::vector;
   for_each_tile<T>(
       rows,
@@ -184,7 +184,7 @@ void relu_bias_grad(int64_t rows, int64_t C, T* g, double* total, const T* grad,
             const V from = load_block(grad + r * ld_grad + at, n);
             const V kept = load_block(y + r * ld_y + at, n) > V{} ? from : V{};
             sums[v] += kept;
-            store_block(g + r * C + at, n, kept);
+            store_block(g + r * ld_g + at, n, kept);
           }
         for (int v = 0; v < N; ++v) add_lanes<T>(total + c + v * kLanes<T>, n, sums[v]);
       });

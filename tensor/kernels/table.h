@@ -77,10 +77,10 @@ struct Table {
   void (*batch_norm_y)(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>&);
   void (*batch_norm_sums)(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad,
                           int64_t ld_grad, const T* x, const Affine<T>&);
-  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, const T* grad, int64_t ld_grad, const T* x, const Affine<T>&,
-                        const T* p, const T* q, const T* s);
-  void (*relu_bias_grad)(int64_t rows, int64_t C, T* g, double* total, const T* grad, int64_t ld_grad, const T* y,
-                         int64_t ld_y);
+  void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad, int64_t ld_grad, const T* x,
+                        const Affine<T>&, const T* p, const T* q, const T* s);
+  void (*relu_bias_grad)(int64_t rows, int64_t C, T* g, int64_t ld_g, double* total, const T* grad, int64_t ld_grad,
+                         const T* y, int64_t ld_y);
   void (*dropout_mask)(int64_t n, T* y, T kept, uint32_t threshold, uint64_t seed, uint64_t stream, uint64_t first);
   void (*channel_window_sum)(int64_t C, int64_t half, T* y, const T* x);
   void (*sgd_update)(const SGDStep<T>&, int64_t n, T* weight, T* velocity, const T* grad);

@@ -88,6 +88,72 @@ TEST_CASE("record: of two rules for one input, the second may add in place and t
   CHECK(grad({sum(x * 100.0) + both()}, {x})[0].item() == 111);
 }
 
+TEST_CASE("record: a rule may write over the gradient where nothing else sees it") {
+  const Variable x = parameter({1, 2}), weights(tensor({3, 4}));
+  int written_over = 0;
+  const auto negative = [&](const Variable& v) {
+    return record("negative", v.value() * -1.0, {v}, Keep::nothing, [&](const Step& s) -> Variable {
+      const Out out = s.in_place();
+      if (!out.to.defined()) return s.grad * -1.0;
+      ++written_over;
+      return Tensor(out.to).mul_(-1.0);
+    });
+  };
+  const auto gradient = [&](const Variable& y, CreateGraph create_graph = CreateGraph::no) {
+    written_over = 0;
+    return grad({sum(y)}, {x}, create_graph)[0].value();
+  };
+
+  CHECK(bitwise_equal(gradient(negative(x) * weights), tensor({-3, -4})));
+  CHECK(written_over == 1);
+  SECTION("not while rules are recorded, nor in anomaly mode") {
+    CHECK(bitwise_equal(gradient(negative(x) * weights, CreateGraph::yes), tensor({-3, -4})));
+    CHECK(written_over == 0);
+    const AnomalyMode anomaly;
+    CHECK(bitwise_equal(gradient(negative(x) * weights), tensor({-3, -4})));
+    CHECK(written_over == 0);
+  }
+  SECTION("of two users of one gradient, the last") {
+    CHECK(bitwise_equal(gradient((negative(x) + negative(x)) * weights), tensor({-6, -8})));
+    CHECK(written_over == 1);
+  }
+  SECTION("each part of a concatenation its slice") {
+    const Variable both = concat({negative(x), negative(x)}, 0);
+    CHECK(bitwise_equal(gradient(both * Variable(tensor({3, 4, 5, 6}))), tensor({-8, -10})));
+    CHECK(written_over == 2);
+  }
+  SECTION("not the slices of what is there twice") {
+    const Variable n = negative(x);
+    CHECK(bitwise_equal(gradient(concat({n, n}, 0) * Variable(tensor({3, 4, 5, 6}))), tensor({-8, -10})));
+    CHECK(written_over == 1);  // their sum
+  }
+  SECTION("not the slices of a gradient that something else needs") {
+    const Variable both = concat({negative(x), negative(x)}, 0), other = parameter({0, 0, 0, 0});
+    const Variable y = sum((both + other) * Variable(tensor({3, 4, 5, 6})));
+    written_over = 0;
+    const Variables grads = grad({y}, {x, other});
+    CHECK(bitwise_equal(grads[0].value(), tensor({-8, -10})));
+    CHECK(bitwise_equal(grads[1].value(), tensor({3, 4, 5, 6})));
+    CHECK(written_over == 0);
+  }
+  SECTION("not what was asked for") {
+    const Variable n = negative(x);
+    const Variables grads = grad({sum(concat({n, x}, 0) * Variable(tensor({3, 4, 5, 6})))}, {x, n});
+    CHECK(bitwise_equal(grads[0].value(), tensor({2, 2})));
+    CHECK(bitwise_equal(grads[1].value(), tensor({3, 4})));
+  }
+  SECTION("not what a hook may have kept") {
+    const Variable n = negative(x);
+    Variable kept;
+    n.register_hook([&](const Variable& g) {
+      kept = g;
+      return Variable();
+    });
+    CHECK(bitwise_equal(gradient(concat({n, x}, 0) * Variable(tensor({3, 4, 5, 6}))), tensor({2, 2})));
+    CHECK(bitwise_equal(kept.value(), tensor({3, 4})));
+  }
+}
+
 TEST_CASE("record: no gradient flows where a rule returns none") {
   const Variable x = parameter({1, 2}), y = parameter({1, 2});
   const Variable z = record(

@@ -217,6 +217,9 @@ TEST_CASE("relu_bias_grad lets through what ReLU does, and sums it for the bias"
           CHECK(bitwise_equal(result.grad, expected));
           check_close(result.bias, total, dtype == DType::f32 ? 1e-6 : 1e-14);
         }
+        const Tensor own = both.clone(), own_half = own.slice(-1, 3, 3 + C);
+        CHECK(bitwise_equal(relu_bias_grad(own_half, y, {own_half}).grad, expected));  // over the gradient itself
+        CHECK(bitwise_equal(own_half, expected));
       });
       check_same_bits_for_all_threads([&] { return relu_bias_grad(half, y).bias; });
     }

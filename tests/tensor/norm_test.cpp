@@ -145,6 +145,8 @@ TEST_CASE("a batch normalisation of several blocks of rows works in slices of ch
       check_close(actual.dx, expected.dx, 1e-6);
       check_close(actual.dgamma, expected.dgamma, 1e-6);
       check_close(actual.dbeta, expected.dbeta, 1e-6);
+      batch_norm_grads(grad_half, x, stats, gamma, beta, activation, {grad_half});  // over the gradient itself
+      CHECK(bitwise_equal(grad_half, actual.dx));
     }
   });
 }
