@@ -74,11 +74,10 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
     const Range own = part_of(tiles.count, block, blocks);
     const int64_t first = own.begin, count = own.size();
     const int64_t v_plane = plane_of<T>(capacity * s.C), m_plane = plane_of<T>(capacity * panels.columns);
-    Tensor buffer = Tensor::empty({points * (v_plane + m_plane + s.C)}, dtype_of<T>());
+    Tensor buffer = Tensor::empty({points * (v_plane + m_plane)}, dtype_of<T>());
     T* const v = buffer.data<T>();
     T* const m = v + points * v_plane;
-    T* const patch_buffer = m + points * m_plane;
-    transform_patches(winograd, s, tiles, first, count, x, v, v_plane, patch_buffer);
+    transform_patches(winograd, s, tiles, first, count, x, v, v_plane);
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
       const int64_t channel = panel * panels.columns, used = panels.used_columns(panel);
       multiply_points<T>(panels, tiles, count, {v, s.C, v_plane}, packed.data<T>(), panel, m, m_plane);

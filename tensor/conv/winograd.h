@@ -54,30 +54,25 @@ struct Tiles {
   int64_t down, across, count;  // tiles in a column and in a row of an image, and in all images
 };
 
-// The pixels [side, side, C] that one tile sees; where some lie in the padding, or beyond it, a copy in `buffer`.
+// The pixels [side, side, C] that one tile sees, some of them perhaps in the padding or beyond it.
 template <class T>
-struct Patch {
-  const T* data;
-  int64_t row, pixel;  // elements from one to the next
-};
-template <class T>
-Patch<T> patch_of(const kernels::ConvShape& s, int64_t side, const TilePlace& at, Pixels<const T> x, T* buffer) {
+kernels::WinogradPatch<T> patch_of(const kernels::ConvShape& s, int64_t side, const TilePlace& at, Pixels<T> x) {
   const int64_t h0 = at.i - s.pad_h, w0 = at.j - s.pad_w;
-  if (h0 >= 0 && w0 >= 0 && h0 + side <= s.H && w0 + side <= s.W)
-    return {x.data + ((at.image * s.H + h0) * s.W + w0) * x.ld, s.W * x.ld, x.ld};
-  for (int64_t i = 0; i < side; ++i)
-    padded_row(s, x, at.image, h0 + i).read({side, s.C, w0 * x.ld, x.ld}, buffer + i * side * s.C, s.C);
-  return {buffer, side * s.C, s.C};
+  return {.d = x.data + ((at.image * s.H + h0) * s.W + w0) * x.ld,
+          .row = s.W * x.ld,
+          .pixel = x.ld,
+          .first_row = std::max<int64_t>(-h0, 0),
+          .last_row = std::min(s.H - h0, side),
+          .first_column = std::max<int64_t>(-w0, 0),
+          .last_column = std::min(s.W - w0, side)};
 }
 
-// B^T d B of `count` tiles from number `first` on, into v [points, tiles, C]; `buffer` has room for one patch.
+// B^T d B of `count` tiles from number `first` on, into v [points, tiles, C].
 template <class T>
 void transform_patches(const kernels::WinogradTransforms<T>& w, const kernels::ConvShape& s, const Tiles& tiles,
-                       int64_t first, int64_t count, Pixels<const T> x, T* v, int64_t plane, T* buffer) {
-  for (int64_t t = 0; t < count; ++t) {
-    const Patch<T> patch = patch_of(s, tiles.side, tiles.place(s, first + t), x, buffer);
-    w.input(s.C, v + t * s.C, plane, patch.data, patch.row, patch.pixel);
-  }
+                       int64_t first, int64_t count, Pixels<const T> x, T* v, int64_t plane) {
+  for (int64_t t = 0; t < count; ++t)
+    w.input(s.C, v + t * s.C, plane, patch_of(s, tiles.side, tiles.place(s, first + t), x));
 }
 
 // The transformed weights of a product tile, [panel][point][k][column]: element(k, tap, column) is a weight.

@@ -42,16 +42,8 @@ void winograd_input_grad(WinogradScheme scheme, const ConvShape& s, T* dx, bool 
         const int64_t channel = panel * panels.columns;
         multiply_points<T>(panels, tiles, count, {z, s.O, z_plane}, packed.data<T>(), panel, v, v_plane);
         for (int64_t t = 0; t < count; ++t) {
-          const TilePlace at = tiles.place(s, first + t);
-          const int64_t h0 = at.i - s.pad_h, w0 = at.j - s.pad_w;
           winograd.input_grad(panels.used_columns(panel),
-                              {.dx = dx + ((at.image * s.H + h0) * s.W + w0) * s.C + channel,
-                               .row = s.W * s.C,
-                               .pixel = s.C,
-                               .first_row = std::max<int64_t>(-h0, 0),
-                               .last_row = std::min(s.H - h0, tiles.side),
-                               .first_column = std::max<int64_t>(-w0, 0),
-                               .last_column = std::min(s.W - w0, tiles.side)},
+                              patch_of(s, tiles.side, tiles.place(s, first + t), Pixels<T>{dx + channel, s.C}),
                               v + t * panels.columns, v_plane);
         }
       }

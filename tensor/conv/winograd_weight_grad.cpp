@@ -34,13 +34,12 @@ class PointSums {
         z_plane_(plane_of<T>(capacity * kSumChannels)),
         sum_plane_(plane_of<T>(kSumChannels * s.C)),
         // A tile reads whole vectors: behind the last patch there must be some more.
-        buffer_(Tensor::empty({tiles.points * (v_plane_ + z_plane_ + s.C) + panels_.columns}, dtype_of<T>())),
+        buffer_(Tensor::empty({tiles.points * (v_plane_ + z_plane_) + panels_.columns}, dtype_of<T>())),
         v_(buffer_.template data<T>()),
-        z_(v_ + tiles.points * v_plane_ + panels_.columns),
-        patch_(z_ + tiles.points * z_plane_) {}
+        z_(v_ + tiles.points * v_plane_ + panels_.columns) {}
 
   void load_patches(int64_t first, int64_t count, const T* x) {
-    transform_patches<T>(winograd_, s_, tiles_, first, count, {x, s_.C}, v_, v_plane_, patch_);
+    transform_patches<T>(winograd_, s_, tiles_, first, count, {x, s_.C}, v_, v_plane_);
   }
 
   // Elements from one point of the sums to the next.
@@ -79,7 +78,7 @@ class PointSums {
   Panels panels_;
   int64_t v_plane_, z_plane_, sum_plane_;
   Tensor buffer_;
-  T *v_, *z_, *patch_;
+  T *v_, *z_;
 };
 
 }  // namespace

@@ -26,7 +26,7 @@ struct AdamStep;
 template <class T>
 struct WinogradOutput;
 template <class T>
-struct WinogradPatchGrad;
+struct WinogradPatch;
 
 /// A tile has 1 to this many vectors of columns.
 inline constexpr int kMaxTileVectors = 4;
@@ -39,11 +39,11 @@ inline constexpr int kWinogradSchemes = 4;
 template <class T>
 struct WinogradTransforms {
   int tile, taps, points;  ///< along one side; points = tile + taps - 1
-  void (*input)(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel);
+  void (*input)(int64_t C, T* v, int64_t plane, const WinogradPatch<const T>&);
   void (*output)(int64_t channels, const WinogradOutput<T>&, const T* m, int64_t plane);
   void (*grad)(int64_t channels, T* z, int64_t plane, const T* grad, int64_t row, int64_t pixel, int64_t rows,
                int64_t columns);
-  void (*input_grad)(int64_t C, const WinogradPatchGrad<T>&, const T* v, int64_t plane);
+  void (*input_grad)(int64_t C, const WinogradPatch<T>&, const T* v, int64_t plane);
   void (*filter)(int64_t C, T* u, int64_t plane, const T* w, int64_t tap);
   void (*weights)(int64_t C, T* dw, int64_t tap, const T* u, int64_t plane, bool add);
 };

@@ -24,11 +24,12 @@ struct WinogradOutput {
   bool add;               ///< to what is there, after that
 };
 
-/// Where one tile's part of the input's gradient goes. Pixel (i, j) of the patch lies on the map if
-/// first_row <= i < last_row, and likewise for j. Its channel c is dx[i * row + j * pixel + c].
+/// The pixels of the input that one tile sees, or of its gradient. Channel c of pixel (i, j) is
+/// d[i * row + j * pixel + c] if first_row <= i < last_row, and likewise for j. All others lie in the
+/// padding and are 0; nothing is read or written there.
 template <class T>
-struct WinogradPatchGrad {
-  T* dx;
+struct WinogradPatch {
+  T* d;
   int64_t row, pixel;
   int64_t first_row, last_row, first_column, last_column;
 };
@@ -78,12 +79,21 @@ struct Winograd {
   static constexpr int Points = Tile + Taps - 1;
   using V = typename Simd<T>::vector;
 
-  /// v = B^T d B: element (i, j) of channel c of d is d[i * row + j * pixel + c].
-  static void input(int64_t C, T* v, int64_t plane, const T* d, int64_t row, int64_t pixel) {
+  /// v = B^T d B.
+  static void input(int64_t C, T* v, int64_t plane, const WinogradPatch<const T>& p) {
+    const bool on_map = p.first_row == 0 && p.first_column == 0 && p.last_row == Points && p.last_column == Points;
+    on_map ? input_as<true>(C, v, plane, p) : input_as<false>(C, v, plane, p);
+  }
+  template <bool OnMap>
+  static void input_as(int64_t C, T* v, int64_t plane, const WinogradPatch<const T>& p) {
     for_each_vector<T>(
-        C, [=](int64_t c, int64_t n) __attribute__((always_inline)) {
+        C, [ =, &p ](int64_t c, int64_t n) __attribute__((always_inline)) {
           both_sides<V, Points, Points>(
-              [=](int i, int j) { return load_block(d + i * row + j * pixel + c, n); },
+              [=, &p](int i, int j) {
+                if (!OnMap && (i < p.first_row || i >= p.last_row || j < p.first_column || j >= p.last_column))
+                  return V{};
+                return load_block(p.d + i * p.row + j * p.pixel + c, n);
+              },
               [](V(&t)[Points], const V(&in)[Points]) { multiply_out<T>(t, in); },
               [=](int i, int j, V x) { store_block(v + (Points * i + j) * plane + c, n, x); });
         });
@@ -121,8 +131,8 @@ struct Winograd {
         });
   }
 
-  /// The adjoint of input, d = B v B^T, added to dx where it lies on the map.
-  static void input_grad(int64_t C, const WinogradPatchGrad<T>& p, const T* v, int64_t plane) {
+  /// The adjoint of input: adds B v B^T to d.
+  static void input_grad(int64_t C, const WinogradPatch<T>& p, const T* v, int64_t plane) {
     for_each_vector<T>(
         C, [ =, &p ](int64_t c, int64_t n) __attribute__((always_inline)) {
           both_sides<V, Points, Points>(
@@ -130,7 +140,7 @@ struct Winograd {
               [](V(&d)[Points], const V(&in)[Points]) { multiply_out_adjoint<T>(d, in); },
               [=, &p](int i, int j, V x) {
                 if (i < p.first_row || i >= p.last_row || j < p.first_column || j >= p.last_column) return;
-                T* to = p.dx + i * p.row + j * p.pixel + c;
+                T* to = p.d + i * p.row + j * p.pixel + c;
                 store_block(to, n, load_block(to, n) + x);
               });
         });
