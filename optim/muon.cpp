@@ -19,6 +19,11 @@ AdamOptions adam_options(const MuonOptions& options) {
 
 bool is_matrix(const Shape& shape) { return shape.rank() >= 2; }
 
+void add_to_diagonal(const Tensor& square, double value) {
+  const int64_t n = square.size(0);
+  square.with_layout({n}, {n + 1}, 0).add_(Tensor::scalar(value, square.dtype()));
+}
+
 }  // namespace
 
 Tensor orthogonalize(const Tensor& x) {
@@ -30,14 +35,18 @@ Tensor orthogonalize(const Tensor& x) {
   const double length = norm(y);
   if (length == 0) return x.clone();
   y.mul_(1.0 / length);
+  // Every step multiplies y from the left by a polynomial p of g = y y', and so g by p^2. All of these commute and are
+  // symmetric. So the steps need products of the smaller side alone, and y is multiplied once, by the product of all p:
+  // of 256 x 576 floats at 0.6 of the cost. It loses digits: in float up to 4e-4 of the result's norm, not 1e-5.
+  Tensor g = symmetric_matmul(y, transpose(y)), all;
   for (int step = 0; step < kSteps; ++step) {
-    const Tensor square = symmetric_matmul(y, transpose(y));
-    const Tensor odd = kCubic * square;
-    symmetric_matmul(kQuintic * square, square, {odd, true});
-    const Tensor next = kLinear * y;
-    matmul(odd, y, {next, true});
-    y = next;
+    Tensor p = kCubic * g;
+    symmetric_matmul(kQuintic * g, g, {p, true});
+    add_to_diagonal(p, kLinear);
+    all = step == 0 ? p : symmetric_matmul(p, all);
+    if (step + 1 < kSteps) g = symmetric_matmul(symmetric_matmul(p, g), p);
   }
+  y = matmul(all, y);
   return tall ? y.transpose() : y;
 }
 

@@ -58,6 +58,16 @@ TEST_CASE("orthogonalize keeps singular vectors and brings singular values to ab
   CHECK(relative_distance(result, with_singular_values(m, n, expected)) < 1e-12);
 }
 
+TEST_CASE("orthogonalize in float is within 1e-3 of double, however different the singular values") {
+  const auto [m, n] = GENERATE(table<int64_t, int64_t>({{40, 40}, {40, 90}, {90, 40}}));
+  const double ratio = GENERATE(1.0, 0.9, 0.7, 0.4);  // the smallest one is 1, 0.016, 9e-7 or 3e-16
+  CAPTURE(m, n, ratio);
+  std::vector<double> values;
+  for (int i = 0; i < 40; ++i) values.push_back(std::pow(ratio, i));
+  const Tensor x = with_singular_values(m, n, values);
+  CHECK(relative_distance(orthogonalize(x.to(DType::f32)).to(DType::f64), orthogonalize(x)) < 1e-3);
+}
+
 TEST_CASE("orthogonalize leaves zeros and takes only matrices") {
   CHECK(bitwise_equal(orthogonalize(Tensor::zeros({2, 3})), Tensor::zeros({2, 3})));
   CHECK_THROWS_WITH(orthogonalize(Tensor::zeros({2, 3, 4})), "orthogonalize: not a matrix: [2, 3, 4]");
