@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <kindling/autograd/ops/conv.h>
+#include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/shape.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/norm.h>
@@ -62,6 +63,17 @@ Variable run_jointly(BatchNorm2d& norm, MaxPool2d& pool, const Variable& x) {
   return y.values;
 }
 
+/// sum + norm(x), in training.
+Variable run_onto(Variable&& sum, BatchNorm2d& norm, const Variable& x) {
+  const Scope scope(norm.name());
+  const BatchNormResult y = norm.train_onto(std::move(sum), x);
+  if (CallObserver::watching()) {
+    const NoGrad no_grad;
+    CallObserver::tell(norm, x, batch_norm_apply(x, y.stats, norm.weight, norm.bias, norm.activation()));
+  }
+  return y.values;
+}
+
 }  // namespace
 
 Module& Chain::add(std::string name, std::unique_ptr<Module> layer) {
@@ -107,6 +119,13 @@ Variable Chain::run(const Variable& x, int64_t begin, int64_t end, const Out& ou
     }
   }
   return y;
+}
+
+Variable Chain::add_to(Variable&& sum, const Variable& x) const {
+  Module* const last = layers_.empty() ? nullptr : layers_.back().layer.get();
+  auto* const norm = last != nullptr && last->training() ? dynamic_cast<BatchNorm2d*>(last) : nullptr;
+  if (norm == nullptr) return std::move(sum) + (*this)(x);
+  return run_onto(std::move(sum), *norm, run(x, 0, size() - 1));
 }
 
 std::optional<Shape> Chain::output_shape(const Shape& input) const {

@@ -54,6 +54,14 @@ BatchNormResult BatchNorm2d::train_pooled(const Variable& x, const Pool2dOptions
   return result;
 }
 
+BatchNormResult BatchNorm2d::train_onto(Variable&& sum, const Variable& x) {
+  check_channels(x);
+  const int64_t values = values_of(x);
+  BatchNormResult result = batch_norm_onto(std::move(sum), x, weight, bias, options_.eps, activation());
+  update_running(result.stats, values);
+  return result;
+}
+
 void BatchNorm2d::update_running(const BatchNormStats& batch, int64_t values) {
   const double m = static_cast<double>(values);
   const Tensor unbiased_var = (reciprocal(square(batch.inv_std)) - options_.eps) * (m / (m - 1));

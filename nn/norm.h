@@ -34,6 +34,9 @@ class BatchNorm2d final : public Module {
   /// In training, the max pooling of what the layer gives for x [N,H,W,C], in one pass, and the
   /// batch's statistics. For Chain.
   BatchNormResult train_pooled(const Variable& x, const Pool2dOptions& pool);
+  /// In training, sum + what the layer gives for x, in the memory of `sum` where that can be, and
+  /// the batch's statistics. For Chain.
+  BatchNormResult train_onto(Variable&& sum, const Variable& x);
 
   void visit(Visitor& visitor) override;
   std::string kind() const override { return "BatchNorm2d"; }

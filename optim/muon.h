@@ -16,8 +16,8 @@ struct MuonOptions {
 /// takes five steps of Newton and Schulz:
 ///   x = x / ||x||;  x = 3.4445 x - 4.7750 (x x') x + 2.0315 (x x')^2 x
 /// These bring singular values above about 0.002 ||x|| into 0.7 to 1.2. They do not converge to 1,
-/// but they are fast, and train as well. In float the result is within 1e-3 of its norm from that in
-/// double. A zero matrix stays zero. Throws ShapeError if x is not a matrix.
+/// but they are fast, and train as well. In float the result is within 1e-3 of its norm from that
+/// in double. A zero matrix stays zero. Throws ShapeError if x is not a matrix.
 Tensor orthogonalize(const Tensor& x);
 
 /// Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the scale of Liu et al.,

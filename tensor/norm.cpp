@@ -45,14 +45,14 @@ Tensor batch_norm_apply(const Tensor& input, const BatchNormStats& stats, const 
   const RowBlocks rows("batch_norm", input);
   const NormOperands o("batch_norm", input, stats, gamma, beta, activation);
   detail::check_out("batch_norm", out, input.shape(), input.dtype(), detail::Layout::rows);
-  Tensor y = detail::target(out.add ? Out() : out, input.shape(), input.dtype());
+  Tensor y = detail::target(out, input.shape(), input.dtype());
   const int64_t ld_y = detail::row_stride(y);
   visit_floating("batch_norm", input.dtype(), [&](auto t) {
     using T = decltype(t);
     rows.for_each_block([&](int64_t first, int64_t n, int64_t) {
       const int64_t at = first * rows.channels;
       kernels::table<T>().batch_norm_y(n, rows.channels, y.data<T>() + first * ld_y, ld_y, o.x.data<T>() + at,
-                                       o.affine<T>());
+                                       o.affine<T>(), out.adds());
     });
   });
   return detail::deliver("batch_norm", out, y);

@@ -45,7 +45,7 @@ MaxPool2dResult batch_norm_max_pool2d(const Tensor& input, const BatchNormStats&
     using T = decltype(t);
     const auto normalise = [&](int64_t n, int64_t first, int64_t last, T* to) {
       kernels::table<T>().batch_norm_y((last - first) * g.W, g.C, to, g.C,
-                                       o.x.data<T>() + (n * g.H + first) * g.W * g.C, o.affine<T>());
+                                       o.x.data<T>() + (n * g.H + first) * g.W * g.C, o.affine<T>(), /*add=*/false);
     };
     detail::max_pool_by_bands<T>(g, result.values.data<T>(), result.argmax.data<uint8_t>(), normalise);
   });

@@ -20,18 +20,18 @@ std::pair<Variable, Variable> broadcast(const char* op, const Variable& a, const
 
 Tensor zero_like(const Variable& x) { return Tensor::scalar(0.0, x.dtype()); }
 
-Variable record_add(Tensor sum, const Variable& a, const Variable& b) {
+}  // namespace
+
+Variable record_sum(Tensor sum, const Variable& a, const Variable& b) {
   return record(
       "add", std::move(sum), {a, b}, Keep::nothing,  // y = a + b
       [](const Step& s) { return s.grad; },          // dL/da
       [](const Step& s) { return s.grad; });         // dL/db
 }
 
-}  // namespace
-
 Variable add(const Variable& x, const Variable& y) {
   const auto [a, b] = broadcast("add", x, y);
-  return record_add(add(a.value(), b.value()), a, b);
+  return record_sum(add(a.value(), b.value()), a, b);
 }
 
 Variable add(Variable&& x, const Variable& y) {
@@ -41,7 +41,7 @@ Variable add(Variable&& x, const Variable& y) {
       detail::owns_memory(a.value()) && a.shape() == y.shape() && a.dtype() == y.dtype() && is_floating(a.dtype());
   if (!in_place) return add(a, y);
   Tensor sum = a.value();
-  return record_add(sum.add_(y.value()), a, y);
+  return record_sum(sum.add_(y.value()), a, y);
 }
 
 Variable sub(const Variable& x, const Variable& y) {

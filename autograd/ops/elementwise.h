@@ -12,6 +12,8 @@ Variable add(const Variable& a, const Variable& b);
 /// The same, in a's memory if nothing else holds it: in a + b + c every + but the first. A leaf is
 /// no exception.
 Variable add(Variable&& a, const Variable& b);
+/// Records `sum`, which the caller has computed, as a + b. Of b only the node is needed.
+Variable record_sum(Tensor sum, const Variable& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);

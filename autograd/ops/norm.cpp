@@ -1,5 +1,6 @@
 #include <kindling/autograd/ops/norm.h>
 
+#include <kindling/autograd/engine.h>
 #include <kindling/autograd/ops/activation.h>
 #include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/pool.h>
@@ -21,13 +22,8 @@ Variable plain_batch_norm(const Variable& x, const Variable& gamma, const Variab
   return activation == Activation::relu ? relu(y) : y;
 }
 
-}  // namespace
-
-BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
-                           Activation activation, const Out& out) {
-  check_not_adding("batch_norm", out);
-  const BatchNormStats stats = batch_norm_stats(x.value(), eps);
-  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation, out);
+Variable record_batch_norm(Tensor y, const Variable& x, const Variable& gamma, const Variable& beta,
+                           const BatchNormStats& stats, double eps, Activation activation) {
   // The three gradients share two sums over x, so one kernel makes them all; their graph, when it is asked for, is that
   // of the plain operations.
   const auto rule = [eps, stats, activation](const Step& s) -> Variables {
@@ -38,7 +34,32 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
         batch_norm_grads(s.grad.value(), x.value(), stats, gamma.value(), beta.value(), activation, s.in_place());
     return {std::move(grads.dx), std::move(grads.dgamma), std::move(grads.dbeta)};
   };
-  return {record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule), stats};
+  return record_joint("batch_norm", std::move(y), {x, gamma, beta}, Keep::inputs, rule);
+}
+
+}  // namespace
+
+BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps,
+                           Activation activation, const Out& out) {
+  check_not_adding("batch_norm", out);
+  const BatchNormStats stats = batch_norm_stats(x.value(), eps);
+  Tensor y = batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation, out);
+  return {record_batch_norm(std::move(y), x, gamma, beta, stats, eps, activation), stats};
+}
+
+BatchNormResult batch_norm_onto(Variable&& sum, const Variable& x, const Variable& gamma, const Variable& beta,
+                                double eps, Activation activation) {
+  const Variable a = std::move(sum);
+  if (!detail::owns_memory(a.value()) || a.shape() != x.shape() || a.dtype() != x.dtype()) {
+    const BatchNormResult result = batch_norm(x, gamma, beta, eps, activation);
+    return {a + result.values, result.stats};
+  }
+  const BatchNormStats stats = batch_norm_stats(x.value(), eps);
+  const Tensor y =
+      batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation, {a.value(), /*add=*/true});
+  const Variable normalised =
+      record_batch_norm(y, x, gamma, beta, stats, eps, activation);  // never seen but by the sum
+  return {record_sum(y, a, normalised), stats};
 }
 
 BatchNormResult batch_norm_max_pool2d(const Variable& x, const Variable& gamma, const Variable& beta, double eps,

@@ -18,6 +18,11 @@ struct BatchNormResult {
 BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5,
                            Activation activation = Activation::none, const Out& out = {});
 
+/// sum + batch_norm's values, like `std::move(sum) + values`: in the memory of `sum` if nothing
+/// else sees it.
+BatchNormResult batch_norm_onto(Variable&& sum, const Variable& x, const Variable& gamma, const Variable& beta,
+                                double eps = 1e-5, Activation activation = Activation::none);
+
 /// max_pool2d of batch_norm's values, without the map between the two (tensor/norm_pool.h): x
 /// [N,H,W,C] -> [N,H',W',C].
 BatchNormResult batch_norm_max_pool2d(const Variable& x, const Variable& gamma, const Variable& beta, double eps,

@@ -95,7 +95,7 @@ void batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, c
 // In the kernels below the mean is taken away first. Folding it into the shift would save a subtraction and, where a
 // channel's mean is many times its deviation, lose as many digits.
 
-template <bool Relu, class T>
+template <bool Relu, bool Add, class T>
 void batch_norm_y_as(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a) {
   using V = typename Simd<T>::vector;
   const T *mean = a.mean, *scale = a.scale, *beta = a.beta;
@@ -103,13 +103,18 @@ void batch_norm_y_as(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, co
       rows, C, [=](int64_t r, int64_t c, int64_t n) __attribute__((always_inline)) {
         const V z = (load_block(x + r * C + c, n) - load_block(mean + c, n)) * load_block(scale + c, n) +
                     load_block(beta + c, n);
-        store_block(y + r * ld_y + c, n, Relu ? (z < V{} ? V{} : z) : z);
+        const V result = Relu ? (z < V{} ? V{} : z) : z;
+        T* const to = y + r * ld_y + c;
+        store_block(to, n, Add ? load_block(to, n) + result : result);
       });
 }
-/// y[r, c] = (x[r, c] - mean[c]) * scale[c] + beta[c], or its ReLU; rows of y lie `ld_y` apart.
+/// y[r, c] = [y[r, c] +] (x[r, c] - mean[c]) * scale[c] + beta[c], or the ReLU of that; rows of y
+/// lie `ld_y` apart.
 template <class T>
-void batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a) {
-  a.relu ? batch_norm_y_as<true>(rows, C, y, ld_y, x, a) : batch_norm_y_as<false>(rows, C, y, ld_y, x, a);
+void batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a, bool add) {
+  const auto run = a.relu ? (add ? batch_norm_y_as<true, true, T> : batch_norm_y_as<true, false, T>)
+                          : (add ? batch_norm_y_as<false, true, T> : batch_norm_y_as<false, false, T>);
+  run(rows, C, y, ld_y, x, a);
 }
 
 // What ReLU lets through of the gradient, with d = x - mean; from x again, as reading y would cost more than computing

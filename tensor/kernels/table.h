@@ -74,7 +74,7 @@ struct Table {
   void (*avg_pool_pixel)(const Window&, int64_t C, T scale, T* y, const T* x);
   void (*avg_unpool_pixel)(const Window&, int64_t C, T scale, T* dx, const T* grad);
   void (*batch_norm_moments)(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean);
-  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>&);
+  void (*batch_norm_y)(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>&, bool add);
   void (*batch_norm_sums)(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad,
                           int64_t ld_grad, const T* x, const Affine<T>&);
   void (*batch_norm_dx)(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad, int64_t ld_grad, const T* x,

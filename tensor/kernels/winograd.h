@@ -25,8 +25,8 @@ struct WinogradOutput {
 };
 
 /// The pixels of the input that one tile sees, or of its gradient. Channel c of pixel (i, j) is
-/// d[i * row + j * pixel + c] if first_row <= i < last_row, and likewise for j. All others lie in the
-/// padding and are 0; nothing is read or written there.
+/// d[i * row + j * pixel + c] if first_row <= i < last_row, and likewise for j. All others lie in
+/// the padding and are 0; nothing is read or written there.
 template <class T>
 struct WinogradPatch {
   T* d;

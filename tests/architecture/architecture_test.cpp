@@ -115,7 +115,7 @@ std::string prints_or_exits(const Source& source, const std::string& line) {
 // Gradient rules are formulas in operations, so that they can be differentiated in their turn. Exceptions share work
 // between the gradients of several inputs, by a kernel whose own derivatives are those of plain operations.
 const std::set<std::pair<std::string, std::string>> kRulesWithKernels = {
-    {"autograd/ops/norm.cpp", "batch_norm"},  // its three gradients need the same two sums over the batch
+    {"autograd/ops/norm.cpp", "record_batch_norm"},  // its three gradients need the same two sums over the batch
     {"autograd/ops/norm.cpp", "batch_norm_max_pool2d"},
 };
 
@@ -136,7 +136,7 @@ Strings rules_that_are_no_formulas(const std::vector<Source>& sources,
     for (size_t i = 0; i < source.lines.size(); ++i) {
       const std::string code = source.lines[i].substr(0, source.lines[i].find("//"));
       std::smatch match;
-      if (depth <= 1 && std::regex_search(code, match, operation)) name = match[1];
+      if (depth <= 2 && std::regex_search(code, match, operation)) name = match[1];  // in one or two namespaces
       std::string in_rule = rule_at >= 0 ? code : "";
       if (rule_at < 0 && std::regex_search(code, match, step)) {
         in_rule = match.suffix();

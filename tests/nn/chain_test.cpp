@@ -9,6 +9,7 @@
 
 #include <kindling/autograd/graph.h>
 #include <kindling/autograd/node.h>
+#include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/reduce.h>
 #include <kindling/nn/conv.h>
 #include <kindling/nn/fn.h>
@@ -102,6 +103,48 @@ TEST_CASE("In training, a batch normalisation and the pool behind it are one ope
   alone->train();
   CHECK_THROWS_WITH((*alone)(Tensor::zeros({2, 9, 9, 4})), Catch::StartsWith("bn1: batch_norm: expects 3 channels"));
   CHECK_THROWS_WITH((*alone)(Tensor::zeros({2, 1, 1, 3})), Catch::StartsWith("pool1: max_pool2d: "));
+}
+
+TEST_CASE("A chain adds to the memory of a sum where its last layer can and nothing else sees it") {
+  const bool with_relu = GENERATE(false, true), training = GENERATE(true, false);
+  CAPTURE(with_relu, training);
+  const auto make = [&] {
+    Rng rng(1);
+    Chain chain = chain_of("bypass", Conv2d(3, 3, {.kernel = 1, .bias = false}, rng));
+    chain.add("bypass_bn", BatchNorm2d(3, {.relu = with_relu}));
+    if (!training) chain[1].eval();
+    return chain;
+  };
+  const Variable x(image(), true), weights(image());
+  const auto gradient = [&](const Variable& y) { return grad({sum(y * weights)}, {x})[0].value(); };
+  Chain apart = make(), joined = make(), shared = make();
+  const Variable expected = x * 2.0 + apart(x);
+
+  std::vector<std::pair<std::string, Tensor>> seen;
+  Variable start = x * 2.0;
+  const Storage* const memory = start.value().storage().get();
+  Variable y;
+  {
+    const CallObserver observer([&](Module& layer, const std::string&, const Variable&, const Variable& out) {
+      seen.emplace_back(layer.kind(), out.value());
+    });
+    y = joined.add_to(std::move(start), x);
+  }
+  CHECK(y.value().storage().get() == memory);
+  CHECK(bitwise_equal(y.value(), expected.value()));
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0].first == "Conv2d");
+  CHECK(seen[1].first == "BatchNorm2d");
+  CHECK(bitwise_equal(seen[1].second, make()(x).value()));
+  const auto running_var = [](Chain& chain) { return dynamic_cast<BatchNorm2d&>(chain[1]).running_var; };
+  CHECK(bitwise_equal(running_var(joined), running_var(apart)));  // the batch has counted once
+
+  const Variable held = x * 2.0;
+  CHECK(bitwise_equal(shared.add_to(Variable(held), x).value(), expected.value()));
+  CHECK(bitwise_equal(held.value(), (x * 2.0).value()));
+  CHECK(bitwise_equal(gradient(y), gradient(expected)));
+
+  CHECK(bitwise_equal(Chain().add_to(x * 2.0, x).value(), (x * 3.0).value()));  // the identity
 }
 
 TEST_CASE("Errors of layers in one pass name the layer whose mistake it is") {
