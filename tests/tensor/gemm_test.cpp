@@ -27,7 +27,7 @@ void check_gemm() {
                                                                    {300, 70, 129},
                                                                    {70, 300, 513},
                                                                    {70, 50, 1100},
-                                                                   {400, 40, 2500}})
+                                                                   {400, 130, 1100}})
     for (const bool trans_a : {false, true})
       for (const bool trans_b : {false, true})
         for (const bool add : {false, true}) {
