@@ -72,6 +72,7 @@ void Sweep::seed(const Variable& output, const Variable& gradient) {
 void Sweep::run() {
   const RecordingGuard guard(mode_.create_graph);
   for (Task& task : tasks_) {
+    if (!task.node->hooks.empty()) task.owns = false;  // a hook may keep what it is given
     if (task.grad.defined() && !at_boundary(task)) run_hooks(*task.node, task.grad, mode_.create_graph);
     if (!task.runs) continue;
     if (task.grad.defined()) pull(task);
@@ -112,10 +113,11 @@ void Sweep::pull(Task& task) {
     }
 }
 
-// Whether a rule may write over the gradient of its operation's result.
+// Whether a rule may write over the gradient of its operation's result: see Step::in_place().
 bool Sweep::may_overwrite(const Task& task) const {
   if (mode_.create_graph || anomaly_mode() || task.target) return false;
-  return owns_memory(task.grad.value()) || (task.owns && task.node->hooks.empty());
+  const Tensor& grad = task.grad.value();
+  return owns_memory(grad) || (task.owns && has_layout(grad, Layout::rows));
 }
 
 void Sweep::add(Task& task, Variable gradient) {

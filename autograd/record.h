@@ -35,7 +35,8 @@ class Step {
   /// is left to add.
   Out out(size_t i) const { return sums_.at(i) == nullptr ? Out() : Out{*sums_[i], /*add=*/true}; }
   /// Where a result of the shape of `grad` may go if the rule reads `grad` no more: over `grad`
-  /// itself, or, if something else needs that, into new memory. It may be a slice of channels.
+  /// itself, or, if something else needs that, into new memory. Where it is not contiguous, it is a
+  /// slice of the channels of such a tensor.
   Out in_place() const { return owns_grad_ ? Out{grad.value()} : Out(); }
 
  private:

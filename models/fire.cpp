@@ -36,7 +36,7 @@ Fire::Fire(int64_t in, const FireWidths& widths, const FireOptions& o, Rng& rng)
 Variable Fire::forward(const Variable& x) {
   const Variable s = squeeze_(x);
   Variable y = concat_channels(s, {&expand1x1_, &expand3x3_});
-  return bypass_ ? bypass_->add_to(std::move(y), x) : y;
+  return bypass_ ? bypass_->add_onto(std::move(y), x) : y;
 }
 
 void Fire::visit(Visitor& visitor) {

@@ -40,6 +40,15 @@ Variable run_jointly(Conv2d& conv, MaxPool2d& pool, const Variable& x) {
   return y;
 }
 
+/// What norm gives for x by itself, made once more for observers, which are told of it. To be called
+/// in norm's scope.
+Variable tell(BatchNorm2d& norm, const Variable& x, const BatchNormStats& stats) {
+  const NoGrad no_grad;
+  const Variable y = batch_norm_apply(x, stats, norm.weight, norm.bias, norm.activation());
+  CallObserver::tell(norm, x, y);
+  return y;
+}
+
 /// pool(norm(x)) in one pass, in training.
 Variable run_jointly(BatchNorm2d& norm, MaxPool2d& pool, const Variable& x) {
   {
@@ -52,11 +61,7 @@ Variable run_jointly(BatchNorm2d& norm, MaxPool2d& pool, const Variable& x) {
     const Scope scope(norm.name());
     y = norm.train_pooled(x, pool.options());
     if (!CallObserver::watching()) return y.values;
-    {
-      const NoGrad no_grad;
-      between = batch_norm_apply(x, y.stats, norm.weight, norm.bias, norm.activation());
-    }
-    CallObserver::tell(norm, x, between);
+    between = tell(norm, x, y.stats);
   }
   const Scope scope(pool.name());
   CallObserver::tell(pool, between, y.values);
@@ -67,10 +72,7 @@ Variable run_jointly(BatchNorm2d& norm, MaxPool2d& pool, const Variable& x) {
 Variable run_onto(Variable&& sum, BatchNorm2d& norm, const Variable& x) {
   const Scope scope(norm.name());
   const BatchNormResult y = norm.train_onto(std::move(sum), x);
-  if (CallObserver::watching()) {
-    const NoGrad no_grad;
-    CallObserver::tell(norm, x, batch_norm_apply(x, y.stats, norm.weight, norm.bias, norm.activation()));
-  }
+  if (CallObserver::watching()) tell(norm, x, y.stats);
   return y.values;
 }
 
@@ -121,7 +123,7 @@ Variable Chain::run(const Variable& x, int64_t begin, int64_t end, const Out& ou
   return y;
 }
 
-Variable Chain::add_to(Variable&& sum, const Variable& x) const {
+Variable Chain::add_onto(Variable&& sum, const Variable& x) const {
   Module* const last = layers_.empty() ? nullptr : layers_.back().layer.get();
   auto* const norm = last != nullptr && last->training() ? dynamic_cast<BatchNorm2d*>(last) : nullptr;
   if (norm == nullptr) return std::move(sum) + (*this)(x);

@@ -49,7 +49,7 @@ class Chain {
   Variable operator()(const Variable& x, const Out& out = {}) const { return run(x, 0, size(), out); }
   /// sum + (*this)(x). In training, a BatchNorm2d at the end adds to the memory of `sum`, where
   /// nothing else sees it.
-  Variable add_to(Variable&& sum, const Variable& x) const;
+  Variable add_onto(Variable&& sum, const Variable& x) const;
   /// The layers [begin, end) alone.
   Variable run(const Variable& x, int64_t begin, int64_t end, const Out& out = {}) const;
   /// See Module::output_shape.

@@ -1,5 +1,7 @@
 #include <kindling/nn/norm.h>
 
+#include <utility>
+
 #include <kindling/autograd/ops/norm.h>
 #include <kindling/tensor/elementwise.h>
 
@@ -40,33 +42,26 @@ Variable BatchNorm2d::forward_to(const Variable& x, const Out& out) {
   if (!training())
     return batch_norm_apply(x, {.mean = running_mean, .inv_std = rsqrt(running_var + options_.eps)}, weight, bias,
                             activation(), out);
-  const int64_t values = values_of(x);
-  BatchNormResult result = batch_norm(x, weight, bias, options_.eps, activation(), out);
-  update_running(result.stats, values);
-  return result.values;
+  return train_by(x, [&] { return batch_norm(x, weight, bias, options_.eps, activation(), out); }).values;
 }
 
 BatchNormResult BatchNorm2d::train_pooled(const Variable& x, const Pool2dOptions& pool) {
-  check_channels(x);
-  const int64_t values = values_of(x);
-  BatchNormResult result = batch_norm_max_pool2d(x, weight, bias, options_.eps, activation(), pool);
-  update_running(result.stats, values);
-  return result;
+  return train_by(x, [&] { return batch_norm_max_pool2d(x, weight, bias, options_.eps, activation(), pool); });
 }
 
 BatchNormResult BatchNorm2d::train_onto(Variable&& sum, const Variable& x) {
-  check_channels(x);
-  const int64_t values = values_of(x);
-  BatchNormResult result = batch_norm_onto(std::move(sum), x, weight, bias, options_.eps, activation());
-  update_running(result.stats, values);
-  return result;
+  return train_by(x, [&] { return batch_norm_onto(std::move(sum), x, weight, bias, options_.eps, activation()); });
 }
 
-void BatchNorm2d::update_running(const BatchNormStats& batch, int64_t values) {
+BatchNormResult BatchNorm2d::train_by(const Variable& x, FunctionRef<BatchNormResult()> run) {
+  check_channels(x);
+  const int64_t values = values_of(x);
+  BatchNormResult result = run();
   const double m = static_cast<double>(values);
-  const Tensor unbiased_var = (reciprocal(square(batch.inv_std)) - options_.eps) * (m / (m - 1));
-  running_mean.mul_(1 - options_.momentum).add_(batch.mean, options_.momentum);
+  const Tensor unbiased_var = (reciprocal(square(result.stats.inv_std)) - options_.eps) * (m / (m - 1));
+  running_mean.mul_(1 - options_.momentum).add_(result.stats.mean, options_.momentum);
   running_var.mul_(1 - options_.momentum).add_(unbiased_var, options_.momentum);
+  return result;
 }
 
 Variable LocalResponseNorm::forward(const Variable& x) { return local_response_norm(x, options_); }

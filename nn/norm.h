@@ -3,6 +3,7 @@
 
 #include <kindling/autograd/ops/norm.h>
 #include <kindling/nn/module.h>
+#include <kindling/tensor/function_ref.h>
 #include <kindling/tensor/norm.h>
 
 namespace kindling {
@@ -50,7 +51,8 @@ class BatchNorm2d final : public Module {
   void check_channels(const Variable& x) const;
   /// The number of values that a channel of x has. Throws ShapeError if it is one: too few.
   int64_t values_of(const Variable& x) const;
-  void update_running(const BatchNormStats& batch, int64_t values);
+  /// run(), an operation that takes the statistics of x, and counts them into the running ones.
+  BatchNormResult train_by(const Variable& x, FunctionRef<BatchNormResult()> run);
 
   BatchNormOptions options_;
 };

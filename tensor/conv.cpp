@@ -152,7 +152,7 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any, const O
   const int64_t C = y_any.size(-1);
   detail::check_out("relu_bias_grad", out, y_any.shape(), y_any.dtype(), detail::Layout::rows);
   Tensor g = detail::target(out.add ? Out() : out, y_any.shape(), y_any.dtype());
-  if (y_any.numel() == 0) return {g, Tensor::zeros({C}, y_any.dtype())};
+  if (y_any.numel() == 0) return {detail::deliver("relu_bias_grad", out, g), Tensor::zeros({C}, y_any.dtype())};
   const detail::RowBlocks rows("relu_bias_grad", y_any);
   const Tensor y = with_rows(y_any), grad = with_rows(grad_any);  // may be halves of a concatenation
   const int64_t ld_g = row_stride(g), ld_y = row_stride(y), ld_grad = row_stride(grad);

@@ -3,7 +3,7 @@
 // each as wide as a micro-kernel's tile, is packed and meets all of these rows, piece of k after piece: so the panel's
 // part of c stays near too, and comes from far away once for a block. Rows are packed as they are, but close together:
 // in a matrix whose rows are a power of two apart they would fall into few sets of the caches. What is used once is not
-// packed. Panels that several blocks of rows meet are packed once for all of them, unless together they are very large.
+// packed. Panels that three blocks of rows or more meet are packed once for all, unless together they are very large.
 #include <kindling/tensor/gemm.h>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ constexpr int64_t kFewestRows = 48;
 // Of rows, from which on panels are packed once for all. (1024^3 on two cores of a Zen 5, whose blocks have 126 rows:
 // 0.70 of peak when every block packs them, 0.85 when they are packed once. 384^3, with two blocks: 0.46 and 0.36.)
 constexpr int64_t kFewestBlocks = 3;
-// Bytes of all packed panels.
+// Bytes of all packed panels, of each product that is computed at the time.
 constexpr int64_t kMostPacked = int64_t{64} << 20;
 // Tasks for each thread, so that no thread waits long for the last ones.
 constexpr int64_t kTasksOfThread = 4;

@@ -6,23 +6,23 @@
 namespace kindling::detail {
 namespace {
 
-bool fits(const Tensor& to, Layout layout) {
-  if (layout == Layout::any) return true;
-  return layout == Layout::rows ? has_rows(to) : to.is_contiguous();
-}
-
 bool is_all_of_its_memory(const Tensor& x) {
   return x.is_contiguous() && static_cast<size_t>(x.numel() * size_of(x.dtype())) == x.storage()->bytes();
 }
 
 }  // namespace
 
+bool has_layout(const Tensor& x, Layout layout) {
+  if (layout == Layout::any) return true;
+  return layout == Layout::rows ? has_rows(x) : x.is_contiguous();
+}
+
 void check_out(const char* op, const Out& out, const Shape& shape, DType dtype, Layout layout) {
   const Tensor& to = out.to;
   if (!to.defined()) return;
   check(to.shape() == shape && to.dtype() == dtype, op, "the result is ", dtype, ' ', shape, ", its destination ",
         to.dtype(), ' ', to.shape());
-  check(fits(to, layout), op, "the destination must be contiguous",
+  check(has_layout(to, layout), op, "the destination must be contiguous",
         layout == Layout::rows ? ", or a slice of the last axis of such a tensor" : "", ": shape ", to.shape(),
         ", strides ", to.strides());
 }

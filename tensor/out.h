@@ -29,6 +29,7 @@ namespace detail {
 /// `rows`: the last axis without gaps, and all its rows equally far apart, as in a slice of
 /// channels.
 enum class Layout { any, rows, contiguous };
+bool has_layout(const Tensor& x, Layout layout);
 /// Throws ShapeError, naming `op`, if a result of this shape and dtype cannot go there.
 void check_out(const char* op, const Out& out, const Shape& shape, DType dtype, Layout layout);
 /// out.to, or a new tensor.

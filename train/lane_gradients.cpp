@@ -30,11 +30,16 @@ void LaneGradients::add_done() {
 }
 
 void LaneGradients::finish_batch() {
+  if (next_ < lanes_.size()) add_rest();
+  done_.assign(done_.size(), false);
+  next_ = 0;
+}
+
+void LaneGradients::add_rest() {
   const auto size = [&](size_t parameter) {
-    int64_t most = 0;
     for (const auto& lane : lanes_)
-      if (lane[parameter].defined()) most = lane[parameter].numel();
-    return most;
+      if (lane[parameter].defined()) return lane[parameter].numel();
+    return int64_t{0};
   };
   std::vector<size_t> order(sum().size());  // largest first, so that the threads end together
   std::iota(order.begin(), order.end(), size_t{0});
@@ -42,8 +47,6 @@ void LaneGradients::finish_batch() {
   parallel_for_in_order(static_cast<int64_t>(order.size()), [&](int64_t i) {
     for (size_t lane = next_; lane < lanes_.size(); ++lane) add(lane, order[static_cast<size_t>(i)]);
   });
-  done_.assign(done_.size(), false);
-  next_ = 0;
 }
 
 void LaneGradients::add(size_t lane, size_t parameter) {

@@ -11,7 +11,8 @@ namespace kindling {
 
 /// Sums the gradients of lanes that run on several threads: those of lane 0, plus those of lane 1,
 /// and so on. The order is fixed, and so are the bits. But a lane is added as soon as its turn has
-/// come, while others still run. So a lane that begins finds the memory of one that is done.
+/// come, while others still run. So a lane that begins mostly finds the memory of one before it. If
+/// an exception ends a batch, call reset().
 class LaneGradients {
  public:
   LaneGradients(int64_t lanes, int64_t parameters);
@@ -32,10 +33,11 @@ class LaneGradients {
   void reset();
 
  private:
+  void add_rest();
   void add(size_t lane, size_t parameter);
 
   std::vector<std::vector<Tensor>> lanes_;  ///< [lane][parameter]
-  std::mutex mutex_;                        ///< guards the rest
+  std::mutex mutex_;                        ///< guards the rest while lanes run
   std::vector<bool> done_;
   size_t next_ = 0;      ///< the lane whose turn it is
   bool adding_ = false;  ///< some thread is

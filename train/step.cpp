@@ -109,10 +109,10 @@ void GradientStep::Seen::add(const Seen& other) {
   differ = differ || other.differ || !bitwise_equal(first, other.first);
 }
 
-void GradientStep::compare(int64_t number, const Tensor& input, const Tensor& output) {
-  Lane& lane = lanes_[static_cast<size_t>(number)];
-  lane.outputs.add(output);
-  if (!lane.outputs.differ) lane.inputs.add(input);
+void GradientStep::compare(int64_t lane, const Tensor& input, const Tensor& output) {
+  Lane& seen = lanes_[static_cast<size_t>(lane)];
+  seen.outputs.add(output);
+  if (!seen.outputs.differ) seen.inputs.add(input);
 }
 
 void GradientStep::finish() {

@@ -50,7 +50,7 @@ class GradientStep {
   /// The lane that a part belongs to.
   int64_t lane_of(const BatchPart& part) const { return part.index % plan_.slots; }
   Totals run_part(const BatchPart& part, const Batch& batch);
-  void compare(int64_t number, const Tensor& input, const Tensor& output);
+  void compare(int64_t lane, const Tensor& input, const Tensor& output);
 
   /// Samples, of which only the first and whether others differ is kept.
   struct Seen {

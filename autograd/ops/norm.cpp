@@ -1,5 +1,6 @@
 #include <kindling/autograd/ops/norm.h>
 
+#include <kindling/autograd/anomaly.h>
 #include <kindling/autograd/engine.h>
 #include <kindling/autograd/ops/activation.h>
 #include <kindling/autograd/ops/elementwise.h>
@@ -49,8 +50,11 @@ BatchNormResult batch_norm(const Variable& x, const Variable& gamma, const Varia
 
 BatchNormResult batch_norm_onto(Variable&& sum, const Variable& x, const Variable& gamma, const Variable& beta,
                                 double eps, Activation activation) {
+  if (&sum == &x) return batch_norm_onto(Variable(x), x, gamma, beta, eps, activation);
   const Variable a = std::move(sum);
-  if (!detail::owns_memory(a.value()) || a.shape() != x.shape() || a.dtype() != x.dtype()) {
+  const bool in_place = detail::owns_memory(a.value()) && a.shape() == x.shape() && a.dtype() == x.dtype() &&
+                        !detail::anomaly_mode();  // which looks at every value by itself
+  if (!in_place) {
     const BatchNormResult result = batch_norm(x, gamma, beta, eps, activation);
     return {a + result.values, result.stats};
   }

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include <kindling/autograd/ops/elementwise.h>
 #include <kindling/autograd/ops/norm.h>
 
 #include <kindling/autograd/table/cases.h>
@@ -48,6 +49,15 @@ void add_batch_norms(std::vector<OpCase>& cases) {
                      [](const Inputs& x) { return relu(naive_batch_norm(x[0], x[1], x[2])); }});
     for (const Activation activation : {Activation::none, Activation::relu}) {
       const bool with_relu = activation == Activation::relu;
+      cases.push_back({"batch_norm", "onto a sum, " + to_string(shape) + (with_relu ? ", with ReLU" : ""),
+                       uniform({shape, channels, channels, shape}),
+                       [activation](const Args& x) {
+                         return batch_norm_onto(x[3] * 2.0, x[0], x[1], x[2], kEps, activation).values;
+                       },
+                       [with_relu](const Inputs& x) {
+                         const Tensor y = naive_batch_norm(x[0], x[1], x[2]);
+                         return x[3] * 2.0 + (with_relu ? relu(y) : y);
+                       }});
       const auto apply = [activation](const Args& x) {
         const DType dtype = x[0].dtype();
         const BatchNormStats stats{Tensor::full(x[1].shape(), 0.25, dtype), Tensor::full(x[1].shape(), 1.25, dtype)};

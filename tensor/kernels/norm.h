@@ -108,8 +108,8 @@ void batch_norm_y_as(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, co
         store_block(to, n, Add ? load_block(to, n) + result : result);
       });
 }
-/// y[r, c] = [y[r, c] +] (x[r, c] - mean[c]) * scale[c] + beta[c], or the ReLU of that; rows of y
-/// lie `ld_y` apart.
+/// y[r, c] = [y[r, c] +] z or its ReLU, with z = (x[r, c] - mean[c]) * scale[c] + beta[c]; rows of
+/// y lie `ld_y` apart.
 template <class T>
 void batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a, bool add) {
   const auto run = a.relu ? (add ? batch_norm_y_as<true, true, T> : batch_norm_y_as<true, false, T>)

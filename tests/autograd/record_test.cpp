@@ -152,6 +152,43 @@ TEST_CASE("record: a rule may write over the gradient where nothing else sees it
     CHECK(bitwise_equal(gradient(concat({n, x}, 0) * Variable(tensor({3, 4, 5, 6}))), tensor({2, 2})));
     CHECK(bitwise_equal(kept.value(), tensor({3, 4})));
   }
+  SECTION("not what a hook may have kept that removed itself") {
+    const Variable n = negative(x);
+    Variable kept;
+    int64_t id = 0;
+    id = n.register_hook([&](const Variable& g) {
+      kept = g;
+      n.remove_hook(id);
+      return Variable();
+    });
+    CHECK(bitwise_equal(gradient(concat({n, x}, 0) * Variable(tensor({3, 4, 5, 6}))), tensor({2, 2})));
+    CHECK(bitwise_equal(kept.value(), tensor({3, 4})));
+  }
+  SECTION("any number of times, while the graph is kept") {
+    const Variable y = sum(concat({negative(x), negative(x)}, 0) * Variable(tensor({3, 4, 5, 6})));
+    for (int time = 0; time < 2; ++time)
+      CHECK(bitwise_equal(grad({y}, {x}, CreateGraph::no, {}, false, /*retain_graph=*/true)[0].value(),
+                          tensor({-8, -10})));
+  }
+  SECTION("a concatenation in a concatenation") {
+    const Variable inner = concat({negative(x), negative(x)}, 0), both = concat({inner, negative(x)}, 0);
+    CHECK(bitwise_equal(gradient(both * Variable(tensor({3, 4, 5, 6, 7, 8}))), tensor({-15, -18})));
+    CHECK(written_over == 3);
+  }
+}
+
+TEST_CASE("gradients of ReLU and batch normalisation go through a concatenation of every axis") {
+  Rng rng(3);
+  const auto random = [&](const Shape& shape) { return Variable(Tensor::normal(shape, 0, 1, rng, DType::f64), true); };
+  const Variable x = random({2, 3, 4, 5}), w = random({5, 1, 1, 5}), gamma = random({5}), beta = random({5});
+  for (int64_t axis = 0; axis < 4; ++axis) {
+    CAPTURE(axis);
+    const auto loss = [&] { return sum(square(concat({conv2d_relu(x, w), batch_norm(x, gamma, beta).values}, axis))); };
+    const Variables inputs{x, w, gamma, beta};
+    const Variables actual = grad({loss()}, inputs),
+                    expected = grad({loss()}, inputs, CreateGraph::yes);  // not in place
+    for (size_t i = 0; i < inputs.size(); ++i) CHECK(relative_distance(actual[i].value(), expected[i].value()) < 1e-13);
+  }
 }
 
 TEST_CASE("record: no gradient flows where a rule returns none") {

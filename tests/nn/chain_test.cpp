@@ -128,7 +128,7 @@ TEST_CASE("A chain adds to the memory of a sum where its last layer can and noth
     const CallObserver observer([&](Module& layer, const std::string&, const Variable&, const Variable& out) {
       seen.emplace_back(layer.kind(), out.value());
     });
-    y = joined.add_to(std::move(start), x);
+    y = joined.add_onto(std::move(start), x);
   }
   CHECK(y.value().storage().get() == memory);
   CHECK(bitwise_equal(y.value(), expected.value()));
@@ -140,11 +140,11 @@ TEST_CASE("A chain adds to the memory of a sum where its last layer can and noth
   CHECK(bitwise_equal(running_var(joined), running_var(apart)));  // the batch has counted once
 
   const Variable held = x * 2.0;
-  CHECK(bitwise_equal(shared.add_to(Variable(held), x).value(), expected.value()));
+  CHECK(bitwise_equal(shared.add_onto(Variable(held), x).value(), expected.value()));
   CHECK(bitwise_equal(held.value(), (x * 2.0).value()));
   CHECK(bitwise_equal(gradient(y), gradient(expected)));
 
-  CHECK(bitwise_equal(Chain().add_to(x * 2.0, x).value(), (x * 3.0).value()));  // the identity
+  CHECK(bitwise_equal(Chain().add_onto(x * 2.0, x).value(), (x * 3.0).value()));  // the identity
 }
 
 TEST_CASE("Errors of layers in one pass name the layer whose mistake it is") {

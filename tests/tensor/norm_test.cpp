@@ -138,6 +138,9 @@ TEST_CASE("a batch normalisation of several blocks of rows works in slices of ch
       const Tensor at_half = batch_norm_apply(x, stats, gamma, beta, activation, {half});
       REQUIRE(at_half.storage() == half.storage());
       CHECK(bitwise_equal(half, with_relu ? relu(y) : y));
+      const Tensor sum = half.clone();
+      batch_norm_apply(x, stats, gamma, beta, activation, {sum, /*add=*/true});
+      CHECK(bitwise_equal(sum, add(half, at_half)));
       Tensor grad_half = half;
       grad_half.copy_(grad);
       const BatchNormGrads actual = batch_norm_grads(grad_half, x, stats, gamma, beta, activation);
