@@ -40,8 +40,8 @@ Variable run_jointly(Conv2d& conv, MaxPool2d& pool, const Variable& x) {
   return y;
 }
 
-/// What norm gives for x by itself, made once more for observers, which are told of it. To be called
-/// in norm's scope.
+/// What norm gives for x by itself, made once more for observers, which are told of it. To be
+/// called in norm's scope.
 Variable tell(BatchNorm2d& norm, const Variable& x, const BatchNormStats& stats) {
   const NoGrad no_grad;
   const Variable y = batch_norm_apply(x, stats, norm.weight, norm.bias, norm.activation());
