@@ -148,7 +148,7 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<
   return speed;
 }
 
-Json to_json(const std::vector<LayerTime>& times, const PeakMeter& peak) {
+Json to_json(const std::vector<LayerTime>& times, double ms_per_step, const PeakMeter& peak) {
   Json list = Json::array();
   for (const LayerTime& time : times)
     for (const PassTime& pass : time.passes) {
@@ -156,6 +156,7 @@ Json to_json(const std::vector<LayerTime>& times, const PeakMeter& peak) {
       const double gflops = 1e3 * pass.gflop / pass.ms;
       row["gflops"] = pass.gflop > 0 ? Json(gflops) : Json();
       row["fraction_of_peak"] = pass.gflop > 0 ? Json(gflops / peak.gflops()) : Json();
+      row["fraction_of_step"] = pass.ms / ms_per_step;
       row["method"] = pass.method.empty() ? Json() : Json(pass.method);
       list.push_back(row);
     }
@@ -237,8 +238,18 @@ void print_document(const ModelReport& report) {
                 {"first_step_ms", report.speed.first_step_ms}};
   if (report.training) document["optimizer"] = report.options.optimizer;
   add_machine(document, report.peak);
-  if (report.options.layers) document["layers"] = to_json(report.layers, report.peak);
+  if (report.options.layers) document["layers"] = to_json(report.layers, step.median(), report.peak);
   print_json(document);
+}
+
+/// "squeezenet_cifar, complex bypass, batch normalisation, muon": what is not as it is by default.
+std::string measured_model(const ModelReport& report) {
+  const ModelChoice& model = report.options.model;
+  std::vector<std::string> words{model.model};
+  if (model.bypass != "none") words.push_back(model.bypass + " bypass");
+  if (model.norm != "none") words.push_back(model.norm + " normalisation");
+  if (report.training && report.options.optimizer != "sgd") words.push_back(report.options.optimizer);
+  return fmt::format("{}", fmt::join(words, ", "));
 }
 
 void print_text(const ModelReport& report) {
@@ -246,7 +257,7 @@ void print_text(const ModelReport& report) {
   const Timing& step = report.speed.step;
   if (options.layers) print_layers(report.layers, step.median(), report.peak);
   print("{} {}, {} pixels, {} {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
-        report.training ? "training" : "inference", options.model.model, options.model.input_size(),
+        report.training ? "training" : "inference", measured_model(report), options.model.input_size(),
         options.ragged ? "batches of at most" : "batches of", options.batch_size, report.speed.images_per_second(),
         step.median(), step.low(), step.high());
   print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
