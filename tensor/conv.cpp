@@ -145,6 +145,35 @@ Tensor conv2d_relu(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   return convolve(x, w, bias, options, /*with_relu=*/true, out);
 }
 
+namespace {
+
+// The rows of a gradient [N, ..., C], which may be half of a concatenation's, or that of an average over each image:
+// the same row for all of its pixels, which is not copied.
+struct RowsOfImages {
+  explicit RowsOfImages(const Tensor& x) {
+    const bool average = x.rank() > 2 && x.strides()[x.rank() - 1] == 1 &&
+                         std::all_of(x.strides().begin() + 1, x.strides().end() - 1, [](int64_t s) { return s == 0; });
+    rows = average ? x : with_rows(x);
+    ld = average ? 0 : row_stride(rows);
+    pixels = average ? x.numel() / x.size(0) / x.size(-1) : x.numel() / x.size(-1);
+    image = average ? x.strides()[0] : 0;
+  }
+  // Calls f(first row, rows, where they are) for the rows [first, first + n), whose next ones lie `ld` apart.
+  template <class T, class F>
+  void for_each_run(int64_t first, int64_t n, F f) const {
+    for (int64_t row = first; row < first + n;) {
+      const int64_t i = row / pixels, count = std::min((i + 1) * pixels, first + n) - row;
+      f(row, count, rows.data<T>() + i * image + (row - i * pixels) * ld);
+      row += count;
+    }
+  }
+
+  Tensor rows;
+  int64_t ld, pixels, image;
+};
+
+}  // namespace
+
 ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any, const Out& out) {
   check_operands("relu_bias_grad", grad_any, y_any);
   check(y_any.rank() > 0 && grad_any.shape() == y_any.shape(), "relu_bias_grad", "gradient ", grad_any.shape(),
@@ -154,15 +183,18 @@ ReluBiasGrad relu_bias_grad(const Tensor& grad_any, const Tensor& y_any, const O
   Tensor g = detail::target(out.add ? Out() : out, y_any.shape(), y_any.dtype());
   if (y_any.numel() == 0) return {detail::deliver("relu_bias_grad", out, g), Tensor::zeros({C}, y_any.dtype())};
   const detail::RowBlocks rows("relu_bias_grad", y_any);
-  const Tensor y = with_rows(y_any), grad = with_rows(grad_any);  // may be halves of a concatenation
-  const int64_t ld_g = row_stride(g), ld_y = row_stride(y), ld_grad = row_stride(grad);
+  const Tensor y = with_rows(y_any);  // may be half of a concatenation
+  const RowsOfImages grad(grad_any);
+  const int64_t ld_g = row_stride(g), ld_y = row_stride(y);
   Tensor partial = Tensor::zeros({rows.blocks(), C}, DType::f64);
   visit_floating("relu_bias_grad", y.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = g.data<T>();
     rows.for_each_block([&](int64_t first, int64_t n, int64_t block) {
-      kernels::table<T>().relu_bias_grad(n, C, to + first * ld_g, ld_g, partial.data<double>() + block * C,
-                                         grad.data<T>() + first * ld_grad, ld_grad, y.data<T>() + first * ld_y, ld_y);
+      grad.for_each_run<T>(first, n, [&](int64_t row, int64_t count, const T* from) {
+        kernels::table<T>().relu_bias_grad(count, C, to + row * ld_g, ld_g, partial.data<double>() + block * C, from,
+                                           grad.ld, y.data<T>() + row * ld_y, ld_y);
+      });
     });
   });
   return {detail::deliver("relu_bias_grad", out, g), sum(partial, {0}).to(y.dtype())};

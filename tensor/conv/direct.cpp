@@ -139,6 +139,9 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
                                      .columns = panels.used_columns(panel),
                                      .relu = relu,
                                      .add = add};
+        // The next panel's weights are far away where there are many; they are fetched meanwhile.
+        const T* const end = tile.b + 2 * panel_size;
+        tile.fetch = i + 1 < s.groups * panels.count ? tile.b + panel_size : nullptr;
         for (int64_t row = 0; row < band.rows; ++row)
           for_each_piece(band.pixels, panels.max_rows, [&](int64_t begin, int64_t size) {
             tile.a = band.window + row * band.row_stride + begin * band.pixel_stride + group * s.group_in();
@@ -148,6 +151,7 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
             if (add)
               fetch_rows(tile.c, size, y.ld, tile.columns);  // far away; it is fetched while the tile is summed up
             kernel.product_tile(static_cast<int>(size), panels.vectors, tile);
+            if (tile.fetch != nullptr && (tile.fetch += s.patch() * kernel.lanes) >= end) tile.fetch = nullptr;
           });
       }
     }

@@ -217,6 +217,13 @@ TEST_CASE("relu_bias_grad lets through what ReLU does, and sums it for the bias"
           CHECK(bitwise_equal(result.grad, expected));
           check_close(result.bias, total, dtype == DType::f32 ? 1e-6 : 1e-14);
         }
+        if (shape.rank() == 4) {  // an average over the map, whose gradient is the same for all pixels
+          const Tensor average = half.slice(1, 0, 1).slice(2, 0, 1), whole = average.contiguous().broadcast_to(shape);
+          const ReluBiasGrad result = relu_bias_grad(whole, y);
+          CHECK(bitwise_equal(result.grad, relu_grad(whole.contiguous(), y)));
+          check_close(result.bias, sum(result.grad.to(DType::f64).reshape({-1, C}), {0}),
+                      dtype == DType::f32 ? 1e-6 : 1e-14);
+        }
         const Tensor own = both.clone(), own_half = own.slice(-1, 3, 3 + C);
         CHECK(bitwise_equal(relu_bias_grad(own_half, y, {own_half}).grad, expected));  // over the gradient itself
         CHECK(bitwise_equal(own_half, expected));
