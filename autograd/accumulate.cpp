@@ -7,6 +7,10 @@ namespace kindling::detail {
 
 bool owns_memory(const Tensor& x) { return x.is_unique() && x.is_contiguous(); }
 
+bool may_hold_sum(const Tensor& a, const Tensor& b) {
+  return owns_memory(a) && a.shape() == b.shape() && a.dtype() == b.dtype() && is_floating(a.dtype());
+}
+
 const Tensor* open_sum(const Variable& sum, bool create_graph) {
   const bool open = !create_graph && !anomaly_mode() && sum.defined() && owns_memory(sum.value());
   return open ? &sum.value() : nullptr;

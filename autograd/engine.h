@@ -66,6 +66,8 @@ void check_gradients(const Node& node, const Variables& gradients, const Wanted&
 /// Whether x may be changed in place: nothing else sees its memory, and no element of it is there
 /// twice.
 bool owns_memory(const Tensor& x);
+/// Whether a + b may be computed in the memory of a.
+bool may_hold_sum(const Tensor& a, const Tensor& b);
 /// The sum of what has arrived at a node, if a rule may add to it: see Step::out(). Not while rules
 /// are recorded, nor in anomaly mode, where every gradient is looked at by itself.
 const Tensor* open_sum(const Variable& sum, bool create_graph);

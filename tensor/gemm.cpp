@@ -43,13 +43,13 @@ class Gemm {
   void run() {
     const int64_t wanted = tasks_here(kTasksOfThread * num_threads());
     // Rows are cut into blocks anyway; then panels, and if there are few, rows again.
-    int64_t row_cuts = std::min(wanted, ceil_div(m_, rows_of_block()));
+    const int64_t blocks = ceil_div(m_, rows_of_block());
+    int64_t row_cuts = std::min(wanted, blocks);
     const int64_t panel_cuts = std::min(panels_.count, ceil_div(wanted, row_cuts));
     row_cuts = std::max(row_cuts, std::min(wanted / panel_cuts, m_ / kFewestRows));
     const int64_t packed_bytes = panels_.width() * k_ * kBytes;
     const bool small = packed_bytes <= kernels::l2_bytes() / kShareOfL2;
-    if (ceil_div(m_, rows_of_block()) >= kFewestBlocks ? packed_bytes <= kMostPacked : small && row_cuts > 1)
-      pack_all_panels();
+    if (blocks >= kFewestBlocks ? packed_bytes <= kMostPacked : small && row_cuts > 1) pack_all_panels();
     parallel_for(row_cuts * panel_cuts, 1, [&](int64_t task, int64_t) {
       const Range rows = part_of(m_, task % row_cuts, row_cuts);
       const Range panels = part_of(panels_.count, task / row_cuts, panel_cuts);
@@ -90,8 +90,8 @@ class Gemm {
             pack_b(b_.from(k, first_column(panel)), depth, panels_.used_columns(panel), packed_panel.data<T>());
             b = packed_panel.data<T>();
           }
-          const T* fetch = next_piece(panel, panels.end, k, block);
-          const T* const fetch_end = fetch != nullptr ? fetch + kDepth * panels_.columns : nullptr;
+          const T* const next_b = next_piece(panel, panels.end, k, block);
+          FetchAhead<T> next(next_b, next_b != nullptr ? kDepth * panels_.columns : 0);
           T* const c = c_ + rows.begin * ldc_ + first_column(panel);
           for_each_piece(size, panels_.max_rows, [&](int64_t row, int64_t count) {
             kernel_.product_tile(static_cast<int>(count), panels_.vectors,
@@ -107,8 +107,7 @@ class Gemm {
                                   .columns = panels_.used_columns(panel),
                                   .relu = false,
                                   .add = add_ || k > 0,
-                                  .fetch = fetch});
-            if (fetch != nullptr && (fetch += depth * kernel_.lanes) >= fetch_end) fetch = nullptr;
+                                  .fetch = next.take(depth * kernel_.lanes)});
           });
         }
       }

@@ -37,4 +37,22 @@ struct Panels {
   int vectors = 1, max_rows;
 };
 
+// Memory that later tiles will read, dealt out to the tiles before them, which fetch it.
+template <class T>
+class FetchAhead {
+ public:
+  FetchAhead(const T* begin, int64_t elements) : begin_(begin), elements_(elements) {}
+  // Where the next `elements` begin, or null: all have been dealt out.
+  const T* take(int64_t elements) {
+    if (taken_ >= elements_) return nullptr;
+    const T* const from = begin_ + taken_;
+    taken_ += elements;
+    return from;
+  }
+
+ private:
+  const T* begin_;
+  int64_t elements_, taken_ = 0;
+};
+
 }  // namespace kindling::detail

@@ -1,6 +1,7 @@
 #include <kindling/train/step.h>
 
 #include <kindling/nn/dropout.h>
+#include <kindling/nn/freeze.h>
 #include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/kernels/parallel.h>
 #include <kindling/tensor/storage.h>
@@ -9,10 +10,9 @@
 namespace kindling {
 namespace {
 
-Variables those_that_require_grad(const Variables& parameters) {
+Variables values_of(const std::vector<NamedParameter>& parameters) {
   Variables result;
-  for (const Variable& parameter : parameters)
-    if (parameter.requires_grad()) result.push_back(parameter);
+  for (const NamedParameter& parameter : parameters) result.push_back(parameter.value);
   return result;
 }
 
@@ -22,7 +22,7 @@ GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
     : model_(model),
       loss_(std::move(loss)),
       plan_(plan),
-      parameters_(those_that_require_grad(model.parameters())),
+      parameters_(values_of(trainable(model))),
       gradients_(std::make_unique<LaneGradients>(plan.slots, static_cast<int64_t>(parameters_.size()))),
       lanes_(static_cast<size_t>(plan.slots)) {
   check(!parameters_.empty(), "GradientStep", "no parameter requires a gradient");

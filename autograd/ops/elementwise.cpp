@@ -37,9 +37,7 @@ Variable add(const Variable& x, const Variable& y) {
 Variable add(Variable&& x, const Variable& y) {
   if (&x == &y) return add(y, y);
   const Variable a = std::move(x);
-  const bool in_place =
-      detail::owns_memory(a.value()) && a.shape() == y.shape() && a.dtype() == y.dtype() && is_floating(a.dtype());
-  if (!in_place) return add(a, y);
+  if (!detail::may_hold_sum(a.value(), y.value())) return add(a, y);
   Tensor sum = a.value();
   return record_sum(sum.add_(y.value()), a, y);
 }

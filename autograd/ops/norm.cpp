@@ -52,17 +52,16 @@ BatchNormResult batch_norm_onto(Variable&& sum, const Variable& x, const Variabl
                                 double eps, Activation activation) {
   if (&sum == &x) return batch_norm_onto(Variable(x), x, gamma, beta, eps, activation);
   const Variable a = std::move(sum);
-  const bool in_place = detail::owns_memory(a.value()) && a.shape() == x.shape() && a.dtype() == x.dtype() &&
-                        !detail::anomaly_mode();  // which looks at every value by itself
-  if (!in_place) {
+  // Anomaly mode looks at every value by itself.
+  if (detail::anomaly_mode() || !detail::may_hold_sum(a.value(), x.value())) {
     const BatchNormResult result = batch_norm(x, gamma, beta, eps, activation);
     return {a + result.values, result.stats};
   }
   const BatchNormStats stats = batch_norm_stats(x.value(), eps);
   const Tensor y =
       batch_norm_apply(x.value(), stats, gamma.value(), beta.value(), activation, {a.value(), /*add=*/true});
-  const Variable normalised =
-      record_batch_norm(y, x, gamma, beta, stats, eps, activation);  // never seen but by the sum
+  // Only the sum sees it, and asks for no value.
+  const Variable normalised = record_batch_norm(y, x, gamma, beta, stats, eps, activation);
   return {record_sum(y, a, normalised), stats};
 }
 

@@ -140,8 +140,7 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
                                      .relu = relu,
                                      .add = add};
         // The next panel's weights are far away where there are many; they are fetched meanwhile.
-        const T* const end = tile.b + 2 * panel_size;
-        tile.fetch = i + 1 < s.groups * panels.count ? tile.b + panel_size : nullptr;
+        FetchAhead<T> next(tile.b + panel_size, i + 1 < s.groups * panels.count ? panel_size : 0);
         for (int64_t row = 0; row < band.rows; ++row)
           for_each_piece(band.pixels, panels.max_rows, [&](int64_t begin, int64_t size) {
             tile.a = band.window + row * band.row_stride + begin * band.pixel_stride + group * s.group_in();
@@ -150,8 +149,8 @@ void multiply_bands(const ConvShape& s, const Panels& panels, Pixels<T> y, bool 
               fetch_rows(tile.a + size * band.pixel_stride, size, band.pixel_stride, segments.depth);
             if (add)
               fetch_rows(tile.c, size, y.ld, tile.columns);  // far away; it is fetched while the tile is summed up
+            tile.fetch = next.take(s.patch() * kernel.lanes);
             kernel.product_tile(static_cast<int>(size), panels.vectors, tile);
-            if (tile.fetch != nullptr && (tile.fetch += s.patch() * kernel.lanes) >= end) tile.fetch = nullptr;
           });
       }
     }

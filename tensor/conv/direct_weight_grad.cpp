@@ -38,30 +38,12 @@ struct Lines {
   int64_t image, first, last;
 };
 
-// Memory that the next tiles will read, to be fetched by these.
-template <class T>
-class CacheLines {
- public:
-  CacheLines(const T* begin, int64_t elements) : begin_(begin), elements_(elements) {}
-  // The next `count` lines, or null: all have been dealt out.
-  const T* take(int64_t count) {
-    if (taken_ >= elements_) return nullptr;
-    const T* const from = begin_ + taken_;
-    taken_ += count * kCacheLine<T>;
-    return from;
-  }
-
- private:
-  const T* begin_;
-  int64_t elements_, taken_ = 0;
-};
-
 // dw^T[K, O] += patches^T[K, pixels] grad[pixels, O] for some lines: rows of a tile are elements of one row of the
 // window, broadcast from the image as it lies, columns are output channels. `sums` [K, width] has whole panels of them,
 // and so has g, the gradient from the first of the lines on.
 template <class T>
 void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines& lines, Pixels<const T> g,
-               CacheLines<T> following, T* sums) {
+               FetchAhead<T> following, T* sums) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const int64_t width = panels.width(), length = s.KW * s.C, line = s.stride_h * s.W * s.C;
   for_each_patch_run(s, {0, s.patch()}, [&](const PatchRun& run) {
@@ -84,7 +66,7 @@ void add_lines(const ConvShape& s, const T* x, const Panels& panels, const Lines
                              .lines = some.last - some.first,
                              .line_a = line_a,
                              .line_b = s.OW * g.ld,
-                             .fetch = following.take((some.last - some.first) * pixels),
+                             .fetch = following.take((some.last - some.first) * pixels * kCacheLine<T>),
                              .fetch_step = kCacheLine<T>});
         });
     };
@@ -137,7 +119,7 @@ void weight_grad_by_outputs(const ConvShape& s, T* dw, bool add, Pixels<const T>
       const int64_t here = (lines.last - lines.first) * s.OW * s.O;
       const bool follows = grad.ld == s.O && i + 1 < own.end;
       const T* const end = grad.data + (lines.image * s.OH + lines.last) * s.OW * grad.ld;
-      add_lines(s, x, panels, lines, g, CacheLines<T>(end, follows ? here : 0), sums);
+      add_lines(s, x, panels, lines, g, FetchAhead<T>(end, follows ? here : 0), sums);
     }
   });
   partial.finish();

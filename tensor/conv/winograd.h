@@ -129,7 +129,7 @@ void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, co
   for (int64_t point = 0; point < tiles.points; ++point) {
     const T* const weights = filters + (panel * tiles.points + point) * size;
     const bool last = panel == panels.count - 1 && point == tiles.points - 1;
-    const T* fetch = last ? nullptr : weights + size;
+    FetchAhead<T> next(weights + size, last ? 0 : size);
     for_each_piece(count, panels.max_rows, [&](int64_t begin, int64_t rows) {
       kernel.product_tile(static_cast<int>(rows), panels.vectors,
                           {.a = v.data + point * v.plane + begin * v.depth,
@@ -144,8 +144,7 @@ void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, co
                            .columns = panels.columns,
                            .relu = false,
                            .add = false,
-                           .fetch = fetch});
-      if (fetch != nullptr && (fetch += fetched) >= weights + 2 * size) fetch = nullptr;
+                           .fetch = next.take(fetched)});
     });
   }
 }

@@ -72,6 +72,12 @@ inline __attribute__((always_inline)) void for_each_vector(int64_t channels, F f
   f(c, left);
 }
 
+/// Whether pixel (i, j) of a patch lies on the map.
+template <class T>
+inline __attribute__((always_inline)) bool on_map(const WinogradPatch<T>& p, int i, int j) {
+  return i >= p.first_row && i < p.last_row && j >= p.first_column && j < p.last_column;
+}
+
 /// The transforms of F(Tile x Tile, Taps x Taps). Elements of a transformed tile lie `plane` apart,
 /// point (i, j) at (Points i + j) * plane.
 template <class T, int Tile, int Taps>
@@ -81,18 +87,16 @@ struct Winograd {
 
   /// v = B^T d B.
   static void input(int64_t C, T* v, int64_t plane, const WinogradPatch<const T>& p) {
-    const bool on_map = p.first_row == 0 && p.first_column == 0 && p.last_row == Points && p.last_column == Points;
-    on_map ? input_as<true>(C, v, plane, p) : input_as<false>(C, v, plane, p);
+    const bool whole = on_map(p, 0, 0) && on_map(p, Points - 1, Points - 1);
+    whole ? input_as<true>(C, v, plane, p) : input_as<false>(C, v, plane, p);
   }
-  template <bool OnMap>
+  template <bool Whole>
   static void input_as(int64_t C, T* v, int64_t plane, const WinogradPatch<const T>& p) {
     for_each_vector<T>(
         C, [ =, &p ](int64_t c, int64_t n) __attribute__((always_inline)) {
           both_sides<V, Points, Points>(
               [=, &p](int i, int j) {
-                if (!OnMap && (i < p.first_row || i >= p.last_row || j < p.first_column || j >= p.last_column))
-                  return V{};
-                return load_block(p.d + i * p.row + j * p.pixel + c, n);
+                return Whole || on_map(p, i, j) ? load_block(p.d + i * p.row + j * p.pixel + c, n) : V{};
               },
               [](V(&t)[Points], const V(&in)[Points]) { multiply_out<T>(t, in); },
               [=](int i, int j, V x) { store_block(v + (Points * i + j) * plane + c, n, x); });
@@ -135,14 +139,13 @@ struct Winograd {
   static void input_grad(int64_t C, const WinogradPatch<T>& p, const T* v, int64_t plane) {
     for_each_vector<T>(
         C, [ =, &p ](int64_t c, int64_t n) __attribute__((always_inline)) {
-          both_sides<V, Points, Points>(
-              [=](int i, int j) { return load_block(v + (Points * i + j) * plane + c, n); },
-              [](V(&d)[Points], const V(&in)[Points]) { multiply_out_adjoint<T>(d, in); },
-              [=, &p](int i, int j, V x) {
-                if (i < p.first_row || i >= p.last_row || j < p.first_column || j >= p.last_column) return;
-                T* to = p.d + i * p.row + j * p.pixel + c;
-                store_block(to, n, load_block(to, n) + x);
-              });
+          both_sides<V, Points, Points>([=](int i, int j) { return load_block(v + (Points * i + j) * plane + c, n); },
+                                        [](V(&d)[Points], const V(&in)[Points]) { multiply_out_adjoint<T>(d, in); },
+                                        [=, &p](int i, int j, V x) {
+                                          if (!on_map(p, i, j)) return;
+                                          T* to = p.d + i * p.row + j * p.pixel + c;
+                                          store_block(to, n, load_block(to, n) + x);
+                                        });
         });
   }
 
