@@ -146,7 +146,7 @@ std::vector<FileAnswer> Classifier::classify_files(const std::vector<std::string
   const int64_t size = description_.preprocessing->size, count = std::ssize(files);
   const int64_t channels = description_.model.model.empty() ? 3 : channels_of(description_.model);
   // Pictures that keep their sizes are inputs of different shapes, so each is a part.
-  StepPlan plan{.micro_batch = 1, .slots = count};
+  StepPlan plan{.micro_batch = 1, .lanes = count};
   if (size > 0 && count > 1) plan = plan_for({count, size, size, channels});
   const ConstantWeights constant(shared_->packed);
   for_each_part(plan, count, [&](const BatchPart& part) { classify_part(files, part, top, answers); });

@@ -41,12 +41,15 @@ void begin_anew(const RunFolder& folder, const Note& note) {
 }
 
 /// The machine on which the run began; `now` if that is not known. On another instruction set or
-/// BLAS kernel the same program gives other bits. That is not wrong, but it is no longer the same
-/// run.
+/// BLAS kernel the same program gives other bits, and so may another version. That is not wrong,
+/// but it is no longer the same run.
 Json machine_of(const RunFolder& folder, const Json& now, const Note& note) {
   const std::string path = folder.config_path();
   if (!fs::exists(path)) return now;
   const Json config = RunFolder::read_config(folder.path());
+  if (const Json began = config.value("version", Json()); began.is_string() && began != version())
+    note("this run began with Kindling " + began.get<std::string>() + ", this is " + version() +
+         ": results may differ in their last bits");
   if (!config.contains("machine")) return now;
   const Json& machine = config["machine"];
   for (const char* key : {"isa", "blas"}) {

@@ -23,8 +23,8 @@ GradientStep::GradientStep(Module& model, Loss loss, StepPlan plan)
       loss_(std::move(loss)),
       plan_(plan),
       parameters_(values_of(trainable(model))),
-      gradients_(std::make_unique<LaneGradients>(plan.slots, static_cast<int64_t>(parameters_.size()))),
-      lanes_(static_cast<size_t>(plan.slots)) {
+      gradients_(std::make_unique<LaneGradients>(plan.lanes, static_cast<int64_t>(parameters_.size()))),
+      lanes_(static_cast<size_t>(plan.lanes)) {
   check(!parameters_.empty(), "GradientStep", "no parameter requires a gradient");
   model_.name_parts();  // a first call from several threads must not do it
   reset();
@@ -64,10 +64,10 @@ Totals GradientStep::run_parts(const Batch& batch) {
       if (lane_of(part) == lane) totals[static_cast<size_t>(lane)].add(run_part(part, batch));
     gradients_->set_done(lane);
   };
-  if (plan_.slots == 1)
+  if (plan_.lanes == 1)
     run_lane(0);  // outside parallel_for, so that the operations themselves use the threads
   else
-    parallel_for_in_order(plan_.slots, run_lane);  // which is also the order of the sum
+    parallel_for_in_order(plan_.lanes, run_lane);  // which is also the order of the sum
   gradients_->finish_batch();
   for (size_t i = 1; i < totals.size(); ++i) totals[0].add(totals[i]);
   return totals[0];

@@ -48,7 +48,7 @@ class GradientStep {
 
   Totals run_parts(const Batch& batch);
   /// The lane that a part belongs to.
-  int64_t lane_of(const BatchPart& part) const { return part.index % plan_.slots; }
+  int64_t lane_of(const BatchPart& part) const { return part.index % plan_.lanes; }
   Totals run_part(const BatchPart& part, const Batch& batch);
   void compare(int64_t lane, const Tensor& input, const Tensor& output);
 

@@ -12,7 +12,7 @@ namespace {
 
 // Lanes share out evenly over 1, 2, 4 and 8 threads, and nearly so over 3, 5 to 7; more would add up more copies of the
 // gradient for nothing.
-constexpr int64_t kSlots = 8;
+constexpr int64_t kLanes = 8;
 // Of all lanes' gradients, in bytes for each of the batch's activations: LeNet, batch 64, has 1.4 in four lanes (5.6 ms
 // a step, whole 6.3, two EPYC cores), AlexNet 3 in two lanes (865 ms, whole 823).
 constexpr double kMostGradient = 1.5;
@@ -68,31 +68,31 @@ class TrainingBuffer final : public Visitor {
   std::string path_;
 };
 
-StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t slots) {
-  return {.micro_batch = micro_batch, .slots = std::min(slots, ceil_div(batch_size, micro_batch))};
+StepPlan cut(int64_t batch_size, int64_t micro_batch, int64_t lanes) {
+  return {.micro_batch = micro_batch, .lanes = std::min(lanes, ceil_div(batch_size, micro_batch))};
 }
 
 }  // namespace
 
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch) {
   check(batch_size > 0 && micro_batch >= 0, "plan_step", "batch of ", batch_size, ", micro-batches of ", micro_batch);
-  const StepPlan whole{.micro_batch = batch_size, .slots = 1};
+  const StepPlan whole{.micro_batch = batch_size, .lanes = 1};
   const std::string buffer = TrainingBuffer(model).found;
   const bool whole_only = !buffer.empty();
   if (micro_batch > 0) {
     check(!whole_only || micro_batch >= batch_size, "plan_step", "micro-batches of ", micro_batch,
           " would change the batch statistics that ", buffer, " is computed from: leave micro_batch at 0");
-    return cut(batch_size, std::min(micro_batch, batch_size), kSlots);
+    return cut(batch_size, std::min(micro_batch, batch_size), kLanes);
   }
   if (whole_only || batch_size == 1) return whole;
 
   const int64_t activations = activation_bytes(model, sample);
   const double most_gradients = kMostGradient * static_cast<double>(batch_size * activations) /
                                 static_cast<double>(std::max<int64_t>(gradient_bytes(model), 1));
-  int64_t slots = kSlots;
-  while (static_cast<double>(slots) > most_gradients) slots /= 2;
-  if (slots < 2) return whole;
-  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, ceil_div(batch_size, slots)), slots);
+  int64_t lanes = kLanes;
+  while (static_cast<double>(lanes) > most_gradients) lanes /= 2;
+  if (lanes < 2) return whole;
+  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, ceil_div(batch_size, lanes)), lanes);
 }
 
 std::vector<BatchPart> cut_batch(const StepPlan& plan, int64_t samples) {
@@ -106,7 +106,7 @@ std::vector<BatchPart> cut_batch(const StepPlan& plan, int64_t samples) {
 
 void for_each_part(const StepPlan& plan, int64_t samples, FunctionRef<void(const BatchPart&)> f) {
   const std::vector<BatchPart> parts = cut_batch(plan, samples);
-  if (plan.slots == 1)
+  if (plan.lanes == 1)
     for (const BatchPart& part : parts) f(part);
   else
     parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t i, int64_t) { f(parts[static_cast<size_t>(i)]); });

@@ -9,26 +9,26 @@
 
 namespace kindling {
 
-/// How a batch is cut: into consecutive micro-batches of `micro_batch` samples, which `slots` lanes
-/// take in turn. A lane runs its micro-batches in order, on one thread at a time, and every
-/// operation inside is serial. With one slot the parts (usually one, the whole batch) run one
+/// How a batch is cut: into consecutive micro-batches of `micro_batch` samples, which so many
+/// `lanes` take in turn. A lane runs its micro-batches in order, on one thread at a time, and every
+/// operation inside is serial. With one lane the parts (usually one, the whole batch) run one
 /// after the other, and the operations themselves use the threads. The plan depends on the model
 /// and the batch's shape alone. So the bits do not depend on the number of threads.
 struct StepPlan {
   int64_t micro_batch = 1;
-  int64_t slots = 1;
+  int64_t lanes = 1;
 };
 
 /// Chooses the plan for batches of `batch_size` samples like `sample` (an input without the batch
 /// axis).
 ///
-/// A model with a layer in training mode that has buffers gets one slot, because batch statistics
+/// A model with a layer in training mode that has buffers gets one lane, because batch statistics
 /// need the whole batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times
-/// the bytes of the batch's activations: LeNet with 64 images gets 4, AlexNet one slot. The parts
+/// the bytes of the batch's activations: LeNet with 64 images gets 4, AlexNet one lane. The parts
 /// are as large as the number of lanes and a bound on their memory allow.
 ///
 /// `micro_batch` > 0 fixes the size of a part. Throws ShapeError if that would cut the batch of a
-/// model that gets one slot for its buffers.
+/// model that gets one lane for its buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 
 /// The samples [begin, end) of a batch.
@@ -42,7 +42,7 @@ struct BatchPart {
 
 /// The parts of a batch of so many samples, in order.
 std::vector<BatchPart> cut_batch(const StepPlan& plan, int64_t samples);
-/// Calls f(part) for each part, on all threads. With one slot it is called outside of parallel_for,
+/// Calls f(part) for each part, on all threads. With one lane it is called outside of parallel_for,
 /// so that the operations use the threads.
 void for_each_part(const StepPlan& plan, int64_t samples, FunctionRef<void(const BatchPart& part)> f);
 

@@ -373,18 +373,21 @@ TEST_CASE("a run cannot go on with other data or another batch size") {
   CHECK_THROWS_AS(trainer.fit(quarters(77, 1), nullptr, {.run = run, .resume = true}), FileError);
 }
 
-TEST_CASE("resuming on another instruction set or BLAS is told") {
+TEST_CASE("resuming on another instruction set or BLAS, or with another version, is told") {
   const TemporaryFolder folder;
   const Problem problem;
   const std::string run = folder / "run";
   problem.run({.run = run});
   json config = RunFolder::read_config(run);
   config["machine"]["isa"] = "abacus";
+  config["version"] = "0.0.1";
   write_file(run + "/config.json", config.dump());
   AfterStep listener([](int64_t) {});
   problem.run({.run = run, .resume = true, .listener = &listener});
-  REQUIRE(listener.notes.size() == 1);
-  CHECK(listener.notes[0] == "this run began with isa abacus, here it is " +
+  REQUIRE(listener.notes.size() == 2);
+  CHECK(listener.notes[0] == std::string("this run began with Kindling 0.0.1, this is ") + version() +
+                                 ": results may differ in their last bits");
+  CHECK(listener.notes[1] == "this run began with isa abacus, here it is " +
                                  describe_machine()["isa"].get<std::string>() +
                                  ": results will differ in their last bits");
 }

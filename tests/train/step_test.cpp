@@ -83,7 +83,7 @@ TEST_CASE("every way of cutting a batch gives the gradient of the whole") {
   for (const Loss& loss : {classification(), weighted}) {
     const std::vector<Tensor> expected = reference_gradients(net, loss, data);
     for (const StepPlan plan : {StepPlan{13, 1}, StepPlan{1, 8}, StepPlan{3, 2}, StepPlan{4, 4}, StepPlan{2, 8}}) {
-      INFO("micro-batches of " << plan.micro_batch << " in " << plan.slots << " slots");
+      INFO("micro-batches of " << plan.micro_batch << " in " << plan.lanes << " lanes");
       CHECK(worst_distance(step_gradients(net, loss, plan, data), expected) < kRounding);
     }
   }
@@ -95,7 +95,7 @@ TEST_CASE("accumulated batches give the gradient of all their samples") {
   const Data data = make_data(11);
   for (const Loss& loss : {classification(), classification({.class_weights = {1, 2, 3, 4}})}) {
     const std::vector<Tensor> expected = reference_gradients(net, loss, data);
-    GradientStep step(net, loss, {.micro_batch = 2, .slots = 2});
+    GradientStep step(net, loss, {.micro_batch = 2, .lanes = 2});
     Totals totals;
     for (const auto& [begin, end] : {std::pair(0, 4), std::pair(4, 8), std::pair(8, 11)})
       totals.add(step.add(data.input.slice(0, begin, end), data.target.slice(0, begin, end), 0));
@@ -114,7 +114,7 @@ TEST_CASE("any number of threads gives the same bits") {
       const ThreadsGuard guard(threads);
       Sequential net = small_net(1, batch_norm);
       const StepPlan plan = plan_step(net, data.input.select(0, 0), 29);
-      CHECK(plan.slots == (batch_norm ? 1 : 8));
+      CHECK(plan.lanes == (batch_norm ? 1 : 8));
       const std::vector<Tensor> result = step_gradients(net, classification(), plan, data);
       if (threads == 1) expected = result;
       CHECK(same_bits(result, expected));
@@ -141,7 +141,7 @@ TEST_CASE("a batch that fails is forgotten, with those before it") {
   Sequential net = small_net(1, false, /*dropout=*/0);
   Data data = make_data(12, DType::f32), bad = make_data(12, DType::f32);
   bad.target.at<int64_t>({11}) = 99;
-  const StepPlan plan{.micro_batch = 3, .slots = 2};
+  const StepPlan plan{.micro_batch = 3, .lanes = 2};
   const std::vector<Tensor> expected = step_gradients(net, classification(), plan, data);
   GradientStep step(net, classification(), plan);
   CHECK_THROWS_AS(step.add(bad.input, bad.target, 5), ShapeError);
@@ -155,7 +155,7 @@ TEST_CASE("frozen parameters get no gradient") {
   for (auto& [name, parameter] : net.named_parameters())
     if (name.starts_with("conv1")) parameter.set_requires_grad(false);
   const Data data = make_data(4, DType::f32);
-  GradientStep step(net, classification(), {.micro_batch = 1, .slots = 4});
+  GradientStep step(net, classification(), {.micro_batch = 1, .lanes = 4});
   step.add(data.input, data.target, 0);
   step.finish();
   for (auto& [name, parameter] : net.named_parameters())
@@ -170,7 +170,7 @@ TEST_CASE("mistakes in losses are named") {
   Sequential net = small_net(1);
   const Data data = make_data(4, DType::f32);
   const Loss vector = [](const Variable& output, const Tensor&) { return output; };
-  CHECK_THROWS_MATCHES(GradientStep(net, vector, {.micro_batch = 2, .slots = 2}).add(data.input, data.target, 0),
+  CHECK_THROWS_MATCHES(GradientStep(net, vector, {.micro_batch = 2, .lanes = 2}).add(data.input, data.target, 0),
                        ShapeError, Catch::Message("GradientStep: the loss must be one number, got shape [2, 4]"));
   const Loss weightless([](const Variable& y, const Tensor&) { return sum(y); }, [](const Tensor&) { return 0.0; });
   CHECK_THROWS_MATCHES(GradientStep(net, weightless, {}).add(data.input, data.target, 0), ShapeError,
@@ -182,7 +182,7 @@ TEST_CASE("mistakes in losses are named") {
 TEST_CASE("the first NaN or Inf is traced to its layer") {
   Sequential net = small_net(1);
   Data data = make_data(6, DType::f32);
-  GradientStep step(net, classification(), {.micro_batch = 1, .slots = 2});
+  GradientStep step(net, classification(), {.micro_batch = 1, .lanes = 2});
   CHECK_NOTHROW(step.find_nonfinite(data.input, data.target, 0));
   for (auto& [name, parameter] : net.named_parameters())
     if (name == "conv2/bias") parameter.value().fill_(INFINITY);
