@@ -41,6 +41,11 @@ template <class T>
 inline __attribute__((always_inline)) typename Simd<T>::vector load(const T* p) {
   return *reinterpret_cast<const typename Simd<T>::unaligned*>(p);
 }
+/// The same where p is a multiple of a vector's size: then SSE2 multiplies by what is in memory.
+template <class T>
+inline __attribute__((always_inline)) typename Simd<T>::vector load_aligned(const T* p) {
+  return *reinterpret_cast<const typename Simd<T>::vector*>(p);
+}
 template <class T>
 inline __attribute__((always_inline)) void store(T* p, typename Simd<T>::vector v) {
   *reinterpret_cast<typename Simd<T>::unaligned*>(p) = v;

@@ -20,7 +20,8 @@ struct ProductTile {
   const int64_t* segments;  ///< offsets, `segment_count` of them
   int64_t segment_count;
   int64_t depth;
-  const T* b;     ///< packed: for each segment and k, one row of the tile's columns
+  /// Packed: for each segment and k, one row of the tile's columns. Aligned as a vector.
+  const T* b;
   const T* bias;  ///< added to every row, one per column; or null
   T* c;           ///< row r, column j: c[r * ldc + j]
   int64_t ldc;
@@ -59,8 +60,10 @@ namespace {  // a copy of its own for each instruction set: see table.inc
 /// 16. That gives 24 or more accumulators, else 12.
 #if KINDLING_VECTOR_BYTES == 64
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
-#else
+#elif KINDLING_VECTOR_BYTES == 32
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 12, 6, 4, 0};
+#else
+constexpr int kTileRows[kMaxTileVectors + 1] = {0, 12, 6, 4, 3};
 #endif
 
 // to[r, j] = [to[r, j] +] c[r, j].
@@ -170,7 +173,7 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
       __builtin_prefetch(fetch);
       V row[Vectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
+      for (int v = 0; v < Vectors; ++v) row[v] = load_aligned(b + v * L);
 #pragma GCC unroll 32
       for (int r = 0; r < Rows; ++r) {
         const V pixel = broadcast(a[r]);
