@@ -87,7 +87,7 @@ class Gemm {
           const int64_t depth = std::min(kDepth, block.end - k);
           const T* b = packed_panel_at(panel, k);
           if (b == nullptr) {
-            pack_b(b_.from(k, first_column(panel)), depth, panels_.used_columns(panel), packed_panel.data<T>());
+            pack_panel(panels_, panel, b_.from(k, first_column(panel)), depth, packed_panel.data<T>());
             b = packed_panel.data<T>();
           }
           const T* const next_b = next_piece(panel, panels.end, k, block);
@@ -134,8 +134,8 @@ class Gemm {
     const int64_t pieces = ceil_div(k_, kDepth);
     parallel_for(panels_.count * pieces, 1, [&](int64_t i, int64_t) {
       const int64_t panel = i / pieces, k = i % pieces * kDepth;
-      pack_b(b_.from(k, first_column(panel)), std::min(kDepth, k_ - k), panels_.used_columns(panel),
-             all_panels_.data<T>() + (panel * k_ + k) * panels_.columns);
+      pack_panel(panels_, panel, b_.from(k, first_column(panel)), std::min(kDepth, k_ - k),
+                 all_panels_.data<T>() + (panel * k_ + k) * panels_.columns);
     });
   }
   // Where the panel is packed from k on, if all are; else null.
@@ -154,15 +154,6 @@ class Gemm {
       kernel_.transpose_rows(depth, rows, to, ld, a.data, a.ld);
     else
       kernel_.copy_rows(rows, depth, to, ld, a.data, a.ld);
-  }
-
-  void pack_b(const Matrix<T>& b, int64_t depth, int64_t used, T* to) const {
-    const int64_t ld = panels_.columns;
-    if (b.transposed)
-      kernel_.transpose_rows(used, depth, to, ld, b.data, b.ld);
-    else
-      kernel_.copy_rows(depth, used, to, ld, b.data, b.ld);
-    for (int64_t k = 0; used < ld && k < depth; ++k) std::fill(to + k * ld + used, to + (k + 1) * ld, T(0));
   }
 
   static constexpr int64_t kBytes = sizeof(T), kDepth = kDepthBytes / kBytes, kBlockDepth = kBlockDepthBytes / kBytes,

@@ -14,6 +14,7 @@
 namespace kindling {
 namespace {
 
+using detail::Matrix;
 using detail::Panels;
 
 // With more samples there are multiply-adds enough to pay for packing the weights too.
@@ -26,36 +27,17 @@ constexpr int64_t kDepth = 512;
 constexpr int64_t kPackedElements = 48 << 10;
 // Rows of weights often lie a power of two apart, in few sets of L1; these many have room there.
 constexpr int64_t kMaxTileRows = 8;
+// Rows that a thread packs at least.
+constexpr int64_t kPackedRows = 256;
 
-// Room for panels of so many rows, [panel][row][columns]; columns that are left over in the last one are zeros.
+// Rows and columns of b as panels: [panel][row][column].
 template <class T>
-Tensor empty_panels(const Panels& panels, int64_t rows) {
+Tensor pack(const Panels& panels, const Matrix<T>& b, int64_t rows) {
   Tensor packed = Tensor::empty({panels.count, rows, panels.columns}, dtype_of<T>());
-  const int64_t last = panels.count - 1;
-  if (panels.used_columns(last) < panels.columns) packed.select(0, last).fill_(0);
-  return packed;
-}
-
-// Rows [N, n] of `from`, as panels [panel][N][columns].
-template <class T>
-Tensor pack(const Panels& panels, int64_t N, const T* from, int64_t n) {
-  Tensor packed = empty_panels<T>(panels, N);
-  for (int64_t panel = 0; panel < panels.count; ++panel)
-    kernels::table<T>().copy_rows(N, panels.used_columns(panel), packed.data<T>() + panel * N * panels.columns,
-                                  panels.columns, from + panel * panels.columns, n);
-  return packed;
-}
-
-// Columns of `from` [N, n] as panels of samples: [panel][n][columns].
-template <class T>
-Tensor pack_transposed(const Panels& panels, int64_t N, const T* from, int64_t n) {
-  Tensor packed = empty_panels<T>(panels, n);
-  parallel_for(n, 256, [&](int64_t begin, int64_t end) {
-    for (int64_t sample = 0; sample < N; ++sample) {
-      const int64_t panel = sample / panels.columns, column = sample % panels.columns;
-      T* to = packed.data<T>() + panel * n * panels.columns + column;
-      for (int64_t k = begin; k < end; ++k) to[k * panels.columns] = from[sample * n + k];
-    }
+  parallel_for(rows, kPackedRows, [&](int64_t begin, int64_t end) {
+    for (int64_t panel = 0; panel < panels.count; ++panel)
+      detail::pack_panel(panels, panel, b.from(begin, panel * panels.columns), end - begin,
+                         packed.data<T>() + (panel * rows + begin) * panels.columns);
   });
   return packed;
 }
@@ -65,7 +47,7 @@ template <class T>
 void multiply(int64_t N, int64_t I, int64_t O, T* y, const T* x, const T* w, const T* bias) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, N);
-  const Tensor packed = pack_transposed(panels, N, x, I);
+  const Tensor packed = pack<T>(panels, {x, I, /*transposed=*/true}, I);
   const int64_t width = panels.width(), start = 0;
   const int64_t tile_rows = std::min<int64_t>(panels.max_rows, kMaxTileRows);
   parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
@@ -88,9 +70,9 @@ void multiply(int64_t N, int64_t I, int64_t O, T* y, const T* x, const T* w, con
                                .relu = false,
                                .add = k > 0});
       });
-    for (int64_t n = 0; n < N; ++n)
-      for (int64_t o = begin; o < end; ++o)
-        y[n * O + o] = yt[(o - begin) * width + n] + (bias != nullptr ? bias[o] : T(0));
+    kernel.transpose_rows(end - begin, N, y + begin, O, yt, width);
+    for (int64_t n = 0; bias != nullptr && n < N; ++n)
+      for (int64_t o = begin; o < end; ++o) y[n * O + o] += bias[o];
   });
 }
 
@@ -100,7 +82,7 @@ template <class T>
 void multiply_transposed(int64_t N, int64_t I, int64_t O, T* dw, bool add, const T* grad, const T* x) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, I);
-  const Tensor packed = pack(panels, N, x, I);
+  const Tensor packed = pack<T>(panels, {x, I}, N);
   parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
     Tensor buffer = Tensor::empty({N, end - begin}, dtype_of<T>());
     kernel.copy_rows(N, end - begin, buffer.data<T>(), end - begin, grad + begin, O);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <kindling/tensor/gemm.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/kernels/tasks.h>
 
@@ -36,6 +37,19 @@ struct Panels {
   int64_t channels, columns, count;
   int vectors = 1, max_rows;
 };
+
+// Copies `rows` rows of b, from the first column of a panel on, for product_tile: to[row, column], with zeros in
+// columns that the panel does not use.
+template <class T>
+void pack_panel(const Panels& panels, int64_t panel, const Matrix<T>& b, int64_t rows, T* to) {
+  const kernels::Table<T>& kernel = kernels::table<T>();
+  const int64_t used = panels.used_columns(panel), ld = panels.columns;
+  if (b.transposed)
+    kernel.transpose_rows(used, rows, to, ld, b.data, b.ld);
+  else
+    kernel.copy_rows(rows, used, to, ld, b.data, b.ld);
+  for (int64_t row = 0; used < ld && row < rows; ++row) std::fill(to + row * ld + used, to + (row + 1) * ld, T(0));
+}
 
 // Memory that later tiles will read, dealt out to the tiles before them, which fetch it.
 template <class T>

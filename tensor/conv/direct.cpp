@@ -22,16 +22,16 @@ struct Bands {
   Bands(const ConvShape& s, int64_t element_bytes) : pointwise(s.is_pointwise()) {
     images = pointwise ? 1 : s.N;
     length = pointwise ? s.N * s.OH * s.OW : s.OH;
+    if (images == 0) return;
     const int64_t bytes = pointwise ? s.C * element_bytes : s.stride_h * (s.W + 2 * s.pad_w) * s.C * element_bytes;
-    const int64_t most = std::max<int64_t>(length, 1);
-    per_image =
-        std::max(std::clamp<int64_t>(ceil_div(length * bytes, kBandBytes), 1, most), pieces_of_task(images, most));
+    const int64_t wanted = std::max(ceil_div(length * bytes, kBandBytes), pieces_of_task(images, length));
+    per_image = std::min(ceil_div(tasks_for_all(images * wanted), images), length);
   }
   int64_t count() const { return images * per_image; }
   Range rows(int64_t band) const { return part_of(length, band % per_image, per_image); }
 
   bool pointwise;
-  int64_t images, length, per_image;
+  int64_t images, length, per_image = 1;
 };
 
 // A band as the micro-kernels see it: `rows` x `pixels` output pixels, whose windows start `row_stride` and
@@ -82,23 +82,17 @@ struct Segments {
   std::vector<int64_t> offsets;
 };
 
-// Weights in the order in which product_tile reads them: [group][panel][tap and input channel][column], short panels
-// filled up with zeros. `element(group, tap, k, column)` is the weight.
-template <class T, class Element>
-Tensor pack(const ConvShape& s, const Panels& panels, Element element) {
+// Weights in the order in which product_tile reads them: [group][panel][tap and input channel][column].
+// `matrix(group, tap)` has a row for each input channel and a column for each output channel.
+template <class T, class OfGroupAndTap>
+Tensor pack(const ConvShape& s, const Panels& panels, OfGroupAndTap matrix) {
   const int64_t taps = s.KH * s.KW, depth = s.group_in();
-  Tensor packed = Tensor::empty({s.groups, panels.count, taps * depth, panels.columns}, dtype_of<T>());
-  T* to = packed.data<T>();
-  parallel_for(s.groups * panels.count, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t group = i / panels.count, panel = i % panels.count, used = panels.used_columns(panel);
-      T* row = to + i * taps * depth * panels.columns;
-      for (int64_t tap = 0; tap < taps; ++tap)
-        for (int64_t k = 0; k < depth; ++k, row += panels.columns) {
-          for (int64_t j = 0; j < used; ++j) row[j] = element(group, tap, k, panel * panels.columns + j);
-          std::fill_n(row + used, panels.columns - used, T(0));
-        }
-    }
+  Tensor packed = Tensor::empty({s.groups, panels.count, taps, depth, panels.columns}, dtype_of<T>());
+  parallel_for(s.groups * panels.count, 1, [&](int64_t i, int64_t) {
+    const int64_t group = i / panels.count, panel = i % panels.count;
+    for (int64_t tap = 0; tap < taps; ++tap)
+      pack_panel(panels, panel, matrix(group, tap).from(0, panel * panels.columns), depth,
+                 packed.data<T>() + (i * taps + tap) * depth * panels.columns);
   });
   return packed;
 }
@@ -166,8 +160,8 @@ void direct_conv2d(const ConvShape& s, Pixels<T> y, const T* x, const Tensor& we
   const Panels panels(kernels::table<T>(), s.group_out());
   const Tensor packed = ConstantWeights::packed(weight, {WeightPacking::Product::output, s.groups}, [&] {
     const T* w = weight.data<T>();
-    return pack<T>(s, panels, [&](int64_t group, int64_t tap, int64_t k, int64_t column) {
-      return w[(group * s.group_out() + column) * s.patch() + tap * s.group_in() + k];
+    return pack<T>(s, panels, [&](int64_t group, int64_t tap) -> Matrix<T> {
+      return {w + group * s.group_out() * s.patch() + tap * s.group_in(), s.patch(), /*transposed=*/true};
     });
   });
   multiply_bands<T>(s, panels, y, /*add=*/false, {x, s.C}, packed,
@@ -217,8 +211,8 @@ void direct_input_grad(const ConvShape& s, T* dx, bool add, Pixels<const T> grad
   const Tensor packed = ConstantWeights::packed(weight, {WeightPacking::Product::turned, s.groups}, [&] {
     const T* w = weight.data<T>();
     const int64_t last_tap = s.KH * s.KW - 1;
-    return pack<T>(turned, panels, [&](int64_t group, int64_t tap, int64_t k, int64_t column) {
-      return w[(group * s.group_out() + k) * s.patch() + (last_tap - tap) * s.group_in() + column];
+    return pack<T>(turned, panels, [&](int64_t group, int64_t tap) -> Matrix<T> {
+      return {w + group * s.group_out() * s.patch() + (last_tap - tap) * s.group_in(), s.patch()};
     });
   });
   multiply_bands<T>(turned, panels, {dx, turned.O}, add, grad, packed, Tensor(), /*relu=*/false);
