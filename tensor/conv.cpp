@@ -118,19 +118,19 @@ Tensor convolve(const Tensor& x_any, const Tensor& w_any, const Tensor& bias_any
   const ConvShape s = detail::conv_shape("conv2d", x_any.shape(), w_any.shape(), options);
   detail::check_conv_operands("conv2d", s, x_any, w_any, bias_any);
   detail::check_out("conv2d", out, output_shape(s), x_any.dtype(), detail::Layout::rows);
-  const Tensor x = x_any.contiguous(), w = w_any.contiguous(),
-               bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
+  const Tensor x = x_any.contiguous(), bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
+  const detail::ContiguousWeight w(w_any);
   const bool direct = detail::convolves_on_image();
   Tensor y = detail::target(direct && !out.adds() ? out : Out(), output_shape(s), x.dtype());
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
     T* to = y.data<T>();
-    const T* add = bias.defined() ? bias.data<T>() : nullptr;
-    if (direct) return detail::direct_conv2d<T>(s, {to, row_stride(y)}, x.data<T>(), w, add, with_relu);
+    const T* bias_data = bias.defined() ? bias.data<T>() : nullptr;
+    if (direct) return detail::direct_conv2d<T>(s, {to, row_stride(y)}, x.data<T>(), *w, bias_data, with_relu);
     if (conv_algorithm() == ConvAlgorithm::im2col)
-      return detail::im2col_conv2d<T>(s, to, x.data<T>(), w.data<T>(), add);
+      return detail::im2col_conv2d<T>(s, to, x.data<T>(), (*w).data<T>(), bias_data);
     y.copy_(bias.defined() ? bias : Tensor::scalar(0, x.dtype()));
-    for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, to, x.data<T>(), w.data<T>()); });
+    for_each_image(s, [&](int64_t n) { kernels::naive_conv2d(s, n, to, x.data<T>(), (*w).data<T>()); });
   });
   return detail::deliver("conv2d", out, with_relu && !direct ? relu(y) : y);
 }
@@ -240,18 +240,19 @@ Tensor reference_weight_grad(const ConvShape& s, const Tensor& grad_any, const T
 
 }  // namespace
 
-Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options,
-                         const Out& out) {
+Tensor conv2d_input_grad(const Tensor& grad_any, const Tensor& w_any, const Shape& x_shape,
+                         const Conv2dOptions& options, const Out& out) {
   const char* const op = "conv2d_input_grad";
-  const ConvShape s = grad_shape(op, grad_any, w, x_shape, w.shape(), options);
+  const ConvShape s = grad_shape(op, grad_any, w_any, x_shape, w_any.shape(), options);
   detail::check_out(op, out, x_shape, grad_any.dtype(), detail::Layout::contiguous);
   if (!detail::convolves_on_image() || !detail::has_direct_input_grad(s))
-    return detail::deliver(op, out, reference_input_grad(s, grad_any, w, x_shape));
+    return detail::deliver(op, out, reference_input_grad(s, grad_any, w_any, x_shape));
   const Tensor grad = with_rows(grad_any);
+  const detail::ContiguousWeight w(w_any);
   Tensor dx = detail::target(out, x_shape, grad.dtype());
   visit_floating(op, grad.dtype(), [&](auto t) {
     using T = decltype(t);
-    detail::direct_input_grad<T>(s, dx.data<T>(), out.adds(), {grad.data<T>(), row_stride(grad)}, w.contiguous());
+    detail::direct_input_grad<T>(s, dx.data<T>(), out.adds(), {grad.data<T>(), row_stride(grad)}, *w);
   });
   return detail::deliver(op, out, dx);
 }

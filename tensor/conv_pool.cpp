@@ -44,16 +44,14 @@ MaxPool2dResult conv2d_max_pool2d(const Tensor& x_any, const Tensor& w_any, cons
   detail::check_conv_operands("conv2d", s, x_any, w_any, bias_any);
   const PoolGeometry g("max_pool2d", {s.N, s.OH, s.OW, s.O}, options.pool);
   detail::check_max_pool("max_pool2d", g);
-  const Tensor x = x_any.contiguous(), w = w_any.contiguous();
-  const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
-  std::optional<ConstantWeights> constant;  // one packing for all bands
-  if (!ConstantWeights::in_force()) constant.emplace();
+  const Tensor x = x_any.contiguous(), bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
+  const detail::ContiguousWeight w(w_any);
   MaxPool2dResult result{Tensor::empty(g.y, x.dtype()), Tensor::empty(g.y, DType::u8)};
   visit_floating("conv2d", x.dtype(), [&](auto t) {
     using T = decltype(t);
     const auto convolve = [&](int64_t n, int64_t first, int64_t last, T* to) {
       const BandShape band(s, first, last);
-      detail::direct_conv2d<T>(band.shape, {to, s.O}, x.data<T>() + (n * s.H + band.first_row) * s.W * s.C, w,
+      detail::direct_conv2d<T>(band.shape, {to, s.O}, x.data<T>() + (n * s.H + band.first_row) * s.W * s.C, *w,
                                bias.defined() ? bias.data<T>() : nullptr, options.relu);
     };
     detail::max_pool_by_bands<T>(g, result.values.data<T>(), result.argmax.data<uint8_t>(), convolve);

@@ -3,7 +3,8 @@
 // each as wide as a micro-kernel's tile, is packed and meets all of these rows, piece of k after piece: so the panel's
 // part of c stays near too, and comes from far away once for a block. Rows are packed as they are, but close together:
 // in a matrix whose rows are a power of two apart they would fall into few sets of the caches. What is used once is not
-// packed. Panels that three blocks of rows or more meet are packed once for all, unless together they are very large.
+// packed. Panels that three blocks of rows or more meet are packed once for all, unless together they are very large;
+// so are panels that fit into half of L2, if several tasks meet them.
 #include <kindling/tensor/gemm.h>
 
 #include <algorithm>
@@ -17,18 +18,21 @@ namespace kindling::detail {
 namespace {
 
 // Of k, what a tile sums up before it is stored, and what a block of a holds, a multiple of it. The first decides the
-// bits, the second, like everything below, only the speed.
+// bits, the second, like everything below, only the speed. A tile's rows of a stay in L1 (6 KiB), its panel in L2 (64
+// KiB with AVX-512). (Other depths made no difference on a Zen 5.)
 constexpr int64_t kDepthBytes = 1024, kBlockDepthBytes = 4 * kDepthBytes;
-// Share of L2 that a block of a takes; the rest is for b, c and what they bring with them.
+// A block of a takes L2 divided by this; the rest is for b, c and what they bring with them.
 constexpr int64_t kShareOfL2 = 2;
-// With fewer rows, packing b costs as much as multiplying it.
+// With so many rows, packing a panel takes about a quarter of the time that multiplying it takes (a tenth with 126
+// rows); with fewer, more.
 constexpr int64_t kFewestRows = 48;
-// Of rows, from which on panels are packed once for all. (1024^3 on two cores of a Zen 5, whose blocks have 126 rows:
-// 0.70 of peak when every block packs them, 0.85 when they are packed once. 384^3, with two blocks: 0.46 and 0.36.)
+// Blocks of rows from which on panels are packed once for all. (1024^3 on two cores of a Zen 5, whose blocks have 126
+// rows: 0.70 of peak when every block packs them, 0.85 when they are packed once. 384^3, with two blocks: 0.46 and
+// 0.36.)
 constexpr int64_t kFewestBlocks = 3;
-// Bytes of all packed panels, of each product that is computed at the time.
+// The most bytes of packed panels. Each product that is computed at the time may take so many. (4096 x 4096 floats.)
 constexpr int64_t kMostPacked = int64_t{64} << 20;
-// Tasks for each thread, so that no thread waits long for the last ones.
+// Tasks for each thread, so that no thread waits long for the last ones. Not tuned.
 constexpr int64_t kTasksOfThread = 4;
 // Between packed rows of a, so that those of a tile lie in different sets of L1.
 constexpr int64_t kGapBytes = 64;
@@ -49,7 +53,8 @@ class Gemm {
     row_cuts = std::max(row_cuts, std::min(wanted / panel_cuts, m_ / kFewestRows));
     const int64_t packed_bytes = panels_.width() * k_ * kBytes;
     const bool small = packed_bytes <= kernels::l2_bytes() / kShareOfL2;
-    if (blocks >= kFewestBlocks ? packed_bytes <= kMostPacked : small && row_cuts > 1) pack_all_panels();
+    if (blocks >= kFewestBlocks ? packed_bytes <= kMostPacked : small && row_cuts > 1)
+      all_panels_ = pack_panels(panels_, b_, k_);
     parallel_for(row_cuts * panel_cuts, 1, [&](int64_t task, int64_t) {
       const Range rows = part_of(m_, task % row_cuts, row_cuts);
       const Range panels = part_of(panels_.count, task / row_cuts, panel_cuts);
@@ -70,6 +75,7 @@ class Gemm {
   void run_block(const Range& block_rows, const Range& panels) const {
     const Range rows = rows_of(block_rows, panels.end - 1);
     if (rows.size() == 0) return;
+    // Rows a multiple of a page apart would all fall into one set of L1.
     const bool in_place = !a_.transposed && panels.size() == 1 && a_.ld * kBytes % kPage != 0;
     Tensor packed_rows, packed_panel;
     if (!in_place) packed_rows = Tensor::empty({rows.size() * packed_ld()}, dtype_of<T>());
@@ -129,15 +135,6 @@ class Gemm {
     });
   }
 
-  void pack_all_panels() {
-    all_panels_ = Tensor::empty({panels_.count, k_, panels_.columns}, dtype_of<T>());
-    const int64_t pieces = ceil_div(k_, kDepth);
-    parallel_for(panels_.count * pieces, 1, [&](int64_t i, int64_t) {
-      const int64_t panel = i / pieces, k = i % pieces * kDepth;
-      pack_panel(panels_, panel, b_.from(k, first_column(panel)), std::min(kDepth, k_ - k),
-                 all_panels_.data<T>() + (panel * k_ + k) * panels_.columns);
-    });
-  }
   // Where the panel is packed from k on, if all are; else null.
   const T* packed_panel_at(int64_t panel, int64_t k) const {
     return all_panels_.defined() ? all_panels_.data<T>() + (panel * k_ + k) * panels_.columns : nullptr;
@@ -183,7 +180,8 @@ void gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& 
 
 template <class T>
 void symmetric_gemm(int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add) {
-  if (n > 0 && k > 0) Gemm<T>(n, n, k, a, b, c, ldc, add, /*symmetric=*/true).run();
+  if (k == 0) return gemm(n, n, k, a, b, c, ldc, add);
+  if (n > 0) Gemm<T>(n, n, k, a, b, c, ldc, add, /*symmetric=*/true).run();
 }
 
 template void symmetric_gemm(int64_t, int64_t, const Matrix<float>&, const Matrix<float>&, float*, int64_t, bool);

@@ -1,7 +1,7 @@
 // A fully connected layer has as many weights as multiply-adds a sample, so with the samples of a batch it is the
-// weights' way through memory that counts. A general GEMM packs both operands, and sets or scales its result before it
-// adds to it; here only the samples are packed, and the weights, or their gradient, go through the tiles of
-// kernels/tile.h as they lie, once. (For the input's gradient GEMM is as good: its sum runs across the weights' rows.)
+// weights' way through memory that counts. A general GEMM copies the weights into panels before it multiplies; here
+// only the samples are packed, and the weights, or their gradient, go through the tiles of kernels/tile.h as they lie,
+// once. (For the input's gradient GEMM is as good: its sum runs across the weights' rows.)
 #include <kindling/tensor/linear.h>
 
 #include <algorithm>
@@ -14,40 +14,27 @@
 namespace kindling {
 namespace {
 
-using detail::Matrix;
 using detail::Panels;
 
-// With more samples there are multiply-adds enough to pay for packing the weights too.
+// With more samples there are multiply-adds enough to pay for packing the weights too. (Not tuned: at 128 samples,
+// packing would be a tenth of the work.)
 constexpr int64_t kMostSamples = 128;
-// Rows of weights, or of their gradient, that a task works on.
+// Rows of weights, or of their gradient, that a task works on: whole tiles of 8, 6 and 4 rows. Not tuned.
 constexpr int64_t kBlockRows = 48;
-// Elements that a tile of the product sums over before it is stored: its operands stay in L1.
+// Elements that a tile of the product sums over before it is stored: its rows of weights (16 KiB of floats) stay in L1
+// for all panels, and the panels in L2.
 constexpr int64_t kDepth = 512;
 // Elements of packed samples that stay in L2 while rows of the gradient go by.
 constexpr int64_t kPackedElements = 48 << 10;
 // Rows of weights often lie a power of two apart, in few sets of L1; these many have room there.
 constexpr int64_t kMaxTileRows = 8;
-// Rows that a thread packs at least.
-constexpr int64_t kPackedRows = 256;
-
-// Rows and columns of b as panels: [panel][row][column].
-template <class T>
-Tensor pack(const Panels& panels, const Matrix<T>& b, int64_t rows) {
-  Tensor packed = Tensor::empty({panels.count, rows, panels.columns}, dtype_of<T>());
-  parallel_for(rows, kPackedRows, [&](int64_t begin, int64_t end) {
-    for (int64_t panel = 0; panel < panels.count; ++panel)
-      detail::pack_panel(panels, panel, b.from(begin, panel * panels.columns), end - begin,
-                         packed.data<T>() + (panel * rows + begin) * panels.columns);
-  });
-  return packed;
-}
 
 // y^T = w x^T: rows of a tile are outputs, columns samples.
 template <class T>
 void multiply(int64_t N, int64_t I, int64_t O, T* y, const T* x, const T* w, const T* bias) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, N);
-  const Tensor packed = pack<T>(panels, {x, I, /*transposed=*/true}, I);
+  const Tensor packed = detail::pack_panels<T>(panels, {x, I, /*transposed=*/true}, I);
   const int64_t width = panels.width(), start = 0;
   const int64_t tile_rows = std::min<int64_t>(panels.max_rows, kMaxTileRows);
   parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
@@ -82,7 +69,7 @@ template <class T>
 void multiply_transposed(int64_t N, int64_t I, int64_t O, T* dw, bool add, const T* grad, const T* x) {
   const kernels::Table<T>& kernel = kernels::table<T>();
   const Panels panels(kernel, I);
-  const Tensor packed = pack<T>(panels, {x, I}, N);
+  const Tensor packed = detail::pack_panels<T>(panels, {x, I}, N);
   parallel_for(O, kBlockRows, [&](int64_t begin, int64_t end) {
     Tensor buffer = Tensor::empty({N, end - begin}, dtype_of<T>());
     kernel.copy_rows(N, end - begin, buffer.data<T>(), end - begin, grad + begin, O);

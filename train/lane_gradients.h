@@ -11,7 +11,7 @@ namespace kindling {
 
 /// Sums the gradients of lanes that run on several threads: those of lane 0, plus those of lane 1,
 /// and so on. The order is fixed, and so are the bits. But a lane is added as soon as its turn has
-/// come, while others still run. So a lane that begins mostly finds the memory of one before it. If
+/// come, while others still run. So the next lane can mostly reuse its memory. If
 /// an exception ends a batch, call reset().
 class LaneGradients {
  public:

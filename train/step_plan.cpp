@@ -10,11 +10,12 @@
 namespace kindling {
 namespace {
 
-// Lanes share out evenly over 1, 2, 4 and 8 threads, and nearly so over 3, 5 to 7; more would add up more copies of the
-// gradient for nothing.
+// Lanes share out evenly over 1, 2, 4 and 8 threads. With 3, 5, 6 and 7 threads the speed is at most 0.89, 0.80, 0.67
+// and 0.57 of that, and threads beyond 8 have nothing to do. More lanes would use them, but each adds a copy of the
+// gradient, and another number of lanes gives other bits.
 constexpr int64_t kLanes = 8;
-// Of all lanes' gradients, in bytes for each of the batch's activations: LeNet, batch 64, has 1.4 in four lanes (5.6 ms
-// a step, whole 6.3, two EPYC cores), AlexNet 3 in two lanes (865 ms, whole 823).
+// The most bytes of all lanes' gradients, for each byte of the batch's activations: LeNet with 64 images has 1.4 in
+// four lanes (5.6 ms a step, whole 6.3, two EPYC cores), AlexNet 3 in two (865 ms, whole 823).
 constexpr double kMostGradient = 1.5;
 // Activations of one micro-batch. Several images read the weights, and write the weights' gradient, once for all of
 // them: squeezenet_cifar, batch 128, two EPYC cores: 146, 129 and 126 ms a step for bounds of 8, 16 and 43 MiB;
@@ -79,18 +80,16 @@ StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int6
   const StepPlan whole{.micro_batch = batch_size, .lanes = 1};
   const std::string buffer = TrainingBuffer(model).found;
   const bool whole_only = !buffer.empty();
-  if (micro_batch > 0) {
-    check(!whole_only || micro_batch >= batch_size, "plan_step", "micro-batches of ", micro_batch,
-          " would change the batch statistics that ", buffer, " is computed from: leave micro_batch at 0");
-    return cut(batch_size, std::min(micro_batch, batch_size), kLanes);
-  }
-  if (whole_only || batch_size == 1) return whole;
+  check(!whole_only || micro_batch == 0 || micro_batch >= batch_size, "plan_step", "micro-batches of ", micro_batch,
+        " would change the batch statistics that ", buffer, " is computed from: leave micro_batch at 0");
+  if (whole_only || batch_size == 1 || micro_batch >= batch_size) return whole;
 
   const int64_t activations = activation_bytes(model, sample);
   const double most_gradients = kMostGradient * static_cast<double>(batch_size * activations) /
                                 static_cast<double>(std::max<int64_t>(gradient_bytes(model), 1));
   int64_t lanes = kLanes;
   while (static_cast<double>(lanes) > most_gradients) lanes /= 2;
+  if (micro_batch > 0) return cut(batch_size, micro_batch, std::max<int64_t>(lanes, 1));
   if (lanes < 2) return whole;
   return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, ceil_div(batch_size, lanes)), lanes);
 }

@@ -9,8 +9,8 @@
 
 namespace kindling {
 
-/// How a batch is cut: into consecutive micro-batches of `micro_batch` samples, which so many
-/// `lanes` take in turn. A lane runs its micro-batches in order, on one thread at a time, and every
+/// A batch is cut into consecutive micro-batches of `micro_batch` samples. `lanes` lanes take them
+/// in turn. A lane runs its micro-batches in order, on one thread at a time, and every
 /// operation inside is serial. With one lane the parts (usually one, the whole batch) run one
 /// after the other, and the operations themselves use the threads. The plan depends on the model
 /// and the batch's shape alone. So the bits do not depend on the number of threads.

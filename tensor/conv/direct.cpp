@@ -1,3 +1,5 @@
+// Convolution on the image itself: rows of a tile are pixels, wherever they lie, and columns are output channels, whose
+// weights are packed. The gradient of the input of a stride-1 convolution is such a convolution too.
 #include <algorithm>
 
 #include <kindling/tensor/constant_weights.h>
@@ -13,8 +15,8 @@ namespace {
 
 using kernels::ConvShape;
 
-// Bytes of input that one task walks over again for every panel
-// of weights: a share of L2 (1 MiB on the machines measured).
+// Bytes of input that one task walks over again for every panel of weights: a share of L2 (1 MiB on the machines
+// measured).
 constexpr int64_t kBandBytes = 256 << 10;
 
 // Output rows cut into bands. A pointwise convolution is one image of one row whose pixels are cut instead.
@@ -25,7 +27,7 @@ struct Bands {
     if (images == 0) return;
     const int64_t bytes = pointwise ? s.C * element_bytes : s.stride_h * (s.W + 2 * s.pad_w) * s.C * element_bytes;
     const int64_t wanted = std::max(ceil_div(length * bytes, kBandBytes), pieces_of_task(images, length));
-    per_image = std::min(ceil_div(tasks_for_all(images * wanted), images), length);
+    per_image = std::min(ceil_div(tasks_for_all(images * wanted), images), length);  // of several images, nearly
   }
   int64_t count() const { return images * per_image; }
   Range rows(int64_t band) const { return part_of(length, band % per_image, per_image); }
@@ -43,9 +45,9 @@ struct Band {
   int64_t rows, pixels, first_pixel;
 };
 
-// Where windows leave the image, the band's input rows are copied with their zeros into
-// `buffer`; C channels are read for each of the 9 C O multiply-adds of a 3x3 kernel
-// that follow, so this costs little and keeps every edge case out of the inner loops.
+// Where windows leave the image, the band's input rows are copied with their zeros into `buffer`. This copies C numbers
+// for each pixel, and 9 C O multiply-adds of a 3x3 kernel follow. So it costs little and keeps every edge case out of
+// the inner loops.
 template <class T>
 Band<T> make_band(const ConvShape& s, const Bands& bands, int64_t index, Pixels<const T> x, Tensor& buffer) {
   const auto [begin, end] = bands.rows(index);
@@ -185,7 +187,7 @@ ConvShape turned_shape(const ConvShape& s) {
 // Without padding the gradient's map is smaller than the image, and most products of the turned convolution are with
 // the zeros around it: 5x5 on 12x12 pixels (LeNet's conv2) takes 144 windows for 64 pixels.
 bool has_turned_convolution(const ConvShape& s) {
-  constexpr double kWaste = 1.5;
+  constexpr double kWaste = 1.5;  // LeNet's conv2 has 2.25; with padding it is 1. Not tuned between them.
   return s.stride_h == 1 && s.stride_w == 1 && s.pad_h <= s.dilation_h * (s.KH - 1) &&
          s.pad_w <= s.dilation_w * (s.KW - 1) &&
          static_cast<double>(s.H * s.W) <= kWaste * static_cast<double>(s.OH * s.OW);

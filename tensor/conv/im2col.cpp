@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include <kindling/tensor/conv/partial_sums.h>
 #include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/conv/window.h>
 #include <kindling/tensor/gemm.h>
@@ -17,9 +18,6 @@ using kernels::ConvShape;
 // Bytes of an im2col buffer: it stays in L2 (1 MiB a core on the
 // machines it was measured on) beside the weights and the output.
 constexpr int64_t kTileBytes = 256 << 10;
-// Weight gradients are summed in this many parts, each by one task
-// over a fixed share of the tiles, and the parts then in order.
-constexpr int64_t kWeightGradParts = 8;
 
 // The output pixels of every image, cut into tiles of nearly equal size. A pointwise convolution needs no buffer, and
 // its images are one long row of pixels.
@@ -123,10 +121,11 @@ void im2col_input_grad(const ConvShape& s, T* dx, const T* grad, const T* w) {
 template <class T>
 void im2col_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
   const Tiling tiling(s, sizeof(T));
-  const int64_t parts = std::min(kWeightGradParts, tiling.count()), size = s.O * s.patch();
-  Tensor sums = Tensor::zeros({parts, size}, dtype_of<T>());
-  T* partial = sums.data<T>();
+  const int64_t parts = std::min(kMaxParts, tiling.count()), size = s.O * s.patch();
+  PartialSums<T> partial(parts, size, dw);
   parallel_for(parts, 1, [&](int64_t part, int64_t) {
+    T* const sums = partial.part(part);
+    std::fill_n(sums, size, T(0));
     Tensor buffer;
     const Range tiles = part_of(tiling.count(), part, parts);
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
@@ -135,12 +134,11 @@ void im2col_weight_grad(const ConvShape& s, T* dw, const T* grad, const T* x) {
         const T* cols = patches(s, tiling, tile, g, buffer, x);
         kernels::blas_gemm<T>(true, false, s.group_out(), s.patch(), tiling.range(tile).size(), T(1),
                               from + g * s.group_out(), s.O, cols, s.patch(), T(1),
-                              partial + part * size + g * s.group_out() * s.patch(), s.patch());
+                              sums + g * s.group_out() * s.patch(), s.patch());
       }
     }
   });
-  std::copy_n(partial, size, dw);
-  kernels::table<T>().sum_rows(parts - 1, size, dw, partial + size, size);
+  partial.finish();
 }
 
 template void im2col_conv2d(const ConvShape&, float*, const float*, const float*, const float*);

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include <kindling/tensor/constant_weights.h>
 #include <kindling/tensor/conv.h>
 #include <kindling/tensor/kernels/conv.h>
 #include <kindling/tensor/kernels/table.h>
@@ -39,6 +40,20 @@ template <class T>
 struct Pixels {
   T* data;
   int64_t ld;
+};
+
+/// Weights as one operation needs them: contiguous, and packed once for all its parts. What is
+/// packed of a copy goes with it, since no later call would find it.
+class ContiguousWeight {
+ public:
+  explicit ContiguousWeight(const Tensor& weight) : weight_(weight.contiguous()) {
+    if (!weight.is_contiguous() || !ConstantWeights::in_force()) scope_.emplace();
+  }
+  const Tensor& operator*() const { return weight_; }
+
+ private:
+  Tensor weight_;
+  std::optional<ConstantWeights> scope_;
 };
 
 /// Register tiles on the rows of the image itself (kernels/tile.h), without im2col. Weights are

@@ -18,7 +18,7 @@ namespace {
 
 using kernels::ConvShape;
 
-// Of the patches that a row of windows reads, so that most of them stay in L1 (48 KiB on a Zen 5, where 16, 24 and 48
+// Bytes of the patches that one row of windows reads: most of them stay in L1 (48 KiB on a Zen 5, where 16, 24 and 48
 // KiB were 0 to 1 % slower).
 constexpr int64_t kPatchBytes = 32 << 10;
 

@@ -16,7 +16,7 @@ using Product = WeightPacking::Product;
 
 // Below, the transforms cost what the products save.
 constexpr int64_t kMinChannels = 16;
-// Of one image that is to keep several cores busy.
+// Tasks that a small batch is cut into at least, by panels where there are too few tiles. Not tuned.
 constexpr int64_t kMinTasksOfPanels = 4;
 
 // The scheme with the fewest products for each pair of channels, if it has fewer than the definition.

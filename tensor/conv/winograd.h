@@ -18,7 +18,8 @@ inline constexpr int64_t kPatchElements = 98304;
 // At least two full tiles of product_tile (6 rows with 4 vectors) for each reading of the weights, even where many
 // channels then exceed that share; at most 16.
 inline constexpr int64_t kMinTiles = 12, kMaxTiles = 96;
-// Tiles of one task where one image is to keep several cores busy. Every task reads all weights, so not fewer.
+// Tiles of one task where one image is to keep several cores busy. Every task reads all weights, so not fewer. (Not
+// tuned.)
 inline constexpr int64_t kMinTaskTiles = 8;
 
 template <class T>
@@ -84,7 +85,8 @@ Tensor packed_filters(kernels::WinogradScheme scheme, WeightPacking::Product pro
     const int64_t taps = winograd.taps * winograd.taps, points = winograd.points * winograd.points;
     const int64_t plane = depth * panels.columns;
     Tensor packed = Tensor::empty({panels.count, points, depth, panels.columns}, dtype_of<T>());
-    parallel_for(panels.count * depth, 16, [&](int64_t begin, int64_t end) {
+    constexpr int64_t kRows = 16;  // of a task, for which it has one buffer
+    parallel_for(panels.count * depth, kRows, [&](int64_t begin, int64_t end) {
       Tensor buffer = Tensor::zeros({taps, panels.columns}, dtype_of<T>());  // a row of the panel, not yet transformed
       T* const row = buffer.data<T>();
       for (int64_t i = begin; i < end; ++i) {
@@ -103,8 +105,8 @@ Tensor packed_filters(kernels::WinogradScheme scheme, WeightPacking::Product pro
   });
 }
 
-// Elements from one point to the next of that many. A tile's transform touches all points: an odd number of cache lines
-// spreads them over the sets of L1, where a power of two would put all into one.
+// How far apart two points lie that have so many `elements` each. A tile's transform touches all points. An odd number
+// of cache lines spreads them over the sets of L1; a power of two would put all into one.
 template <class T>
 int64_t plane_of(int64_t elements) {
   return (ceil_div(elements, kCacheLine<T>) | 1) * kCacheLine<T>;
@@ -117,9 +119,9 @@ struct Transformed {
   int64_t depth, plane;
 };
 
-// m [points, count, columns] of a panel: at every point its tiles times that point's weights (packed_filters). All
-// layers' weights together are mostly larger than L2, and a point's are used for few tiles: each call fetches a part of
-// the next point's, as much as product_tile fetches: a vector for every k.
+// m [points, count, columns] of a panel: at every point, its tiles times that point's weights (packed_filters). The
+// weights of all layers are mostly larger than L2, and each point's serve few tiles. So every call of product_tile
+// fetches a part of the next point's weights, a vector for every k.
 template <class T>
 void multiply_points(const Panels& panels, const Tiles& tiles, int64_t count, const Transformed<T>& v, const T* filters,
                      int64_t panel, T* m, int64_t m_plane) {

@@ -18,7 +18,7 @@ using kernels::WinogradTransforms;
 // Output channels whose points are summed at a time, so that gradients, patches and sums stay in L2: with 64 input
 // channels and F(4x4, 3x3), the sums of 32 take 295 KB, and those of 64 were 0.5 % of a v1.1 step slower.
 constexpr int64_t kSumChannels = 32;
-// Sums are cut into parts of at least this many tiles; each part costs one more pass over the weights.
+// Tiles of a part of the sum at least. Not tuned.
 constexpr int64_t kPartTiles = 512;
 
 // The sums of one task: some tiles, some output channels.

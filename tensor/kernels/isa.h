@@ -14,7 +14,8 @@ Isa best_isa();
 /// The instruction set in use: best_isa(), or the one that the environment variable KINDLING_ISA
 /// names. Throws Error at the first use if that name is unknown or this processor lacks the set.
 Isa isa();
-/// Changes it (tests). Throws Error if this processor lacks it.
+/// Changes it (tests). Throws Error if this processor lacks it. Not while a ConstantWeights or
+/// PackedWeights lives: its weights are packed for the instruction set before.
 void set_isa(Isa isa);
 
 }  // namespace kindling

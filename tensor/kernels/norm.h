@@ -16,6 +16,76 @@ struct Affine {
 
 namespace {  // a copy of its own for each instruction set: see table.inc
 
+// The naive loops, which are also the contracts of the kernels of the same names below.
+
+/// sum[c] += sum over rows of d, squares[c] += that of d^2, with d = x[r, c] - mean[c].
+template <class T>
+void naive_batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < C; ++c) {
+      const auto d = static_cast<double>(x[r * C + c] - mean[c]);
+      sum[c] += d;
+      squares[c] += d * d;
+    }
+}
+
+/// y[r, c] = [y[r, c] +] z or its ReLU, with z = (x[r, c] - mean[c]) * scale[c] + beta[c]. Rows of
+/// y lie `ld_y` apart.
+template <class T>
+void naive_batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a, bool add) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < C; ++c) {
+      const T z = (x[r * C + c] - a.mean[c]) * a.scale[c] + a.beta[c], result = a.relu && z < 0 ? T(0) : z;
+      y[r * ld_y + c] = add ? y[r * ld_y + c] + result : result;
+    }
+}
+
+/// What ReLU, if there is one, lets through of the gradient: g where z > 0, else 0. From x again,
+/// as reading y would cost more than computing it.
+template <class T>
+T naive_passed(T grad, T x, int64_t c, const Affine<T>& a) {
+  return !a.relu || (x - a.mean[c]) * a.scale[c] + a.beta[c] > 0 ? grad : T(0);
+}
+
+/// With g the part of grad that ReLU lets through:
+/// sum_product[c] += sum g[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum g[r, c]. Rows of grad lie
+/// `ld_grad` apart.
+template <class T>
+void naive_batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad,
+                           int64_t ld_grad, const T* x, const Affine<T>& a) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < C; ++c) {
+      const auto g = static_cast<double>(naive_passed(grad[r * ld_grad + c], x[r * C + c], c, a));
+      sum_product[c] += g * static_cast<double>(x[r * C + c] - a.mean[c]);
+      sum_grad[c] += g;
+    }
+}
+
+/// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]. This is batch normalisation's
+/// gradient, once its sums are known; g as above. Rows of dx lie `ld_dx` apart; dx may be grad.
+template <class T>
+void naive_batch_norm_dx(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad, int64_t ld_grad, const T* x,
+                         const Affine<T>& a, const T* p, const T* q, const T* s) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < C; ++c)
+      dx[r * ld_dx + c] =
+          p[c] * naive_passed(grad[r * ld_grad + c], x[r * C + c], c, a) + q[c] * (x[r * C + c] - a.mean[c]) + s[c];
+}
+
+/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0; total[c] += sum g[r, c]. Rows of g lie
+/// `ld_g` apart, those of grad `ld_grad`, those of y `ld_y`; g may be grad.
+template <class T>
+void naive_relu_bias_grad(int64_t rows, int64_t C, T* g, int64_t ld_g, double* total, const T* grad, int64_t ld_grad,
+                          const T* y, int64_t ld_y) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < C; ++c) {
+      g[r * ld_g + c] = y[r * ld_y + c] > 0 ? grad[r * ld_grad + c] : T(0);
+      total[c] += static_cast<double>(g[r * ld_g + c]);
+    }
+}
+
+// The fast ones go through rows in tiles, so that sums stay in registers and rows are read in long pieces.
+
 /// A number of vectors, as a type.
 template <int N>
 struct VectorCount {};
@@ -79,7 +149,6 @@ inline __attribute__((always_inline)) void for_each_vector_of_rows(int64_t rows,
       });
 }
 
-/// sum[c] += sum over rows of d, squares[c] += that of d^2, with d = x[r, c] - mean[c].
 template <class T>
 void batch_norm_moments(int64_t rows, int64_t C, double* sum, double* squares, const T* x, const T* mean) {
   using V = typename Simd<T>::vector;
@@ -103,13 +172,11 @@ void batch_norm_y_as(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, co
       rows, C, [=](int64_t r, int64_t c, int64_t n) __attribute__((always_inline)) {
         const V z = (load_block(x + r * C + c, n) - load_block(mean + c, n)) * load_block(scale + c, n) +
                     load_block(beta + c, n);
-        const V result = Relu ? (z < V{} ? V{} : z) : z;
+        const V result = Relu ? relu_of(z) : z;
         T* const to = y + r * ld_y + c;
         store_block(to, n, Add ? load_block(to, n) + result : result);
       });
 }
-/// y[r, c] = [y[r, c] +] z or its ReLU, with z = (x[r, c] - mean[c]) * scale[c] + beta[c]; rows of
-/// y lie `ld_y` apart.
 template <class T>
 void batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const Affine<T>& a, bool add) {
   const auto run = a.relu ? (add ? batch_norm_y_as<true, true, T> : batch_norm_y_as<true, false, T>)
@@ -117,8 +184,7 @@ void batch_norm_y(int64_t rows, int64_t C, T* y, int64_t ld_y, const T* x, const
   run(rows, C, y, ld_y, x, a);
 }
 
-// What ReLU lets through of the gradient, with d = x - mean; from x again, as reading y would cost more than computing
-// it.
+// naive_passed, with d = x - mean.
 template <bool Relu, class V>
 inline __attribute__((always_inline)) V passed(V grad, V d, V scale, V beta) {
   if constexpr (Relu) return d * scale + beta > V{} ? grad : V{};
@@ -140,9 +206,6 @@ void batch_norm_sums_as(int64_t rows, int64_t C, double* sum_product, double* su
         total += g;
       });
 }
-/// With g the part of grad that ReLU, if there is one, lets through:
-/// sum_product[c] += sum g[r, c] (x[r, c] - mean[c]); sum_grad[c] += sum g[r, c]. Rows of grad lie
-/// `ld_grad` apart.
 template <class T>
 void batch_norm_sums(int64_t rows, int64_t C, double* sum_product, double* sum_grad, const T* grad, int64_t ld_grad,
                      const T* x, const Affine<T>& a) {
@@ -163,8 +226,6 @@ void batch_norm_dx_as(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* gr
         store_block(dx + r * ld_dx + c, n, load_block(p + c, n) * g + load_block(q + c, n) * d + load_block(s + c, n));
       });
 }
-/// dx[r, c] = p[c] g[r, c] + q[c] (x[r, c] - mean[c]) + s[c]. This is batch normalisation's
-/// gradient, once its sums are known; g as above. Rows of dx lie `ld_dx` apart; dx may be grad.
 template <class T>
 void batch_norm_dx(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad, int64_t ld_grad, const T* x,
                    const Affine<T>& a, const T* p, const T* q, const T* s) {
@@ -172,8 +233,6 @@ void batch_norm_dx(int64_t rows, int64_t C, T* dx, int64_t ld_dx, const T* grad,
          : batch_norm_dx_as<false>(rows, C, dx, ld_dx, grad, ld_grad, x, a, p, q, s);
 }
 
-/// g[r, c] = grad[r, c] where y[r, c] > 0, else 0; total[c] += sum g[r, c]. Rows of g lie
-/// `ld_g` apart, those of grad `ld_grad`, those of y `ld_y`; g may be grad.
 template <class T>
 void relu_bias_grad(int64_t rows, int64_t C, T* g, int64_t ld_g, double* total, const T* grad, int64_t ld_grad,
                     const T* y, int64_t ld_y) {

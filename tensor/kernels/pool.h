@@ -118,7 +118,7 @@ inline __attribute__((always_inline)) void max_pool_block(const Window& w, int64
   }
 }
 
-/// The same a vector of channels at a time.
+/// naive_max_pool_pixel, some vectors of channels at a time.
 template <class T>
 void max_pool_pixel(const Window& w, int64_t C, T* y, uint8_t* argmax, const T* x) {
   for_each_channel_block<T>(

@@ -19,15 +19,15 @@ T naive_sum(int64_t n, const T* x) {
 /// lost to rounding. The running sums are added in pairs at the end. The order depends on n alone.
 template <class T>
 T sum(int64_t n, const T* x) {
-  constexpr int64_t kLanes = 32;
-  T lanes[kLanes] = {};
+  constexpr int64_t kSums = 32;
+  T sums[kSums] = {};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j];
-  for (int64_t j = 0; i + j < n; ++j) lanes[j] += x[i + j];
-  for (int64_t width = kLanes / 2; width > 0; width /= 2)
-    for (int64_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  return lanes[0];
+  for (; i + kSums <= n; i += kSums)
+    for (int64_t j = 0; j < kSums; ++j) sums[j] += x[i + j];
+  for (int64_t j = 0; i + j < n; ++j) sums[j] += x[i + j];
+  for (int64_t width = kSums / 2; width > 0; width /= 2)
+    for (int64_t j = 0; j < width; ++j) sums[j] += sums[j + width];
+  return sums[0];
 }
 
 /// total[j] += sum over rows of x[r * ld + j], j in [0, n).
@@ -43,14 +43,14 @@ void sum_rows(int64_t rows, int64_t n, T* total, const T* x, int64_t ld) {
 /// Sum of a_i b_i in double, in order of 16 running sums.
 template <class T>
 double dot(int64_t n, const T* a, const T* b) {
-  constexpr int64_t kLanes = 16;
-  double lanes[kLanes] = {};
+  constexpr int64_t kSums = 16;
+  double sums[kSums] = {};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
-  for (int64_t j = 0; i + j < n; ++j) lanes[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+  for (; i + kSums <= n; i += kSums)
+    for (int64_t j = 0; j < kSums; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+  for (int64_t j = 0; i + j < n; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
   double total = 0;
-  for (int64_t j = 0; j < kLanes; ++j) total += lanes[j];
+  for (int64_t j = 0; j < kSums; ++j) total += sums[j];
   return total;
 }
 

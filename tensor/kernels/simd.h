@@ -64,6 +64,11 @@ inline __attribute__((always_inline)) typename Simd<T>::vector larger_of(typenam
   return a > b ? a : b;
 #endif
 }
+/// x, but 0 where it is below 0. NaN stays NaN.
+template <class V>
+inline __attribute__((always_inline)) V relu_of(V x) {
+  return x < V{} ? V{} : x;
+}
 /// Whether any lane is NaN.
 template <class T>
 inline __attribute__((always_inline)) bool any_nan(typename Simd<T>::vector x) {

@@ -39,8 +39,8 @@ void for_each_piece(int64_t n, int64_t largest, F f) {
   }
 }
 
-/// How many tasks to make of work that could be `wanted` of them and whose cuts change no result:
-/// one inside a parallel loop, where every thread has work already, and for a single thread.
+/// How many tasks to make of work that may be cut into `wanted` without changing a result: one
+/// inside a parallel loop, where every thread has work already, and one if there is a single thread.
 inline int64_t tasks_here(int64_t wanted) { return in_parallel() || num_threads() == 1 ? 1 : wanted; }
 
 /// `tasks`, of equal size and whose cuts change no result, rounded up so that every thread gets as
@@ -48,7 +48,7 @@ inline int64_t tasks_here(int64_t wanted) { return in_parallel() || num_threads(
 inline int64_t tasks_for_all(int64_t tasks) { return in_parallel() ? tasks : round_up(tasks, num_threads()); }
 
 /// An operation is cut into at least this many tasks where it can be, so that one image also keeps
-/// several cores busy.
+/// several cores busy. Not tuned.
 inline constexpr int64_t kMinTasks = 8;
 /// Into how many pieces each of `tasks` tasks is cut for that, at most `most`.
 inline int64_t pieces_of_task(int64_t tasks, int64_t most) {

@@ -27,7 +27,7 @@ struct ProductTile {
   int64_t ldc;
   int64_t columns;  ///< how many of the tile's columns are stored
   bool relu;        ///< whether results below 0 become 0, before they leave the registers
-  bool add;         ///< to what is there, after that
+  bool add;         ///< whether c is then added to, instead of set
   /// What a later tile reads and is not in cache yet, or null: for every k, one vector of it is
   /// fetched. Nothing is read there, so it may reach beyond the end of a tensor.
   const T* fetch = nullptr;
@@ -45,7 +45,7 @@ struct OuterTile {
   T* c;
   int64_t ldc;
   int64_t columns;  ///< how many of the tile's columns are stored
-  bool add;         ///< to what is there
+  bool add;         ///< whether c is added to, instead of set
   int64_t lines = 1, line_a = 0, line_b = 0;
   /// What a later tile reads and is not in cache yet, or null: for every pixel, the cache line of
   /// one element is fetched. These elements lie `fetch_step` apart. As in ProductTile.
@@ -57,7 +57,8 @@ namespace {  // a copy of its own for each instruction set: see table.inc
 
 /// Rows of the tiles with 1, 2, 3 and 4 vectors of columns; 0: not used. The accumulators (rows *
 /// vectors), `vectors` of B and one broadcast of A fit into the registers: 32 with AVX-512, else
-/// 16. That gives 24 or more accumulators, else 12.
+/// 16. That gives 24 or more accumulators, else 12. SSE2's 3 x 4 is the exception: a product takes
+/// a register too, so two vectors of B stay, and two come from memory again for every row.
 #if KINDLING_VECTOR_BYTES == 64
 constexpr int kTileRows[kMaxTileVectors + 1] = {0, 24, 14, 8, 6};
 #elif KINDLING_VECTOR_BYTES == 32
@@ -151,8 +152,8 @@ requires(Rows <= 9) class RowReader<T, Rows> {
   int64_t ld_;
 };
 
-// The same with Rows x Vectors accumulators in registers. For every k it loads Vectors vectors of B, which are shared
-// by all rows, and broadcasts one element of A a row, which is shared by all vectors: Rows * Vectors multiply-adds for
+// product_tile with Rows x Vectors accumulators in registers. For every k it takes Vectors vectors of B, which all rows
+// share, and broadcasts one element of A a row, which is shared by all vectors: Rows * Vectors multiply-adds for
 // Rows + Vectors loads. A is read where it lies, because broadcasting does not care how far apart rows are; B is
 // packed, so it comes as one stream.
 template <class T, int Rows, int Vectors>
@@ -186,7 +187,7 @@ __attribute__((noinline)) void product_tile_fixed(const ProductTile<T>& t) {
 #pragma GCC unroll 32
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) c[r][v] = c[r][v] < V{} ? V{} : c[r][v];  // NaN stays NaN
+      for (int v = 0; v < Vectors; ++v) c[r][v] = relu_of(c[r][v]);
   }
   store_tile<T>(c, t.c, t.ldc, t.columns, t.add);
 }
@@ -204,9 +205,8 @@ void naive_outer_tile(int rows, int columns, const OuterTile<T>& t) {
     }
 }
 
-// The same in registers. The sum runs over pixels: for each, Vectors vectors of the window are loaded and Rows channels
-// of the output's gradient (neighbours in memory) are broadcast. What c holds is added at the end: it comes from far
-// away, and is fetched while the sum runs.
+// outer_tile with Rows x Vectors accumulators in registers. For each pixel it loads Vectors vectors of b and broadcasts
+// Rows neighbours of a. What c holds is added at the end: it comes from far away, and is fetched while the sum runs.
 template <class T, int Rows, int Vectors>
 __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
   using V = typename Simd<T>::vector;
@@ -232,9 +232,9 @@ __attribute__((noinline)) void outer_tile_fixed(const OuterTile<T>& t) {
       for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
 #pragma GCC unroll 32
       for (int r = 0; r < Rows; ++r) {
-        const V channel = broadcast(a[r]);
+        const V element = broadcast(a[r]);
 #pragma GCC unroll 8
-        for (int v = 0; v < Vectors; ++v) c[r][v] += channel * row[v];
+        for (int v = 0; v < Vectors; ++v) c[r][v] += element * row[v];
       }
     }
   }

@@ -114,7 +114,7 @@ struct Winograd {
                                         if (i >= o.rows || j >= o.columns) return;
                                         T* to = o.y + i * o.row + j * o.pixel + c;
                                         x += bias;
-                                        if (o.relu) x = x < V{} ? V{} : x;  // NaN stays NaN
+                                        if (o.relu) x = relu_of(x);
                                         store_block(to, n, o.add ? load_block(to, n) + x : x);
                                       });
         });

@@ -1,6 +1,7 @@
 #include <kindling/tensor/constant_weights.h>
 
 #include <kindling/tensor/conv.h>
+#include <kindling/tensor/conv_pool.h>
 #include <kindling/tests/support/tensors.h>
 
 using namespace kindling;
@@ -79,4 +80,21 @@ TEST_CASE("ConstantWeights tells Winograd's schemes and products apart") {
     const std::vector<Tensor> found = results();
     for (size_t i = 0; i < expected.size(); ++i) CHECK(bitwise_equal(found[i], expected[i]));
   }
+}
+
+TEST_CASE("PackedWeights do not grow by weights that are copied for an operation") {
+  Rng rng(3);
+  const Tensor x = random({1, 8, 8, 16}, rng), pixel = random({1, 9, 9, 2}, rng);
+  const Tensor w = strided(random({16, 3, 3, 16}, rng)), first = strided(random({4, 3, 3, 2}, rng));
+  PackedWeights kept;
+  const auto use = [&] {
+    const ConstantWeights constant(kept);
+    conv2d(x, w, {}, {.padding = 1});
+    conv2d_input_grad(x, w, x.shape(), {.padding = 1});
+    conv2d_max_pool2d(pixel, first, {}, {.conv = {}, .pool = {.kernel = 2, .stride = 2}});
+  };
+  use();
+  const int64_t before = memory::stats().bytes_in_use;
+  for (int i = 0; i < 3; ++i) use();
+  CHECK(memory::stats().bytes_in_use == before);
 }

@@ -82,6 +82,9 @@ TEST_CASE("gemm of nothing is zero, or what was there") {
   detail::gemm<double>(2, 3, 0, none, none, c.data<double>(), 3, /*add=*/false);
   CHECK(c.to_vector<double>() == std::vector<double>(6, 0));
   detail::gemm<double>(0, 3, 4, none, none, nullptr, 3, /*add=*/false);
+  c.fill_(7);
+  detail::symmetric_gemm<double>(2, 0, none, none, c.data<double>(), 3, /*add=*/false);
+  CHECK(c.to_vector<double>() == std::vector<double>{0, 0, 7, 0, 0, 7});
 }
 
 TEST_CASE("gemm gives the same bits on any number of threads, and for some of the rows alone") {

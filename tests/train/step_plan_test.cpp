@@ -29,9 +29,9 @@ TEST_CASE("the plan follows from the model and the batch") {
   }
   SECTION("a small batch has fewer lanes") {
     Sequential net = lenet({}, rng);
-    const StepPlan plan = plan_step(net, Tensor::zeros({28, 28, 1}), 3, 1);
+    const StepPlan plan = plan_step(net, Tensor::zeros({28, 28, 1}), 120, 40);
     CHECK(plan.lanes == 3);
-    CHECK(plan.micro_batch == 1);
+    CHECK(plan.micro_batch == 40);
   }
   SECTION("one sample is whole, whatever the network, which is not run for it") {
     SqueezeNet net = squeezenet_cifar({}, rng);
@@ -49,6 +49,9 @@ TEST_CASE("the plan follows from the model and the batch") {
     CHECK(plan_step(net, sample, 64).micro_batch == 16);
     CHECK(plan_step(net, sample, 16).lanes == 1);
     CHECK(plan_step(net, sample, 16).micro_batch == 16);
+    CHECK(plan_step(net, sample, 64, 8).lanes == 4);
+    CHECK(plan_step(net, sample, 16, 8).lanes == 1);
+    CHECK(plan_step(net, sample, 16, 8).micro_batch == 8);
   }
   SECTION("batch statistics need the whole batch, but only in training") {
     Sequential net = small_net(1, /*batch_norm=*/true);
