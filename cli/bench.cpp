@@ -28,15 +28,16 @@ PeakMeter::PeakMeter() {
   for (int i = 0; i < kSamplesBefore; ++i) sample();
 }
 
-void PeakMeter::sample() { best_ = std::max(best_, kernels::sample_fma_peak()); }
+void PeakMeter::sample() { samples_.push_back(kernels::sample_fma_peak()); }
+double PeakMeter::gflops() const { return quantile(samples_, 1); }
+double PeakMeter::median() const { return quantile(samples_, 0.5); }
 
-double Timing::quantile(double share) const {
-  std::vector<double> sorted = samples_;
-  std::sort(sorted.begin(), sorted.end());
-  const double place = share * static_cast<double>(sorted.size() - 1);
+double quantile(std::vector<double> samples, double share) {
+  std::sort(samples.begin(), samples.end());
+  const double place = share * static_cast<double>(samples.size() - 1);
   const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
+  const size_t above = std::min(below + 1, samples.size() - 1);
+  return std::lerp(samples[below], samples[above], place - static_cast<double>(below));
 }
 
 double peak_rss_mb() {
@@ -78,18 +79,29 @@ void warn_of_slow_blas() {
   if (const std::string advice = blas_advice(); !advice.empty()) say("note: " + advice + "\n");
 }
 
-void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak) {
+void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak, double rss_mb) {
   document["fma_peak_gflops"] = peak.gflops();
+  document["fma_peak_gflops_median"] = peak.median();
   document["threads"] = num_threads();
   document["isa"] = name_of(isa());
   document["blas_core"] = kernels::blas_core();
-  document["peak_rss_mb"] = peak_rss_mb();
+  document["peak_rss_mb"] = rss_mb;
 }
 
-std::string machine_line(const PeakMeter& peak) {
-  return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {}, {}, BLAS kernels {}; at most {:.0f} MB of memory",
-                     peak.gflops(), counted(num_threads(), "thread"), name_of(isa()), kernels::blas_core(),
-                     peak_rss_mb());
+std::string machine_line(const PeakMeter& peak, double rss_mb) {
+  constexpr double kSteady = 0.9;
+  const std::string unsteady = fmt::format(
+      "\nunsteady: half of the peak's samples were below {:.1f} GFLOP/s. Other programs use the processors, so "
+      "shares of peak are uncertain; measure again",
+      peak.median());
+  return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {}, {}, BLAS kernels {}; at most {:.0f} MB of memory{}",
+                     peak.gflops(), counted(num_threads(), "thread"), name_of(isa()), blas_core_text(), rss_mb,
+                     peak.median() < kSteady * peak.gflops() ? unsteady : "");
+}
+
+std::string milliseconds(double ms) {
+  const int decimals = ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3;
+  return fmt::format("{:.{}f} ms", ms, decimals);
 }
 
 void add_bench(Program& program) {

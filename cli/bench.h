@@ -18,11 +18,16 @@ class PeakMeter {
  public:
   PeakMeter();
   void sample();
-  double gflops() const { return best_; }
+  double gflops() const;
+  /// The median sample. Far below gflops(), it tells that other programs used the processors.
+  double median() const;
 
  private:
-  double best_ = 0;
+  std::vector<double> samples_;
 };
+
+/// The value that this share of the samples is below, between two samples in proportion.
+double quantile(std::vector<double> samples, double share);
 
 /// Durations of repeated calls of the same work, in milliseconds.
 class Timing {
@@ -37,13 +42,12 @@ class Timing {
     add(std::chrono::duration<double, std::milli>(end - begin).count());
     return samples_.back();
   }
-  double median() const { return quantile(0.5); }
-  double low() const { return quantile(0.25); }
-  double high() const { return quantile(0.75); }
+  double median() const { return quantile(samples_, 0.5); }
+  double low() const { return quantile(samples_, 0.25); }
+  double high() const { return quantile(samples_, 0.75); }
   bool empty() const { return samples_.empty(); }
 
  private:
-  double quantile(double share) const;
   std::vector<double> samples_;
 };
 
@@ -56,10 +60,13 @@ double process_age_ms();
 
 /// Prints a note on standard error if OpenBLAS could be faster.
 void warn_of_slow_blas();
-/// `document` with "fma_peak_gflops", "threads", "isa", "blas_core" and "peak_rss_mb".
-void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak);
-/// The same for people, in one line.
-std::string machine_line(const PeakMeter& peak);
+/// `document` with "fma_peak_gflops", its "fma_peak_gflops_median", "threads", "isa", "blas_core"
+/// and "peak_rss_mb".
+void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak, double rss_mb = peak_rss_mb());
+/// The same for people, in one line, and a second one if the peak was unsteady.
+std::string machine_line(const PeakMeter& peak, double rss_mb = peak_rss_mb());
+/// "137 ms", "1.35 ms", "0.087 ms": a duration in three digits.
+std::string milliseconds(double ms);
 
 void add_bench_train(Program& program, CLI::App& bench);
 void add_bench_infer(Program& program, CLI::App& bench);

@@ -43,15 +43,26 @@ void declare_training(ModelBench& options, Settings& settings) {
   declare_optimizer(options.optimizer, settings);
 }
 
+/// Makes what the file of weights says of its model, and of the size of its images, the next layer
+/// of the settings. Returns the channels of its images; 0 if it does not say.
+int64_t take_model(const ModelChoice& model, Settings& settings) {
+  const std::optional<RunFacts> facts = apply_description_of(model, settings);
+  const nlohmann::json config = config_of_run(model.weights);
+  if (config.contains("size")) settings.apply({{"size", config["size"]}}, model.weights, Layer::run);
+  model.require_model(settings);
+  return facts ? facts->channels : 0;
+}
+
 /// One model with random images, ready to take steps.
 class Workload {
  public:
-  Workload(const ModelBench& options, bool training)
-      : rng_(options.everywhere.seed), model_(options.model.load(rng_)), training_(training) {
-    const ModelInfo info = options.model.info();
+  /// Images have so many channels; 0: as the model has by default.
+  Workload(const ModelBench& options, int64_t channels, bool training)
+      : rng_(options.everywhere.seed), model_(options.model.load(rng_, channels)), training_(training) {
+    if (channels == 0) channels = options.model.info().channels;
     const int64_t size = options.model.input_size(), batch = options.batch_size;
-    image_ = {1, size, size, info.channels};
-    images_ = Tensor::normal({batch, size, size, info.channels}, 0, 1, rng_);
+    image_ = {1, size, size, channels};
+    images_ = Tensor::normal({batch, size, size, channels}, 0, 1, rng_);
     labels_ = Tensor::zeros({batch}, DType::i64);
     model_->train(training);
     model_->name_parts();  // a first call from several threads must not do it
@@ -115,6 +126,7 @@ struct ModelSpeed {
   double rss_growth_mb = 0;  ///< from the end of the warm-up to the end
   double page_faults = 0;    ///< a step, after the warm-up
   double first_step_ms = 0;  ///< to the end of the first step, from the start of the process
+  double rss_mb = 0;         ///< the most until the end of the steps
 
   double images_per_second() const { return 1e3 / image.median(); }
 };
@@ -145,6 +157,7 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<
   }
   speed.page_faults = static_cast<double>(page_faults() - faults) / static_cast<double>(options.steps);
   speed.rss_growth_mb = current_rss_mb() - rss;
+  speed.rss_mb = peak_rss_mb();
   return speed;
 }
 
@@ -185,10 +198,16 @@ std::string methods_of(const LayerTime& time) {
   return fmt::format("{}", fmt::join(methods, ", "));
 }
 
-void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const PeakMeter& peak) {
-  Table table({"layer", "kind", "forward ms", "GFLOP/s", "peak", "dx ms", "GFLOP/s", "peak", "dw ms", "GFLOP/s", "peak",
-               "of step", "method"},
-              {0, 1, 12});
+void print_layers(const std::vector<LayerTime>& times, bool training, double ms_per_step, const PeakMeter& peak) {
+  using Names = std::initializer_list<const char*>;
+  std::vector<Names> passes{{"forward"}};
+  std::vector<std::string> head{"layer", "kind", "forward ms", "GFLOP/s", "peak"};
+  if (training) {
+    passes.insert(passes.end(), {{"input gradient", "backward"}, {"weight gradient"}});
+    head.insert(head.end(), {"dx ms", "GFLOP/s", "peak", "dw ms", "GFLOP/s", "peak"});
+  }
+  head.insert(head.end(), {"of step", "method"});
+  Table table(head, {0, 1, head.size() - 1});
   double total = 0;
   const auto share = [&](double ms) { return fmt::format("{:.1f} %", 100 * ms / ms_per_step); };
   for (const LayerTime& time : times) {
@@ -196,16 +215,16 @@ void print_layers(const std::vector<LayerTime>& times, double ms_per_step, const
     for (const PassTime& pass : time.passes) ms += pass.ms;
     total += ms;
     std::vector<std::string> row{time.name, time.kind};
-    for (const auto& names :
-         {std::initializer_list<const char*>{"forward"}, {"input gradient", "backward"}, {"weight gradient"}})
+    for (const Names& names : passes)
       for (std::string& cell : pass_columns(time, names, peak)) row.push_back(std::move(cell));
     row.push_back(share(ms));
     row.push_back(methods_of(time));
     table.add(std::move(row));
   }
   print("{}measured alone, the layers take {} of the time of a step{}\n\n", table.text(Style(1)), share(total),
-        total < ms_per_step ? "; the rest is the optimiser, the loss, and what a layer in a step does not find in cache"
-                            : ", where they share caches and run in one pass with their neighbours");
+        total >= ms_per_step ? ", where they share caches and run in one pass with their neighbours"
+        : training ? "; the rest is the optimiser, the loss, and what a layer in a step does not find in cache"
+                   : "; the rest is what a layer in a step does not find in cache");
 }
 
 /// Everything there is to report.
@@ -237,7 +256,7 @@ void print_document(const ModelReport& report) {
                 {"page_faults_per_step", report.speed.page_faults},
                 {"first_step_ms", report.speed.first_step_ms}};
   if (report.training) document["optimizer"] = report.options.optimizer;
-  add_machine(document, report.peak);
+  add_machine(document, report.peak, report.speed.rss_mb);
   if (report.options.layers) document["layers"] = to_json(report.layers, step.median(), report.peak);
   print_json(document);
 }
@@ -255,24 +274,26 @@ std::string measured_model(const ModelReport& report) {
 void print_text(const ModelReport& report) {
   const ModelBench& options = report.options;
   const Timing& step = report.speed.step;
-  if (options.layers) print_layers(report.layers, step.median(), report.peak);
-  print("{} {}, {} pixels, {} {}: {:.1f} images/s, {:.1f} ms a step (quartiles {:.1f} to {:.1f})\n",
+  if (options.layers) print_layers(report.layers, report.training, step.median(), report.peak);
+  print("{} {}, {} pixels, {} {}: {:.1f} images/s, {} a step (quartiles {} to {})\n",
         report.training ? "training" : "inference", measured_model(report), options.model.input_size(),
         options.ragged ? "batches of at most" : "batches of", options.batch_size, report.speed.images_per_second(),
-        step.median(), step.low(), step.high());
+        milliseconds(step.median()), milliseconds(step.low()), milliseconds(step.high()));
   print("{} of peak: {:.1f} GFLOP/s, {:.4f} GFLOP an image\n{}\n",
         Style(1).bold(fmt::format("{:.3f}", report.fraction_of_peak())), report.gflops(), report.gflop_per_image,
-        machine_line(report.peak));
+        machine_line(report.peak, report.speed.rss_mb));
   print(
       "memory grew by {:.1f} MB over {} steps, {:.1f} page faults a step; {:.0f} ms from the start to the end of "
       "the first step\n",
-      report.speed.rss_growth_mb, options.steps, report.speed.page_faults, report.speed.first_step_ms);
+      std::max(report.speed.rss_growth_mb, 0.0), options.steps, report.speed.page_faults, report.speed.first_step_ms);
 }
 
-int run(ModelBench& options, bool training) {
+int run(ModelBench& options, Settings& settings, bool training) {
+  int64_t channels = 0;  // the model's
+  if (!options.model.weights.empty()) channels = take_model(options.model, settings);
   if (options.model.conv == "im2col") warn_of_slow_blas();
   std::optional<PeakMeter> peak;
-  Workload workload(options, training);
+  Workload workload(options, channels, training);
   std::optional<ConstantWeights> constant;
   if (!training) constant.emplace();
   const ModelSpeed speed = measure(workload, options, peak);
@@ -285,8 +306,8 @@ int run(ModelBench& options, bool training) {
   return kDone;
 }
 
-int run_train(ModelBench& options, Settings&) { return run(options, /*training=*/true); }
-int run_infer(ModelBench& options, Settings&) { return run(options, /*training=*/false); }
+int run_train(ModelBench& options, Settings& settings) { return run(options, settings, /*training=*/true); }
+int run_infer(ModelBench& options, Settings& settings) { return run(options, settings, /*training=*/false); }
 
 }  // namespace
 

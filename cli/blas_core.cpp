@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <kindling/cli/output.h>
 #include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/isa.h>
 
@@ -41,6 +42,8 @@ const char* better_blas_core() {
   const char* core = core_for_this_processor();
   return core != nullptr && isa_of_core(kernels::blas_core()) < isa_of_core(core) ? core : nullptr;
 }
+
+std::string blas_core_text() { return kernels::blas_core() + by_environment("OPENBLAS_CORETYPE"); }
 
 std::string blas_advice() {
   const char* better = better_blas_core();

@@ -1,11 +1,11 @@
 // kindling doctor: what Kindling sees on this machine, and a proof that its numbers are right here.
 #include <cmath>
-#include <cstdlib>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <kindling/autograd/ops/ops.h>
+#include <kindling/cli/bench.h>
 #include <kindling/cli/blas_core.h>
 #include <kindling/cli/checks.h>
 #include <kindling/cli/output.h>
@@ -26,10 +26,33 @@ struct DoctorOptions {
 
 void declare(DoctorOptions&, Settings&) {}
 
+/// The FMA peak, in GFLOP/s.
+struct Speed {
+  double one, all;  ///< on one thread, and on all that are in use
+
+  /// What to say if threads do not add up; else "".
+  std::string warning() const {
+    constexpr double kFew = 0.75;
+    const double times = all / one;
+    if (times > kFew * num_threads()) return "";
+    return fmt::format(
+        "{} threads do {:.1f} times the work of one: other programs use the processors, or there are "
+        "fewer of them. Fewer --threads may be faster",
+        num_threads(), times);
+  }
+};
+
+Speed measure_speed() {
+  const double all = PeakMeter().gflops();
+  const ThreadsGuard one(1);
+  return {PeakMeter().gflops(), all};
+}
+
 int run(DoctorOptions& options, Settings&) {
   const nlohmann::json machine = describe_machine();
   const std::vector<Check> checks = check_numbers(options.everywhere.seed);
   const std::string advice = blas_advice();
+  const Speed speed = measure_speed();
   const bool all_ok = std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
   if (options.everywhere.json) {
     Json list = Json::array();
@@ -39,20 +62,25 @@ int run(DoctorOptions& options, Settings&) {
                 {"isa", name_of(isa())},
                 {"best_isa", name_of(best_isa())},
                 {"threads", num_threads()},
+                {"fma_peak_gflops_one_thread", speed.one},
+                {"fma_peak_gflops", speed.all},
                 {"blas", kernels::blas_version()},
                 {"blas_core", kernels::blas_core()},
                 {"blas_advice", advice.empty() ? Json() : Json(advice)},
                 {"checks", list}});
     return all_ok ? kDone : kFailed;
   }
-  const char* wanted = std::getenv("KINDLING_ISA");
-  const std::string why = wanted != nullptr && *wanted != '\0' ? "by KINDLING_ISA" : "the widest here";
+  const std::string chosen = by_environment("KINDLING_ISA");
   print("Kindling {}\n", version());
   print("processor        {}\n", machine["cpu"].get<std::string>());
-  print("instructions     {} ({})\n", name_of(isa()), why);
-  print("threads          {}\n", num_threads());
-  print("BLAS             {}\nBLAS kernels     {}\n", kernels::blas_version(), kernels::blas_core());
+  print("instructions     {}{}\n", name_of(isa()), chosen.empty() ? " (the widest here)" : chosen);
+  print("threads          {}{}\n", num_threads(),
+        options.everywhere.threads > 0 ? "" : by_environment("OMP_NUM_THREADS"));
+  print("BLAS             {}\nBLAS kernels     {}\n", kernels::blas_version(), blas_core_text());
+  print("FMA peak         {:.0f} GFLOP/s on one thread{}\n", speed.one,
+        num_threads() > 1 ? fmt::format(", {:.0f} on {}", speed.all, num_threads()) : "");
   if (!advice.empty()) print("{}\n", Style(1).red(advice));
+  if (const std::string warning = speed.warning(); !warning.empty()) print("{}\n", Style(1).red(warning));
   print("\n");
   const Style style(1);
   for (const Check& check : checks)

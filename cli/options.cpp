@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -130,12 +131,17 @@ void Everywhere::declare(Settings& settings) {
   settings.group("Everywhere");
   settings.add_flag("json", json, "Print one JSON document instead of text");
   settings.add_flag("quiet", quiet, "Show no progress");
-  settings.add("threads", threads, "N", "Threads; 0: one per processor")->check(in_range(0, 1025));
+  settings.add("threads", threads, "N", "Threads; 0: OMP_NUM_THREADS, else one per processor")
+      ->check(in_range(0, 1025));
   settings.add("seed", seed, "N", "Of everything random")->check(check_seed);
 }
 
 void Everywhere::use_threads() const {
   if (threads > 0) set_num_threads(threads);
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  if (!quiet && processors > 0 && threads > processors)
+    say(fmt::format("note: {} threads on {}: they have to wait for each other, so fewer may be faster\n", threads,
+                    counted(processors, "processor")));
 }
 
 void ModelChoice::declare_shapes(Settings& settings) {

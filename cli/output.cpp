@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -80,6 +81,11 @@ std::string with_unit(double number, const std::string& unit) {
   }
   const int decimals = thousands == 0 ? 0 : std::abs(number) < 9.995 ? 2 : 1;
   return fmt::format("{:.{}f} {}{}", number, decimals, kPrefixes[thousands], unit);
+}
+
+std::string by_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? fmt::format(" (by {})", name) : "";
 }
 
 std::string shell_word(const std::string& text) {

@@ -52,6 +52,9 @@ int output_error();
 /// output.
 bool flush_output();
 
+/// " (by NAME)" if the environment variable NAME is set and not empty, else "".
+std::string by_environment(const char* name);
+
 /// Formats, and writes to standard output with put(). Everything that commands print goes through
 /// this function.
 template <class... Args>

@@ -10,10 +10,13 @@
 namespace kindling {
 namespace {
 
-// Lanes share out evenly over 1, 2, 4 and 8 threads. With 3, 5, 6 and 7 threads the speed is at most 0.89, 0.80, 0.67
-// and 0.57 of that, and threads beyond 8 have nothing to do. More lanes would use them, but each adds a copy of the
-// gradient, and another number of lanes gives other bits.
-constexpr int64_t kLanes = 8;
+// Parts for lanes. Their number decides the bits, so it cannot follow the number of threads: 8 share out evenly over 1,
+// 2, 4 and 8 threads, and nearly over 3. Smaller parts are slower: 0.89 of the speed with squeezenet_cifar, batch 128,
+// in 16 parts on two cores.
+constexpr int64_t kParts = 8;
+// Where memory asks for smaller parts anyway, up to 16 lanes also use 16 threads. Each adds a copy of the gradient.
+// (squeezenet1_1, batch 32, on two cores: no difference.)
+constexpr int64_t kMostLanes = 16;
 // The most bytes of all lanes' gradients, for each byte of the batch's activations: LeNet with 64 images has 1.4 in
 // four lanes (5.6 ms a step, whole 6.3, two EPYC cores), AlexNet 3 in two (865 ms, whole 823).
 constexpr double kMostGradient = 1.5;
@@ -87,11 +90,12 @@ StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int6
   const int64_t activations = activation_bytes(model, sample);
   const double most_gradients = kMostGradient * static_cast<double>(batch_size * activations) /
                                 static_cast<double>(std::max<int64_t>(gradient_bytes(model), 1));
-  int64_t lanes = kLanes;
+  int64_t lanes = kMostLanes;
   while (static_cast<double>(lanes) > most_gradients) lanes /= 2;
   if (micro_batch > 0) return cut(batch_size, micro_batch, std::max<int64_t>(lanes, 1));
   if (lanes < 2) return whole;
-  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, ceil_div(batch_size, lanes)), lanes);
+  const int64_t largest = ceil_div(batch_size, std::min(lanes, kParts));
+  return cut(batch_size, std::clamp<int64_t>(kMicroBatchBytes / activations, 1, largest), lanes);
 }
 
 std::vector<BatchPart> cut_batch(const StepPlan& plan, int64_t samples) {

@@ -23,9 +23,10 @@ struct StepPlan {
 /// axis).
 ///
 /// A model with a layer in training mode that has buffers gets one lane, because batch statistics
-/// need the whole batch. Others get the most lanes, up to 8, whose gradients take at most 1.5 times
-/// the bytes of the batch's activations: LeNet with 64 images gets 4, AlexNet one lane. The parts
-/// are as large as the number of lanes and a bound on their memory allow.
+/// need the whole batch. Of others, the gradients of all lanes may take at most 1.5 times the bytes
+/// of the batch's activations: LeNet with 64 images gets 4 lanes, AlexNet one. If there may be 8 or
+/// more, the batch is cut into 8 parts, or into smaller ones where a part would take too much
+/// memory. It gets as many lanes, at most 16.
 ///
 /// `micro_batch` > 0 fixes the size of a part. Throws ShapeError if that would cut the batch of a
 /// model that gets one lane for its buffers.

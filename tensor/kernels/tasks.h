@@ -40,7 +40,7 @@ void for_each_piece(int64_t n, int64_t largest, F f) {
 }
 
 /// How many tasks to make of work that may be cut into `wanted` without changing a result: one
-/// inside a parallel loop, where every thread has work already, and one if there is a single thread.
+/// inside a parallel loop, where every thread has work already, and one for a single thread.
 inline int64_t tasks_here(int64_t wanted) { return in_parallel() || num_threads() == 1 ? 1 : wanted; }
 
 /// `tasks`, of equal size and whose cuts change no result, rounded up so that every thread gets as

@@ -294,3 +294,17 @@ TEST_CASE("eval: classes that --labels ordered in training keep their order with
   CHECK(measured.eval_on(measured.folder / "other").json()["classes"][0]["images"] == 0);
   check_measured(kindling_command({"eval", "--weights", measured.run + "/best.ckpt", "--json"}), 12, kHeldOut);
 }
+
+TEST_CASE("bench: takes the model from the file of weights") {
+  const TemporaryFolder folder;
+  write_images(folder / "data", {"blue", "green", "red"}, 20);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--epochs=1"})).code == 0);
+  const json trained = json::parse(contents(folder / "run/config.json"));
+  for (const std::string what : {"train", "infer"}) {
+    const json report = kindling_command({"bench", what, "--weights", folder / "run/best.ckpt", "--batch-size", "2",
+                                          "--steps", "1", "--json"})
+                            .json();
+    CHECK(report["model"] == trained["model"]);
+    CHECK(report["size"] == trained["size"]);
+  }
+}

@@ -291,6 +291,12 @@ TEST_CASE("standard output that cannot be written") {
   CHECK_THAT(contents(folder / "err"), Contains("standard output cannot be written: No space left on device"));
 }
 
+TEST_CASE("a reader of standard output that has seen enough is no error to tell of") {
+  const TemporaryFolder folder;
+  shell(command_line({"info", "--model", "squeezenet1_0"}) + " 2> " + (folder / "err") + " | true");
+  CHECK(contents(folder / "err").empty());
+}
+
 TEST_CASE("standard error that cannot be written ends nothing and changes no exit code") {
   CHECK(shell(command_line({"foo"}) + " 2> /dev/full") == 2);
   CHECK(shell(command_line({"foo"}) + " 2>&-") == 2);

@@ -171,6 +171,8 @@ TEST_CASE("doctor: proves the numbers on this machine") {
   const json report = outcome.json();
   for (const char* key : {"cpu", "isa", "blas", "blas_core"}) CHECK_FALSE(report[key].get<std::string>().empty());
   CHECK(report["threads"] == 2);
+  CHECK(report["fma_peak_gflops_one_thread"] > 0.0);
+  CHECK(report["fma_peak_gflops"] > 0.0);
   CHECK(report["checks"].size() >= 10);
   for (const json& check : report["checks"]) {
     INFO(check);
@@ -195,6 +197,18 @@ TEST_CASE("doctor: OpenBLAS has kernels for this processor, or is said to have n
   CHECK_THAT(kindling_command({"doctor"}, old).out, Contains(advice) && Contains("OPENBLAS_CORETYPE="));
   CHECK_THAT(kindling_command({"bench", "gemm", "--m", "8", "--n", "8", "--k", "8", "--steps", "1"}, old).err,
              Contains("note: " + advice));
+}
+
+TEST_CASE("doctor: says what the environment has chosen, and that threads do not add up") {
+  const std::string text =
+      kindling_command({"doctor"}, {.environment = {{"OMP_NUM_THREADS", "1"}, {"OPENBLAS_CORETYPE", "Prescott"}}}).out;
+  CHECK_THAT(text, Contains("threads          1 (by OMP_NUM_THREADS)\n") &&
+                       Contains("BLAS kernels     Prescott (by OPENBLAS_CORETYPE)\n") &&
+                       Contains("GFLOP/s on one thread\n"));
+  const Outcome crowded = kindling_command({"doctor", "--threads", "512"});
+  CHECK_THAT(crowded.out, Contains("threads          512\n") && Contains("512 threads do") &&
+                              Contains("Fewer --threads may be faster"));
+  CHECK_THAT(crowded.err, StartsWith("note: 512 threads on "));
 }
 
 TEST_CASE("doctor: on every instruction set") {
