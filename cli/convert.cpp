@@ -142,14 +142,15 @@ int run(ConvertCommand& options, Settings& settings) {
   if (options.everywhere.json)
     print_json({{"in", in},
                 {"out", out},
+                {"format", name_of(format_of_name(out))},
                 {"model", from.known ? nlohmann::ordered_json(written.model) : nlohmann::ordered_json()},
                 {"tensors", written.tensors},
                 {"parameters", written.parameters},
                 {"bytes", bytes}});
   else
-    print("{}: {}, {} parameters, {}{}\n", printable(out), counted(written.tensors, "tensor"),
-          with_commas(written.parameters), with_unit(static_cast<double>(bytes), "B"),
-          written.model.empty() ? "" : " (" + written.model + ")");
+    print("{}: {}, {}, {} parameters, {}{}\n", printable(out), name_of(format_of_name(out)),
+          counted(written.tensors, "tensor"), with_commas(written.parameters),
+          with_unit(static_cast<double>(bytes), "B"), written.model.empty() ? "" : " (" + written.model + ")");
   return kDone;
 }
 

@@ -60,6 +60,11 @@ StoredTensor::StoredTensor(std::string name, std::string dtype, const Tensor& in
 StoredTensor::StoredTensor(std::string name, std::string dtype, const Shape& shape, std::function<Tensor()> value)
     : name(std::move(name)), dtype(std::move(dtype)), shape(shape), value(std::move(value)) {}
 
+const char* name_of(FileFormat format) {
+  constexpr const char* kNames[] = {"safetensors", "PyTorch", "Caffe", "Deep Compression", "kndz", "npy", "npz"};
+  return kNames[static_cast<size_t>(format)];
+}
+
 FileFormat format_of_name(const std::string& path) {
   const auto* const found =
       std::find_if(std::begin(kEndings), std::end(kEndings), [&](const Ending& e) { return path.ends_with(e.text); });

@@ -39,6 +39,8 @@ TensorFile to_tensor_file(std::shared_ptr<const SafetensorsFile> file);
 
 enum class FileFormat : uint8_t { safetensors, pytorch, caffe, deep_compression, kndz, npy, npz };
 
+/// "safetensors", "PyTorch", "Caffe", "Deep Compression", "kndz", "npy", "npz".
+const char* name_of(FileFormat format);
 /// The format of a file, by its first bytes, or by its name where these tell nothing. Throws
 /// FileError if it cannot be read.
 FileFormat format_of_file(const std::string& path);

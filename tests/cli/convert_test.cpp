@@ -77,13 +77,15 @@ TEST_CASE("convert: a trained network goes to every format, says what it is ther
   write_images(other, {"blue", "green", "red"}, 7);
   const json before = eval_of(trained.checkpoint, other);
   std::string in = trained.checkpoint;
-  for (const std::string name : {"a.pth", "b.caffemodel", "c.npz", "d.safetensors"}) {
+  for (const auto& [name, format] : std::vector<std::pair<std::string, std::string>>{
+           {"a.pth", "PyTorch"}, {"b.caffemodel", "Caffe"}, {"c.npz", "npz"}, {"d.any", "safetensors"}}) {
     const Outcome outcome = trained.convert(in, name);
     INFO(outcome.err);
     REQUIRE(outcome.code == 0);
     const json document = outcome.json();
     CHECK(document["in"] == in);
     CHECK(document["out"] == trained.folder / name);
+    CHECK(document["format"] == format);
     CHECK(document["model"] == "squeezenet_cifar");
     CHECK(document["parameters"].get<int64_t>() > 700'000);
     CHECK(document["bytes"] == std::filesystem::file_size(trained.folder / name));
