@@ -177,7 +177,7 @@ Json to_json(const std::vector<LayerTime>& times, double ms_per_step, const Peak
 }
 
 /// ms, GFLOP/s and share of peak of one pass, in three columns.
-std::vector<std::string> pass_columns(const LayerTime& time, std::initializer_list<const char*> names,
+std::vector<std::string> pass_columns(const LayerTime& time, const std::vector<std::string>& names,
                                       const PeakMeter& peak) {
   for (const PassTime& pass : time.passes) {
     if (std::find(names.begin(), names.end(), pass.pass) == names.end()) continue;
@@ -199,11 +199,11 @@ std::string methods_of(const LayerTime& time) {
 }
 
 void print_layers(const std::vector<LayerTime>& times, bool training, double ms_per_step, const PeakMeter& peak) {
-  using Names = std::initializer_list<const char*>;
-  std::vector<Names> passes{{"forward"}};
+  std::vector<std::vector<std::string>> passes{{"forward"}};
   std::vector<std::string> head{"layer", "kind", "forward ms", "GFLOP/s", "peak"};
   if (training) {
-    passes.insert(passes.end(), {{"input gradient", "backward"}, {"weight gradient"}});
+    passes.push_back({"input gradient", "backward"});
+    passes.push_back({"weight gradient"});
     head.insert(head.end(), {"dx ms", "GFLOP/s", "peak", "dw ms", "GFLOP/s", "peak"});
   }
   head.insert(head.end(), {"of step", "method"});
@@ -215,7 +215,7 @@ void print_layers(const std::vector<LayerTime>& times, bool training, double ms_
     for (const PassTime& pass : time.passes) ms += pass.ms;
     total += ms;
     std::vector<std::string> row{time.name, time.kind};
-    for (const Names& names : passes)
+    for (const std::vector<std::string>& names : passes)
       for (std::string& cell : pass_columns(time, names, peak)) row.push_back(std::move(cell));
     row.push_back(share(ms));
     row.push_back(methods_of(time));
