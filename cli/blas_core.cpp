@@ -43,7 +43,11 @@ const char* better_blas_core() {
   return core != nullptr && isa_of_core(kernels::blas_core()) < isa_of_core(core) ? core : nullptr;
 }
 
-std::string blas_core_text() { return kernels::blas_core() + by_environment("OPENBLAS_CORETYPE"); }
+std::string blas_core_text() {
+  const char* const core = core_for_this_processor();  // what main() sets where OpenBLAS does not know the processor
+  const std::string used = kernels::blas_core();
+  return core != nullptr && used == core ? used : used + by_environment("OPENBLAS_CORETYPE");
+}
 
 std::string blas_advice() {
   const char* better = better_blas_core();

@@ -9,7 +9,7 @@ namespace kindling::cli {
 /// best. OpenBLAS goes by a list of models. A model that is not in it gets kernels of 2004.
 const char* better_blas_core();
 
-/// The name of the kernels in use, and whether the environment chose them: "Haswell (by
+/// The name of the kernels in use, and whether the user's environment chose them: "Haswell (by
 /// OPENBLAS_CORETYPE)".
 std::string blas_core_text();
 
