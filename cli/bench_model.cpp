@@ -136,12 +136,16 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<
   workload.step(options.batch_size);
   speed.first_step_ms = process_age_ms();
   peak.emplace();
-  constexpr int64_t kWarmUp = 2;  // after the first step
+  // After the first step. In the first tenths of a second Linux may leave two threads on one processor: one image then
+  // took 4.4 ms on two cores of a Zen 5, and later 1.4.
+  constexpr int64_t kWarmUp = 2;
+  constexpr double kWarmUpMs = 250;
   // A sample disturbs the steps behind it: one after every step of 2 ms made the steps 1.05 to 1.17 times as long.
   constexpr double kBetweenSamplesMs = 100;
   Rng sizes(options.everywhere.seed, /*stream=*/1);
   const auto next_size = [&] { return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size; };
-  for (int64_t i = 0; i < kWarmUp; ++i) workload.step(options.batch_size);
+  const double warm = process_age_ms() + kWarmUpMs;
+  for (int64_t i = 0; i < kWarmUp || process_age_ms() < warm; ++i) workload.step(options.batch_size);
   const double rss = current_rss_mb();
   const int64_t faults = page_faults();
   double since_sample_ms = 0;

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from peers.workloads import WARM_UP_STEPS, WORKLOADS
+from peers.workloads import WARM_UP_SECONDS, WARM_UP_STEPS, WORKLOADS
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -40,8 +40,10 @@ def check(peer, folder: Path) -> dict:
 
 
 def time_steps(peer, steps: int) -> dict:
-    for _ in range(WARM_UP_STEPS):
+    steps_before, begin = 0, time.perf_counter()
+    while steps_before < WARM_UP_STEPS or time.perf_counter() < begin + WARM_UP_SECONDS:
         peer.step()
+        steps_before += 1
     times = []
     for _ in range(steps):
         begin = time.perf_counter()

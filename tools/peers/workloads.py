@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-WARM_UP_STEPS = 3  # in every process, as in `kindling bench`
+WARM_UP_STEPS, WARM_UP_SECONDS = 3, 0.25  # at least, in every process, as in `kindling bench`
 LEARNING_RATE, MOMENTUM = 1e-4, 0.9  # of the update, as in `kindling bench train`
 
 
