@@ -56,11 +56,11 @@ void winograd_conv2d(WinogradScheme scheme, const ConvShape& s, Pixels<T> y, boo
   const Panels panels(kernels::table<T>(), s.O);
   const T* w = weight.data<T>();
   const int64_t taps = winograd.taps * winograd.taps;
-  const Tensor packed = packed_filters<T>(scheme, turned ? Product::turned : Product::output, weight, s.C, panels,
-                                          [&](int64_t k, int64_t tap, int64_t column) {
-                                            return turned ? w[(k * taps + taps - 1 - tap) * s.O + column]
-                                                          : w[(column * taps + tap) * s.C + k];
-                                          });
+  const Tensor packed =
+      packed_filters<T>(scheme, turned ? Product::turned : Product::output, weight, s.C, panels, [&](int64_t tap) {
+        return turned ? Matrix<T>{w + (taps - 1 - tap) * s.O, taps * s.O}
+                      : Matrix<T>{w + tap * s.C, taps * s.C, /*transposed=*/true};
+      });
   const Tiles tiles(s, winograd);
   const int64_t points = tiles.points;
   const int64_t tasks = pieces_of_task(1, tiles.count / kMinTaskTiles);

@@ -76,30 +76,26 @@ void transform_patches(const kernels::WinogradTransforms<T>& w, const kernels::C
     w.input(s.C, v + t * s.C, plane, patch_of(s, tiles.side, tiles.place(s, first + t), x));
 }
 
-// The transformed weights of a product tile, [panel][point][k][column]: element(k, tap, column) is a weight.
-template <class T, class F>
+// The transformed weights of a product tile, [panel][point][k][column]. Those of a tap, not yet transformed, are
+// `matrix(tap)`, with a row for each k.
+template <class T, class OfTap>
 Tensor packed_filters(kernels::WinogradScheme scheme, WeightPacking::Product product, const Tensor& weight,
-                      int64_t depth, const Panels& panels, F element) {
+                      int64_t depth, const Panels& panels, OfTap matrix) {
   return ConstantWeights::packed(weight, {.product = product, .winograd = scheme}, [&] {
     const kernels::WinogradTransforms<T>& winograd = transforms<T>(scheme);
     const int64_t taps = winograd.taps * winograd.taps, points = winograd.points * winograd.points;
     const int64_t plane = depth * panels.columns;
     Tensor packed = Tensor::empty({panels.count, points, depth, panels.columns}, dtype_of<T>());
-    constexpr int64_t kRows = 16;  // of a task, for which it has one buffer
-    parallel_for(panels.count * depth, kRows, [&](int64_t begin, int64_t end) {
-      Tensor buffer = Tensor::zeros({taps, panels.columns}, dtype_of<T>());  // a row of the panel, not yet transformed
-      T* const row = buffer.data<T>();
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t panel = i / depth, k = i % depth, first = panel * panels.columns;
-        const int64_t used = panels.used_columns(panel);
-        for (int64_t tap = 0; tap < taps; ++tap) {
-          T* const to = row + tap * panels.columns;
-          for (int64_t j = 0; j < used; ++j) to[j] = element(k, tap, first + j);
-          std::fill(to + used, to + panels.columns, T(0));
-        }
-        winograd.filter(panels.columns, packed.data<T>() + panel * points * plane + k * panels.columns, plane, row,
-                        panels.columns);
-      }
+    constexpr int64_t kRows = 16;  // of a task: squares of vectors, where they must be transposed
+    const int64_t pieces = ceil_div(depth, kRows);
+    parallel_for(panels.count * pieces, 1, [&](int64_t i, int64_t) {
+      const int64_t panel = i / pieces, k = i % pieces * kRows, rows = std::min(kRows, depth - k);
+      const int64_t size = rows * panels.columns;
+      Tensor buffer = Tensor::empty({taps, size}, dtype_of<T>());
+      for (int64_t tap = 0; tap < taps; ++tap)
+        pack_panel<T>(panels, panel, matrix(tap).from(k, panel * panels.columns), rows, buffer.data<T>() + tap * size);
+      winograd.filter(size, packed.data<T>() + panel * points * plane + k * panels.columns, plane, buffer.data<T>(),
+                      size);
     });
     return packed;
   });

@@ -19,8 +19,9 @@ void winograd_input_grad(WinogradScheme scheme, const ConvShape& s, T* dx, bool 
   const Panels panels(kernels::table<T>(), s.C);
   const T* w = weight.data<T>();
   const Tensor packed =
-      packed_filters<T>(scheme, WeightPacking::Product::adjoint, weight, s.O, panels,
-                        [&](int64_t k, int64_t tap, int64_t column) { return w[k * s.patch() + tap * s.C + column]; });
+      packed_filters<T>(scheme, WeightPacking::Product::adjoint, weight, s.O, panels, [&](int64_t tap) {
+        return Matrix<T>{w + tap * s.C, s.patch()};
+      });
   const Tiles tiles(s, winograd);
   const int64_t tiles_an_image = tiles.down * tiles.across, points = tiles.points;
   const int64_t capacity = std::min(tiles.largest_block(s.O), tiles.count);
