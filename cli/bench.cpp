@@ -24,7 +24,8 @@
 namespace kindling::cli {
 
 PeakMeter::PeakMeter() {
-  constexpr int kSamplesBefore = 5;  // the first ones wake the clocks up
+  constexpr int kWakeUp = 2, kSamplesBefore = 3;
+  for (int i = 0; i < kWakeUp; ++i) kernels::sample_fma_peak();  // of the clocks
   for (int i = 0; i < kSamplesBefore; ++i) sample();
 }
 
@@ -89,10 +90,10 @@ void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak, double
 }
 
 std::string machine_line(const PeakMeter& peak, double rss_mb) {
-  constexpr double kSteady = 0.9;
+  constexpr double kSteady = 0.9;  // in quiet hours half of the samples are above 0.97 of the best
   const std::string unsteady = fmt::format(
-      "\nunsteady: half of the peak's samples were below {:.1f} GFLOP/s. Other programs use the processors, so "
-      "shares of peak are uncertain; measure again",
+      "\nunsteady: half of the samples of the FMA peak were below {:.1f} GFLOP/s, at least a tenth below the best. "
+      "Other programs probably use the processors, so shares of peak are uncertain. Measure again",
       peak.median());
   return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {}, {}, BLAS kernels {}; at most {:.0f} MB of memory{}",
                      peak.gflops(), counted(num_threads(), "thread"), name_of(isa()), blas_core_text(), rss_mb,

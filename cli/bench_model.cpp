@@ -1,5 +1,6 @@
 // kindling bench train and infer: images per second of a model, and the share of the FMA peak that it reaches.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -41,16 +42,6 @@ void declare_training(ModelBench& options, Settings& settings) {
   declare(options, settings);
   settings.group("Training");
   declare_optimizer(options.optimizer, settings);
-}
-
-/// Makes what the file of weights says of its model, and of the size of its images, the next layer
-/// of the settings. Returns the channels of its images; 0 if it does not say.
-int64_t take_model(const ModelChoice& model, Settings& settings) {
-  const std::optional<RunFacts> facts = apply_description_of(model, settings);
-  const nlohmann::json config = config_of_run(model.weights);
-  if (config.contains("size")) settings.apply({{"size", config["size"]}}, model.weights, Layer::run);
-  model.require_model(settings);
-  return facts ? facts->channels : 0;
 }
 
 /// One model with random images, ready to take steps.
@@ -137,15 +128,15 @@ ModelSpeed measure(Workload& workload, const ModelBench& options, std::optional<
   speed.first_step_ms = process_age_ms();
   peak.emplace();
   // After the first step. In the first tenths of a second Linux may leave two threads on one processor: one image then
-  // took 4.4 ms on two cores of a Zen 5, and later 1.4.
+  // took 4.4 ms on two cores of a Zen 5 instead of 1.4.
   constexpr int64_t kWarmUp = 2;
-  constexpr double kWarmUpMs = 250;
+  constexpr std::chrono::milliseconds kWarmUpTime{250};
   // A sample disturbs the steps behind it: one after every step of 2 ms made the steps 1.05 to 1.17 times as long.
   constexpr double kBetweenSamplesMs = 100;
   Rng sizes(options.everywhere.seed, /*stream=*/1);
   const auto next_size = [&] { return options.ragged ? 1 + sizes.next_below(options.batch_size) : options.batch_size; };
-  const double warm = process_age_ms() + kWarmUpMs;
-  for (int64_t i = 0; i < kWarmUp || process_age_ms() < warm; ++i) workload.step(options.batch_size);
+  const auto warm = std::chrono::steady_clock::now() + kWarmUpTime;
+  for (int64_t i = 0; i < kWarmUp || std::chrono::steady_clock::now() < warm; ++i) workload.step(options.batch_size);
   const double rss = current_rss_mb();
   const int64_t faults = page_faults();
   double since_sample_ms = 0;
@@ -293,11 +284,11 @@ void print_text(const ModelReport& report) {
 }
 
 int run(ModelBench& options, Settings& settings, bool training) {
-  int64_t channels = 0;  // the model's
-  if (!options.model.weights.empty()) channels = take_model(options.model, settings);
+  const std::optional<RunFacts> facts = apply_run_of(options.model, settings);
+  if (!options.model.weights.empty()) options.model.require_model(settings);
   if (options.model.conv == "im2col") warn_of_slow_blas();
   std::optional<PeakMeter> peak;
-  Workload workload(options, channels, training);
+  Workload workload(options, facts ? facts->channels : 0, training);
   std::optional<ConstantWeights> constant;
   if (!training) constant.emplace();
   const ModelSpeed speed = measure(workload, options, peak);

@@ -1,11 +1,11 @@
 #include <kindling/cli/blas_core.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 #include <fmt/format.h>
 
-#include <kindling/cli/output.h>
 #include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/isa.h>
 
@@ -46,7 +46,9 @@ const char* better_blas_core() {
 std::string blas_core_text() {
   const char* const core = core_for_this_processor();  // what main() sets where OpenBLAS does not know the processor
   const std::string used = kernels::blas_core();
-  return core != nullptr && used == core ? used : used + by_environment("OPENBLAS_CORETYPE");
+  const char* const wanted = std::getenv("OPENBLAS_CORETYPE");  // OpenBLAS passes over names that it does not know
+  return wanted != nullptr && used == wanted && (core == nullptr || used != core) ? used + " (by OPENBLAS_CORETYPE)"
+                                                                                  : used;
 }
 
 std::string blas_advice() {

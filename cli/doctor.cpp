@@ -31,13 +31,13 @@ struct Speed {
   double one, all;  ///< on one thread, and on all that are in use
 
   /// What to say if threads do not add up; else "".
-  std::string warning() const {
-    constexpr double kFew = 0.75;
+  std::string advice() const {
+    constexpr double kFew = 0.75;  // two cores that nobody else uses reach 0.95 or more
     const double times = all / one;
-    if (times > kFew * num_threads()) return "";
+    if (num_threads() == 1 || times > kFew * num_threads()) return "";
     return fmt::format(
-        "{} threads do {:.1f} times the work of one: other programs use the processors, or there are "
-        "fewer of them. Fewer --threads may be faster",
+        "{} threads do {:.1f} times the work of one. Perhaps other programs use the processors, two threads share a "
+        "core, or the clock falls when all cores work. Fewer --threads may be as fast",
         num_threads(), times);
   }
 };
@@ -64,6 +64,7 @@ int run(DoctorOptions& options, Settings&) {
                 {"threads", num_threads()},
                 {"fma_peak_gflops_one_thread", speed.one},
                 {"fma_peak_gflops", speed.all},
+                {"threads_advice", speed.advice().empty() ? Json() : Json(speed.advice())},
                 {"blas", kernels::blas_version()},
                 {"blas_core", kernels::blas_core()},
                 {"blas_advice", advice.empty() ? Json() : Json(advice)},
@@ -80,7 +81,7 @@ int run(DoctorOptions& options, Settings&) {
   print("FMA peak         {:.0f} GFLOP/s on one thread{}\n", speed.one,
         num_threads() > 1 ? fmt::format(", {:.0f} on {}", speed.all, num_threads()) : "");
   if (!advice.empty()) print("{}\n", Style(1).red(advice));
-  if (const std::string warning = speed.warning(); !warning.empty()) print("{}\n", Style(1).red(warning));
+  if (!speed.advice().empty()) print("{}\n", Style(1).red(speed.advice()));
   print("\n");
   const Style style(1);
   for (const Check& check : checks)

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -137,11 +136,11 @@ void Everywhere::declare(Settings& settings) {
 }
 
 void Everywhere::use_threads() const {
-  if (threads > 0) set_num_threads(threads);
-  const int processors = static_cast<int>(std::thread::hardware_concurrency());
-  if (!quiet && processors > 0 && threads > processors)
+  if (threads == 0 || threads == num_threads()) return;
+  set_num_threads(threads);
+  if (!quiet && threads > num_processors())
     say(fmt::format("note: {} threads on {}: they have to wait for each other, so fewer may be faster\n", threads,
-                    counted(processors, "processor")));
+                    counted(num_processors(), "processor")));
 }
 
 void ModelChoice::declare_shapes(Settings& settings) {

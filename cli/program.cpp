@@ -191,7 +191,7 @@ int Program::run(int argc, const char* const* argv) {
   int code = parse(argc, argv);
   if (code == kDone && run_) code = run_command();
   if (flush_output()) return code;
-  if (output_error() == EPIPE) return code == kDone ? kFailed : code;  // who read it, as head, has seen enough
+  if (output_error() == EPIPE) return code == kDone ? kFailed : code;  // its reader, such as head, has seen enough
   report_failure("standard output cannot be written: " + std::generic_category().message(output_error()));
   return code == kDone ? kFailed : code;
 }

@@ -61,8 +61,23 @@ StoredTensor::StoredTensor(std::string name, std::string dtype, const Shape& sha
     : name(std::move(name)), dtype(std::move(dtype)), shape(shape), value(std::move(value)) {}
 
 const char* name_of(FileFormat format) {
-  constexpr const char* kNames[] = {"safetensors", "PyTorch", "Caffe", "Deep Compression", "kndz", "npy", "npz"};
-  return kNames[static_cast<size_t>(format)];
+  switch (format) {
+    case FileFormat::pytorch:
+      return "PyTorch";
+    case FileFormat::caffe:
+      return "Caffe";
+    case FileFormat::deep_compression:
+      return "Deep Compression";
+    case FileFormat::kndz:
+      return "kndz";
+    case FileFormat::npy:
+      return "npy";
+    case FileFormat::npz:
+      return "npz";
+    case FileFormat::safetensors:
+      break;
+  }
+  return "safetensors";
 }
 
 FileFormat format_of_name(const std::string& path) {

@@ -17,8 +17,9 @@ struct Matrix {
   Matrix from(int64_t i, int64_t j) const { return {data + (transposed ? j * ld + i : i * ld + j), ld, transposed}; }
 };
 
-/// c[m,n] = [c +] a[m,k] b[k,n], with ldc elements from row to row of c. On all threads; the bits
-/// depend on the shape, the transpositions and the instruction set alone. T is float or double.
+/// c[m,n] = [c +] a[m,k] b[k,n], with ldc elements from row to row of c. On all threads. The bits
+/// of an element depend only on its row of a, its column of b and the instruction set. T is float
+/// or double.
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, int64_t ldc, bool add);
 

@@ -13,7 +13,7 @@
 
 namespace kindling {
 
-/// The version of Kindling: "0.1.0".
+/// The version of Kindling: "0.2.0".
 const char* version();
 /// The machine: "cpu", "isa", "blas" (with the kernels it has chosen) and "threads". Other
 /// instruction sets or BLAS kernels give other bits.

@@ -24,12 +24,12 @@ struct StepPlan {
 ///
 /// A model with a layer in training mode that has buffers gets one lane, because batch statistics
 /// need the whole batch. Of others, the gradients of all lanes may take at most 1.5 times the bytes
-/// of the batch's activations: LeNet with 64 images gets 4 lanes, AlexNet one. If there may be 8 or
-/// more, the batch is cut into 8 parts, or into smaller ones where a part would take too much
-/// memory. It gets as many lanes, at most 16.
+/// of the batch's activations: LeNet with 64 images gets 4 lanes, AlexNet one. The batch is cut
+/// into as many parts as lanes are allowed, at most 8, and into smaller ones where a part would
+/// take too much memory. Every part gets a lane, up to the number allowed, at most 16.
 ///
-/// `micro_batch` > 0 fixes the size of a part. Throws ShapeError if that would cut the batch of a
-/// model that gets one lane for its buffers.
+/// `micro_batch` > 0 fixes the size of a part, but not the number of lanes allowed. Throws
+/// ShapeError if that would cut the batch of a model that gets one lane for its buffers.
 StepPlan plan_step(Module& model, const Tensor& sample, int64_t batch_size, int64_t micro_batch = 0);
 
 /// The samples [begin, end) of a batch.

@@ -27,7 +27,7 @@ struct Bands {
     if (images == 0) return;
     const int64_t bytes = pointwise ? s.C * element_bytes : s.stride_h * (s.W + 2 * s.pad_w) * s.C * element_bytes;
     const int64_t wanted = std::max(ceil_div(length * bytes, kBandBytes), pieces_of_task(images, length));
-    per_image = std::min(ceil_div(tasks_for_all(images * wanted), images), length);  // of several images, nearly
+    per_image = std::min(images == 1 ? tasks_for_all(wanted) : wanted, length);
   }
   int64_t count() const { return images * per_image; }
   Range rows(int64_t band) const { return part_of(length, band % per_image, per_image); }

@@ -21,14 +21,8 @@
 namespace kindling {
 namespace {
 
-#if defined(KINDLING_STD_THREADS)
-int default_threads() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-#else
-int default_threads() { return omp_get_max_threads(); }
-#endif
-
 std::atomic<int>& thread_setting() {
-  static std::atomic<int> threads{default_threads()};
+  static std::atomic<int> threads{omp_get_max_threads()};
   return threads;
 }
 
@@ -111,6 +105,8 @@ class RangeQueue {
 
 int num_threads() { return thread_setting().load(std::memory_order_relaxed); }
 
+int num_processors() { return omp_get_num_procs(); }
+
 void set_num_threads(int n) {
   check(n >= 1, "set_num_threads", "needs at least 1 thread, got ", n);
   thread_setting().store(n, std::memory_order_relaxed);
@@ -153,9 +149,7 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> 
              [&](int64_t range) { body(range * grain, std::min((range + 1) * grain, n)); });
 }
 
-void parallel_for_in_order(int64_t n, FunctionRef<void(int64_t)> body) {
-  run_ranges(n, /*shares=*/false, body);
-}
+void parallel_for_in_order(int64_t n, FunctionRef<void(int64_t)> body) { run_ranges(n, /*shares=*/false, body); }
 
 OneOpenMpThread::OneOpenMpThread() : before_(omp_get_max_threads()) {
   if (before_ != 1) omp_set_num_threads(1);

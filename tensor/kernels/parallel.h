@@ -12,6 +12,8 @@ namespace kindling {
 int num_threads();
 /// Sets it, for the whole process. `n` >= 1.
 void set_num_threads(int n);
+/// The number of processors that this process may use.
+int num_processors();
 /// So many threads while it lives, then as many as before.
 class ThreadsGuard {
  public:

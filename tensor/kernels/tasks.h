@@ -43,8 +43,8 @@ void for_each_piece(int64_t n, int64_t largest, F f) {
 /// inside a parallel loop, where every thread has work already, and one for a single thread.
 inline int64_t tasks_here(int64_t wanted) { return in_parallel() || num_threads() == 1 ? 1 : wanted; }
 
-/// `tasks`, of equal size and whose cuts change no result, rounded up so that every thread gets as
-/// many as the others.
+/// Rounds a number of equal tasks up to a multiple of the threads, so that all get equally many.
+/// Only for tasks whose cuts change no result. Inside a parallel loop it stays as it is.
 inline int64_t tasks_for_all(int64_t tasks) { return in_parallel() ? tasks : round_up(tasks, num_threads()); }
 
 /// An operation is cut into at least this many tasks where it can be, so that one image also keeps

@@ -298,13 +298,13 @@ TEST_CASE("eval: classes that --labels ordered in training keep their order with
 TEST_CASE("bench: takes the model from the file of weights") {
   const TemporaryFolder folder;
   write_images(folder / "data", {"blue", "green", "red"}, 20);
-  REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--epochs=1"})).code == 0);
+  REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--epochs=1", "--size=20"})).code == 0);
   const json trained = json::parse(contents(folder / "run/config.json"));
   for (const std::string what : {"train", "infer"}) {
     const json report = kindling_command({"bench", what, "--weights", folder / "run/best.ckpt", "--batch-size", "2",
                                           "--steps", "1", "--json"})
                             .json();
     CHECK(report["model"] == trained["model"]);
-    CHECK(report["size"] == trained["size"]);
+    CHECK(report["size"] == 20);
   }
 }

@@ -128,7 +128,7 @@ TEST_CASE("train: config.json holds every option, what was chosen, the seed, the
   REQUIRE(kindling_command(small_run(folder / "data", folder / "run", {"--seed", "7", "--epochs=1"})).code == 0);
   const json config = config_of(folder / "run");
   CHECK(config["seed"] == 7);
-  CHECK(config["version"] == "0.1.0");
+  CHECK(config["version"] == "0.2.0");
   for (const char* key : {"cpu", "isa", "blas", "threads"}) CHECK(config["machine"].contains(key));
   CHECK(config["data"] == "folder:" + (folder / "data"));
   CHECK(config["classes"] == 3);

@@ -39,7 +39,7 @@ TEST_CASE("every command has help that ends with an example, and a version") {
     CHECK_THAT(helped.out, Contains("Usage: kindling " + command.front()));
     const Outcome versioned = kindling_command(version);
     CHECK(versioned.code == 0);
-    CHECK(versioned.out == "0.1.0\n");
+    CHECK(versioned.out == "0.2.0\n");
   }
 }
 

@@ -50,12 +50,17 @@ TEST_CASE("few tasks are cut into pieces for several threads, but not inside a p
     CHECK(pieces_of_task(1, 2) == 2);
     CHECK(pieces_of_task(0, 0) == 1);
     CHECK(tasks_here(5) == 5);
+    CHECK(tasks_for_all(11) == 12);
+    CHECK(tasks_for_all(12) == 12);
     std::vector<int64_t> inside(4);
+    parallel_for(4, 1, [&](int64_t i, int64_t) { inside[static_cast<size_t>(i)] = tasks_for_all(11); });
+    CHECK(inside == std::vector<int64_t>{11, 11, 11, 11});
     parallel_for(4, 1,
                  [&](int64_t i, int64_t) { inside[static_cast<size_t>(i)] = tasks_here(5) + pieces_of_task(1, 100); });
     CHECK(inside == std::vector<int64_t>{2, 2, 2, 2});
   }
   const ThreadsGuard thread(1);
   CHECK(tasks_here(5) == 1);
+  CHECK(tasks_for_all(11) == 11);
   CHECK(pieces_of_task(1, 100) == 1);
 }
