@@ -30,7 +30,7 @@ PeakMeter::PeakMeter() {
 }
 
 void PeakMeter::sample() { samples_.push_back(kernels::sample_fma_peak()); }
-double PeakMeter::gflops() const { return quantile(samples_, 1); }
+double PeakMeter::gflops() const { return *std::max_element(samples_.begin(), samples_.end()); }
 double PeakMeter::median() const { return quantile(samples_, 0.5); }
 
 double quantile(std::vector<double> samples, double share) {
@@ -98,11 +98,6 @@ std::string machine_line(const PeakMeter& peak, double rss_mb) {
   return fmt::format("FMA peak of this run {:.1f} GFLOP/s; {}, {}, BLAS kernels {}; at most {:.0f} MB of memory{}",
                      peak.gflops(), counted(num_threads(), "thread"), name_of(isa()), blas_core_text(), rss_mb,
                      peak.median() < kSteady * peak.gflops() ? unsteady : "");
-}
-
-std::string milliseconds(double ms) {
-  const int decimals = ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3;
-  return fmt::format("{:.{}f} ms", ms, decimals);
 }
 
 void add_bench(Program& program) {

@@ -65,8 +65,6 @@ void warn_of_slow_blas();
 void add_machine(nlohmann::ordered_json& document, const PeakMeter& peak, double rss_mb = peak_rss_mb());
 /// The same for people, in one line, and a second one if the peak was unsteady.
 std::string machine_line(const PeakMeter& peak, double rss_mb = peak_rss_mb());
-/// "137 ms", "1.35 ms", "0.087 ms": a duration with about three digits.
-std::string milliseconds(double ms);
 
 void add_bench_train(Program& program, CLI::App& bench);
 void add_bench_infer(Program& program, CLI::App& bench);

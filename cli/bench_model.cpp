@@ -266,6 +266,12 @@ std::string measured_model(const ModelReport& report) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+/// "137 ms", "1.35 ms", "0.087 ms": a duration with about three digits.
+std::string milliseconds(double ms) {
+  const int decimals = ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3;
+  return fmt::format("{:.{}f} ms", ms, decimals);
+}
+
 void print_text(const ModelReport& report) {
   const ModelBench& options = report.options;
   const Timing& step = report.speed.step;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <kindling/cli/output.h>
 #include <kindling/tensor/kernels/blas.h>
 #include <kindling/tensor/kernels/isa.h>
 
@@ -44,11 +45,12 @@ const char* better_blas_core() {
 }
 
 std::string blas_core_text() {
-  const char* const core = core_for_this_processor();  // what main() sets where OpenBLAS does not know the processor
+  constexpr const char* kVariable = "OPENBLAS_CORETYPE";
   const std::string used = kernels::blas_core();
-  const char* const wanted = std::getenv("OPENBLAS_CORETYPE");  // OpenBLAS passes over names that it does not know
-  return wanted != nullptr && used == wanted && (core == nullptr || used != core) ? used + " (by OPENBLAS_CORETYPE)"
-                                                                                  : used;
+  const char* const core = core_for_this_processor();  // what main() sets where OpenBLAS does not know the processor
+  if (core != nullptr && used == core) return used;
+  const char* const wanted = std::getenv(kVariable);  // OpenBLAS passes over names that it does not know
+  return wanted != nullptr && used == wanted ? used + by_environment(kVariable) : used;
 }
 
 std::string blas_advice() {
