@@ -7,6 +7,7 @@
 #include <kindling/tensor/gemm.h>
 #include <kindling/tensor/kernels/table.h>
 #include <kindling/tensor/kernels/tasks.h>
+#include <kindling/tensor/rows.h>
 #include <kindling/tensor/tensor.h>
 
 namespace kindling::detail {
@@ -16,7 +17,7 @@ struct Panels {
   template <class T>
   Panels(const kernels::Table<T>& kernel, int64_t channels) : channels(channels) {
     // Tiles with more columns do more multiply-adds a load, but may leave more columns of the last panel unused. Shares
-    // of peak of tiles with 0, 1, ... vectors of columns, about: AVX-512 on a Zen 4, operands in L1.
+    // of peak of tiles with 0, 1, ... vectors of columns, about, measured with the first kernels (2026-11-24).
     constexpr double kEfficiency[kernels::kMaxTileVectors + 1] = {0, 0.80, 0.95, 1.0, 1.0};
     const int64_t needed = ceil_div(channels, kernel.lanes);
     double best = 0;
@@ -49,7 +50,7 @@ void pack_panel(const Panels& panels, int64_t panel, const Matrix<T>& b, int64_t
     kernel.transpose_rows(used, rows, to, ld, b.data, b.ld);
   else
     kernel.copy_rows(rows, used, to, ld, b.data, b.ld);
-  for (int64_t row = 0; used < ld && row < rows; ++row) std::fill(to + row * ld + used, to + (row + 1) * ld, T(0));
+  if (used < ld) fill_zeros(rows, ld - used, to + used, ld);
 }
 
 // Rows of b as panels: [panel][row][column].

@@ -44,4 +44,10 @@ struct RowBlocks {
   int64_t channels, count, block;
 };
 
+/// to[r * ld + j] = 0 for r < rows and j < n.
+template <class T>
+void fill_zeros(int64_t rows, int64_t n, T* to, int64_t ld) {
+  for (int64_t r = 0; r < rows; ++r) std::fill_n(to + r * ld, n, T(0));
+}
+
 }  // namespace kindling::detail

@@ -7,6 +7,7 @@
 
 #include <kindling/tensor/conv/paths.h>
 #include <kindling/tensor/kernels/tasks.h>
+#include <kindling/tensor/rows.h>
 
 namespace kindling::detail {
 
@@ -14,11 +15,6 @@ namespace kindling::detail {
 struct Runs {
   int64_t count, length, first, step;
 };
-
-template <class T>
-void fill_zeros(int64_t rows, int64_t n, T* to, int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r) std::fill_n(to + r * ld, n, T(0));
-}
 
 /// Elements in a cache line of 64 bytes.
 template <class T>
